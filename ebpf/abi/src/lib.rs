@@ -1,0 +1,184 @@
+//! The maps between user space and the kernel program: keys, values and their layout version.
+//!
+//! Everything is `repr(C)` without padding the compiler could leave uninitialised; addresses, ports and MACs are byte
+//! arrays in network order, all other integers are in host order.
+#![no_std]
+
+/// Changes whenever a map's name, key or value does; part of the pin path.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Map of [`FlowKeyV4`] to [`Flow`] (hash).
+pub const FLOWS_V4: &str = "FLOWS_V4";
+/// Map of [`FlowKeyV6`] to [`Flow`] (hash).
+pub const FLOWS_V6: &str = "FLOWS_V6";
+/// Array of [`FlowStats`], indexed by [`Flow::stats_slot`]; memory-mappable.
+pub const STATS: &str = "STATS";
+/// Per-CPU array of `u64`, indexed by [`Outcome`].
+pub const OUTCOMES: &str = "OUTCOMES";
+
+/// Where a packet arrives: our IPv4 address and UDP port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKeyV4 {
+    /// Network order.
+    pub address: [u8; 4],
+    /// Network order.
+    pub port: [u8; 2],
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+/// Where a packet arrives: our IPv6 address and UDP port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKeyV6 {
+    /// Network order.
+    pub address: [u8; 16],
+    /// Network order.
+    pub port: [u8; 2],
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+/// SSRCs a flow can know.
+pub const MAX_SSRCS: usize = 4;
+
+/// [`Flow::flags`]: every SSRC passes.
+pub const ANY_SSRC: u8 = 1;
+
+/// What to do with the packets of one source at one local port.
+///
+/// IPv4 addresses stand in the first four bytes of their field, the rest zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Payload types passed on: bit `n % 64` of word `n / 64`.
+    pub payload_types: [u64; 2],
+    /// The first [`Flow::ssrc_count`] are passed on. Host order.
+    pub ssrcs: [u32; MAX_SSRCS],
+    /// The only source accepted; of the key's family.
+    pub source_address: [u8; 16],
+    /// Source address of what leaves, of family [`Flow::egress_family`].
+    pub from_address: [u8; 16],
+    /// Destination of what leaves, of the same family.
+    pub to_address: [u8; 16],
+    /// Source port accepted.
+    pub source_port: [u8; 2],
+    /// Source port of what leaves.
+    pub from_port: [u8; 2],
+    /// Destination port of what leaves.
+    pub to_port: [u8; 2],
+    /// Largest IP packet the egress interface takes, bytes.
+    pub egress_mtu: u16,
+    /// The interface it leaves through.
+    pub egress_ifindex: u32,
+    /// Index into [`STATS`]. Survives the replacement of the flow.
+    pub stats_slot: u32,
+    /// RTP clock in Hz, for jitter.
+    pub clock_rate: u32,
+    /// 802.1Q tag control information of what leaves, 0 for untagged. Host order.
+    pub egress_vlan: u16,
+    /// Link-layer destination: the next hop.
+    pub to_mac: [u8; 6],
+    /// Link-layer source: the egress interface.
+    pub from_mac: [u8; 6],
+    /// 4 or 6.
+    pub egress_family: u8,
+    /// [`ANY_SSRC`].
+    pub flags: u8,
+    /// How many of [`Flow::ssrcs`] count.
+    pub ssrc_count: u8,
+    /// TOS byte or traffic class of what leaves.
+    pub tos: u8,
+    /// TTL or hop limit of what leaves.
+    pub ttl: u8,
+    /// Zero.
+    pub reserved: [u8; 9],
+}
+
+const _: () = assert!(
+    size_of::<Flow>() == 128,
+    "a flow is two cache lines, without padding"
+);
+
+/// What was measured for one SSRC (RFC 3550 sections 6.4.1 and A.1).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SsrcStats {
+    /// Packets counted; 0: the entry is unused.
+    pub packets: u64,
+    /// The synchronisation source.
+    pub ssrc: u32,
+    /// Sequence number of the first packet.
+    pub base_sequence: u32,
+    /// Extended highest sequence number: cycles in the upper 16 bits.
+    pub highest_sequence: u32,
+    /// Jitter times 16, RTP clock units.
+    pub jitter_x16: u32,
+    /// Arrival time less RTP timestamp of the latest packet, RTP clock units.
+    pub transit: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// What the kernel counted for one flow slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowStats {
+    /// Packets forwarded.
+    pub packets: u64,
+    /// Their UDP payload bytes.
+    pub bytes: u64,
+    /// When the last one was forwarded, ns of CLOCK_MONOTONIC; 0 never.
+    pub last_packet_ns: u64,
+    /// Zero.
+    pub reserved: [u64; 5],
+    /// Per SSRC; with [`ANY_SSRC`] the first entry alone, for the latest SSRC.
+    pub ssrcs: [SsrcStats; MAX_SSRCS],
+}
+
+const _: () = assert!(
+    size_of::<FlowStats>() == 192,
+    "a slot is three cache lines, without padding"
+);
+
+/// What became of a packet; the index into [`OUTCOMES`]. All but `Forwarded` went up the stack untouched.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Rewritten and sent.
+    Forwarded = 0,
+    /// Neither IPv4 nor IPv6, or cut short.
+    NotIp = 1,
+    /// A fragment.
+    Fragment = 2,
+    /// IPv4 options or IPv6 extension headers.
+    Options = 3,
+    /// Not UDP.
+    NotUdp = 4,
+    /// No flow at this address and port.
+    Miss = 5,
+    /// Another source than the flow's.
+    OtherSource = 6,
+    /// STUN (RFC 7983: first byte 0 to 3).
+    Stun = 7,
+    /// DTLS (RFC 7983: first byte 20 to 63).
+    Dtls = 8,
+    /// RTCP (RFC 5761: packet type 192 to 223).
+    Rtcp = 9,
+    /// Not RTP version 2, or shorter than its header.
+    NotRtp = 10,
+    /// A payload type that is not passed on.
+    PayloadType = 11,
+    /// An SSRC not known yet.
+    Ssrc = 12,
+    /// Does not fit the egress MTU, or a merged (GSO) packet.
+    TooBig = 13,
+    /// A UDP checksum that can't be carried over: absent towards IPv6, or ambiguous.
+    Checksum = 14,
+    /// A helper refused to resize or redirect.
+    HelperFailed = 15,
+}
+
+/// Number of [`Outcome`]s.
+pub const OUTCOMES_LEN: u32 = 16;

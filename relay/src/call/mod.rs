@@ -1,0 +1,1 @@
+//! Calls: offer, answer, delete, query, as values in and values out (sans-IO).

@@ -1,0 +1,1 @@
+//! Options: rtpengine.conf keys, environment and flags; each value knows where it came from.

@@ -1,0 +1,1 @@
+//! The ng server: transports, the duplicate cache, dispatch.

@@ -1,0 +1,28 @@
+//! Forwarding established flows below user space: one trait, engines behind it.
+//!
+//! A [`Flow`] is a decision that `media` has already taken for the packets of one source at one local port. Engines
+//! only cache it: a packet that does not fit exactly comes up to the socket, and user space can always do everything.
+
+pub mod flow;
+pub mod report;
+
+pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};
+pub use report::{FlowReport, FlowState, Reason};
+
+use std::sync::Arc;
+
+/// What forwards flows. Calls never block on the kernel or on netlink: they are made from the packet path.
+pub trait Datapath: Send + Sync {
+    /// Forwards `flow` from now on, or replaces the flow of the same `id` in place with no packet lost between the two.
+    ///
+    /// The outcome, now and whenever it changes (next hop gone, interface down, map full), is written to `report`.
+    fn install(&self, id: FlowId, flow: Flow, report: Arc<FlowReport>);
+
+    /// Ends the flow; its packets come up to the socket again. The report keeps its final counters and its state
+    /// becomes [`Reason::NotInstalled`]. Unknown ids are ignored.
+    fn remove(&self, id: FlowId);
+
+    /// Brings the counters of every report up to date; returns when they are. For `query` and metrics, not for the
+    /// packet path.
+    fn refresh(&self);
+}

@@ -1,0 +1,14 @@
+//! An RTP media relay that forwards established flows in the kernel.
+//!
+//! Arrows point one way: `ops`/`control` -> `call` -> `sdp`, `plan`; `media` -> `plan`, `datapath` -> `ebpf/abi`.
+//! `call` and `sdp` know no socket and no clock.
+
+pub mod call;
+pub mod config;
+pub mod control;
+pub mod datapath;
+pub mod media;
+pub mod ops;
+pub mod plan;
+pub mod sdp;
+pub mod tables;

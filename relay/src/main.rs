@@ -1,0 +1,3 @@
+//! The `underpass` binary.
+
+fn main() {}

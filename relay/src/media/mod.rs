@@ -1,0 +1,1 @@
+//! Media in user space: port pool, sockets, endpoint learning, workers.

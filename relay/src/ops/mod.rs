@@ -1,0 +1,1 @@
+//! What operators look at: metrics, health, the text CLI, logging.

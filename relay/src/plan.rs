@@ -1,0 +1,225 @@
+//! What signalling asks of media, as values: the words that `call` and `media` share.
+//!
+//! `call` decides and emits [`Action`]s; `media` carries them out. Neither knows the other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::datapath::PayloadTypes;
+
+/// Names one bound local UDP port for the life of the process; never reused, unlike the port's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// Names a call for media: all streams of one call are served by one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallKey(pub u64);
+
+/// IPv4 or IPv6, as in `address family`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// `IP4`
+    V4,
+    /// `IP6`
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() {
+            Self::V4
+        } else {
+            Self::V6
+        }
+    }
+}
+
+/// One address of a logical interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// The address sockets are bound to.
+    pub address: IpAddr,
+    /// The address written into SDP (rtpengine's `addr!advertised`); the same unless configured.
+    pub advertised: IpAddr,
+}
+
+/// A named interface of the `interface` option with its addresses, in order of preference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogicalInterface {
+    /// The name that `direction` refers to; `default` if none was given.
+    pub name: Arc<str>,
+    /// At least one address.
+    pub addresses: Vec<LocalAddress>,
+}
+
+/// A bound local port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalPort {
+    /// Its name.
+    pub id: StreamId,
+    /// Bound address and port.
+    pub address: SocketAddr,
+    /// The address for SDP; the port number is the same.
+    pub advertised: IpAddr,
+}
+
+/// An even RTP port and the odd RTCP port above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortPair {
+    /// RTP, or RTP and RTCP where multiplexed.
+    pub rtp: LocalPort,
+    /// RTCP.
+    pub rtcp: LocalPort,
+}
+
+/// No ports to be had: the pool of that address is used up (`Ran out of ports`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Ran out of ports")]
+pub struct OutOfPorts;
+
+/// Where `call` takes ports from. Ports are bound when handed out, both of a pair or neither.
+pub trait PortSource {
+    /// Takes a pair on `address` (one of the [`LocalAddress::address`]es).
+    ///
+    /// # Errors
+    /// [`OutOfPorts`] when no rested pair is left.
+    fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts>;
+
+    /// Gives back a pair that was taken and never became a stream, or whose streams have been closed.
+    fn give_back(&mut self, pair: PortPair);
+}
+
+/// How a stream's source address is learned (rtpengine's `endpoint-learning`; ng-reference section 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndpointLearning {
+    /// Never: the SDP address is kept.
+    Off,
+    /// From the first packet.
+    Immediate,
+    /// From the first packet later than 3 s after the last signalling.
+    Delayed,
+    /// By rank over 3 s: exact, same address, same port, anything.
+    #[default]
+    Heuristic,
+}
+
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// RTP; RTCP too where the media is multiplexed.
+    Rtp,
+    /// RTCP alone.
+    Rtcp,
+}
+
+/// Everything signalling decides about one stream. A new plan replaces the old one whole; a plan equal to the old one
+/// changes nothing, so flows stay in the kernel across a re-INVITE that says nothing new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPlan {
+    /// RTP or RTCP.
+    pub component: Component,
+    /// Where the peer said it receives; `None` while it is unanswered (or on hold with a zero address).
+    pub endpoint: Option<SocketAddr>,
+    /// The media has been answered: learning may begin. Packets are forwarded before that, too.
+    pub public: bool,
+    /// Counts the commands that touched this party; a change restarts the learning window (3 s).
+    pub signalled: u64,
+    /// How the source is learned.
+    pub learning: EndpointLearning,
+    /// After confirmation, packets from elsewhere are dropped and counted as errors.
+    pub strict_source: bool,
+    /// After confirmation, packets from elsewhere move the stream.
+    pub media_handover: bool,
+    /// The peer sends from elsewhere than it receives: learning never moves the send-to address.
+    pub asymmetric: bool,
+    /// Streams whose sockets pass on the RTP (or anything not RTCP) that arrives here, each to its own endpoint.
+    pub sinks: Vec<StreamId>,
+    /// Streams whose sockets pass on the RTCP that arrives here.
+    pub rtcp_sinks: Vec<StreamId>,
+    /// Payload types that are passed on untouched; others are looked at by user space (and passed on too).
+    pub payload_types: PayloadTypes,
+    /// RTP clock rate in Hz of the first payload type; 8000 where unknown.
+    pub clock_rate: u32,
+    /// TOS byte or traffic class of what leaves through this stream.
+    pub tos: u8,
+}
+
+/// What media is to do. Actions of one command are carried out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Begins serving a port that was taken from the pool.
+    Open {
+        /// The call it belongs to.
+        call: CallKey,
+        /// The port.
+        port: LocalPort,
+        /// What to do with its packets.
+        plan: StreamPlan,
+    },
+    /// Replaces a stream's plan.
+    Update {
+        /// The stream.
+        stream: StreamId,
+        /// What to do from now on.
+        plan: StreamPlan,
+    },
+    /// Stops serving both streams of a pair, ends their flows and gives the ports back to the pool.
+    Close {
+        /// The pair.
+        pair: PortPair,
+    },
+}
+
+/// Counters and state of one stream, user space and kernel together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamView {
+    /// Packets received and passed on, user space.
+    pub user_packets: u64,
+    /// Their UDP payload bytes.
+    pub user_bytes: u64,
+    /// Packets that could not be passed on, or that strict-source refused.
+    pub errors: u64,
+    /// Packets forwarded by the kernel.
+    pub kernel_packets: u64,
+    /// Their UDP payload bytes.
+    pub kernel_bytes: u64,
+    /// When user space last saw a packet, ms of CLOCK_MONOTONIC; 0 never.
+    pub last_user_ms: u64,
+    /// When the kernel last forwarded one, ms of CLOCK_MONOTONIC; 0 never.
+    pub last_kernel_ms: u64,
+    /// The source is confirmed.
+    pub confirmed: bool,
+    /// The endpoint packets are sent to now (learned or from SDP).
+    pub endpoint: Option<SocketAddr>,
+    /// `None`: forwarded by the kernel. Else why it is not.
+    pub kernel_reason: Option<&'static str>,
+    /// SSRCs seen, in order of appearance, with what was measured.
+    pub ssrcs: Vec<SsrcView>,
+}
+
+/// What was measured for one received SSRC, user space and kernel together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SsrcView {
+    /// The synchronisation source.
+    pub ssrc: u32,
+    /// Packets received.
+    pub packets: u64,
+    /// UDP payload bytes received; 0 where only the kernel counted.
+    pub bytes: u64,
+    /// Extended highest sequence number.
+    pub highest_sequence: u32,
+    /// Last RTP timestamp seen by user space.
+    pub last_timestamp: u32,
+    /// Packets lost.
+    pub lost: u32,
+    /// Interarrival jitter in RTP clock units.
+    pub jitter: u32,
+}
+
+/// Where `call` reads counters for `query`, `delete` and timeouts.
+pub trait StreamReader {
+    /// The stream's view, or `None` if it is not open (any more).
+    fn view(&self, stream: StreamId) -> Option<StreamView>;
+}

@@ -1,0 +1,1 @@
+//! SDP that keeps every line it does not own.

@@ -1,0 +1,1 @@
+//! Claiming a forwarding table on a node.
