@@ -64,6 +64,9 @@ impl Kamailio {
                 .to_owned();
             let file = directory.join("kamailio.cfg");
             fs::write(&file, config).unwrap();
+            if callees.len() > 1 {
+                command.args(["-A", "FORK"]);
+            }
             command
                 .args(["-DD", "-E", "-m", "32", "-M", "4", "-f"])
                 .arg(file)
