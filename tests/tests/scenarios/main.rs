@@ -10,6 +10,7 @@ mod checksums;
 mod crash_and_restart;
 mod differential;
 mod failed_offers;
+mod foreign_clients;
 mod garbage;
 mod kernel_counters;
 mod next_hop;

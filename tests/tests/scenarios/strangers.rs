@@ -159,6 +159,25 @@ fn after_learning_a_stranger_gets_nothing_from_the_kernel() {
 }
 
 #[test]
+fn after_learning_media_handover_gives_a_stranger_the_stream() {
+    let Some(lab) = Lab::for_underpass() else {
+        return;
+    };
+    for mode in MODES {
+        let ground = ground(&lab, Engine::Null, mode, &["media-handover"]);
+        talk_until_confirmed(&ground);
+        // The stranger alone: a packet of the caller would take the stream back.
+        let (call, stranger) = (&ground.call, &ground.stranger);
+        wait_until("the stream at the stranger", || {
+            stranger.send(call.caller_to, 2);
+            call.callee.send(call.callee_to, 2);
+            stranger.count_from(&call.callee) > 0
+        });
+        assert!(call.callee.count_from(stranger) > 0, "{mode}");
+    }
+}
+
+#[test]
 fn during_heuristic_learning_the_source_of_the_sdp_wins_over_an_earlier_stranger() {
     let Some(lab) = Lab::for_underpass() else {
         return;
