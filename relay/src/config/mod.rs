@@ -8,6 +8,7 @@ mod address;
 mod command_line;
 mod environment;
 mod error;
+mod file;
 mod help;
 mod ini;
 mod interfaces;
@@ -16,9 +17,11 @@ mod machine;
 pub mod options;
 mod ports;
 mod report;
+mod resolve;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod value;
 mod without_effect;
 
 use std::collections::BTreeMap;
