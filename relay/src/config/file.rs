@@ -93,7 +93,7 @@ fn choose_section<'a>(
     found.map(Some).ok_or_else(|| ConfigError::NoSection {
         path: path.to_owned(),
         section: name.to_owned(),
-        origin: asked.origin().clone(),
+        origin: asked.origin.clone(),
         present: match sections.len() {
             0 => "none".to_owned(),
             _ => {

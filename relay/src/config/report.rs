@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::load::Loaded;
 use super::options::Kind;
-use super::settings::{Given, Origin, Setting};
+use super::settings::{Origin, Setting};
 
 /// A table for people: option, value, origin. Values of a list take a line each.
 #[must_use]
@@ -12,7 +12,7 @@ pub fn text(loaded: &Loaded) -> String {
     let mut rows: Vec<[String; 3]> = Vec::new();
     for setting in loaded.settings.iter() {
         if setting.values.is_empty() {
-            let row = [setting.spec.long, "-", "default"];
+            let row = [setting.spec.long, "-", &setting.origin.to_string()];
             rows.push(row.map(str::to_owned));
         }
         for given in &setting.values {
@@ -60,7 +60,7 @@ pub fn json(loaded: &Loaded) -> Value {
         json!({
             "option": setting.spec.long,
             "value": value(setting),
-            "sources": setting.values.iter().map(source).collect::<Vec<_>>(),
+            "source": origin_json(&setting.origin),
         })
     });
     let without_effect = loaded
@@ -92,10 +92,6 @@ fn value(setting: &Setting) -> Value {
             .map_or_else(|_| setting.scalar().into(), Value::from),
         _ => setting.scalar().into(),
     }
-}
-
-fn source(given: &Given) -> Value {
-    origin_json(&given.origin)
 }
 
 fn origin_json(origin: &Origin) -> Value {

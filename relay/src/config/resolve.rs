@@ -137,9 +137,9 @@ fn port_range(settings: &Settings) -> Result<(u16, u16), ConfigError> {
     }
     Err(ConfigError::EmptyPortRange {
         min,
-        min_origin: setting(settings, "port-min").origin().clone(),
+        min_origin: setting(settings, "port-min").origin.clone(),
         max,
-        max_origin: setting(settings, "port-max").origin().clone(),
+        max_origin: setting(settings, "port-max").origin.clone(),
     })
 }
 

@@ -52,6 +52,8 @@ pub struct Setting {
     pub spec: &'static OptionSpec,
     /// Its values, all from the same kind of source.
     pub values: Vec<Given>,
+    /// Where the values, or their absence, came from; the last of several.
+    pub origin: Origin,
 }
 
 impl Setting {
@@ -59,14 +61,6 @@ impl Setting {
     #[must_use]
     pub fn scalar(&self) -> &str {
         self.values.last().map_or("", |given| &given.text)
-    }
-
-    /// Where the value came from; of the last value of a list.
-    #[must_use]
-    pub fn origin(&self) -> &Origin {
-        self.values
-            .last()
-            .map_or(&Origin::Default, |given| &given.origin)
     }
 }
 
@@ -92,7 +86,9 @@ impl Settings {
             let setting = given.entry(spec.long).or_insert_with(|| Setting {
                 spec,
                 values: Vec::new(),
+                origin: Origin::Default,
             });
+            setting.origin = value.origin.clone();
             if spec.is_list() {
                 setting.values.extend(split_list(value));
             } else {
@@ -126,7 +122,11 @@ fn default_of(spec: &'static OptionSpec) -> Setting {
     } else {
         vec![given]
     };
-    Setting { spec, values }
+    Setting {
+        spec,
+        values,
+        origin: Origin::Default,
+    }
 }
 
 fn split_list(given: &Given) -> Vec<Given> {

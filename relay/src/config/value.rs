@@ -75,7 +75,7 @@ pub(super) fn setting<'a>(settings: &'a Settings, name: &'static str) -> &'a Set
 pub(super) fn bad_scalar(setting: &Setting, problem: &str) -> ConfigError {
     let given = Given {
         text: setting.scalar().to_owned(),
-        origin: setting.origin().clone(),
+        origin: setting.origin.clone(),
     };
     bad(setting.spec, &given, problem)
 }
