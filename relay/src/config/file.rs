@@ -1,6 +1,7 @@
 //! The INI file: which one, which section, which options.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,7 +57,12 @@ pub(super) fn read(
             let bytes = machine
                 .read(path)
                 .map_err(|error| unreadable(path, error))?;
-            let missing = || unreadable(path, std::io::ErrorKind::NotFound.into());
+            let missing = || {
+                unreadable(
+                    path,
+                    io::Error::new(io::ErrorKind::NotFound, "no such file"),
+                )
+            };
             (path, bytes.ok_or_else(missing)?)
         }
     };

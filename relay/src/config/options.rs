@@ -90,8 +90,10 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     let known = OPTIONS.iter().chain(without_effect::OPTIONS);
     let distances = known.map(|option| (edit_distance(name, option.long), option.long));
     let (distance, nearest) = distances.min()?;
-    // A third of the name wrong is a typing error; more is another word.
-    (distance <= name.chars().count().max(3) / 3).then_some(nearest)
+    // Two letters changed places, or a third of a long name is wrong; more is another word.
+    let length = name.chars().count();
+    let is_near = distance <= (length / 3).max(2) && distance * 2 < length;
+    is_near.then_some(nearest)
 }
 
 /// Options that have an effect, in the order of help.

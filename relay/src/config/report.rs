@@ -50,6 +50,12 @@ pub fn text(loaded: &Loaded) -> String {
             out.push('\n');
         }
     }
+    if !loaded.warnings.is_empty() {
+        out += "\nwarnings:\n";
+    }
+    for warning in &loaded.warnings {
+        out += &format!("  {warning}\n");
+    }
     out
 }
 
