@@ -40,7 +40,11 @@ pub fn text(loaded: &Loaded) -> String {
             option.long, "no effect"
         );
     }
-    out += "\nmedia is received and sent on:\n";
+    out.push('\n');
+    for note in &loaded.notes {
+        out += &format!("{note}\n");
+    }
+    out += "media is received and sent on:\n";
     for interface in &loaded.config.interfaces {
         for local in &interface.addresses {
             out += &format!("  {}/{}", interface.name, local.address);

@@ -62,12 +62,13 @@ pub fn start(config: &Config) -> Result<(LogLevel, Destination), TryInitError> {
         Some(_) => Destination::Syslog,
         None => Destination::Stderr,
     };
-    let lines = fmt::layer().with_ansi(false);
+    // Which module says it matters to whoever debugs.
+    let with_target = config.log_level >= MAX_LEVEL;
+    let lines = fmt::layer().with_ansi(false).with_target(with_target);
     let lines: Box<dyn Layer<_> + Send + Sync> = match syslog {
         Some(syslog) => lines
             .without_time()
             .with_level(false)
-            .with_target(false)
             .with_writer(syslog)
             .boxed(),
         None if config.log_timestamps => lines.with_writer(std::io::stderr).boxed(),

@@ -34,3 +34,35 @@ impl Drop for PidFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_holds_the_process_id_for_as_long_as_it_is_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("relay.pid");
+        fs::write(&path, "an earlier process, with a longer text\n").unwrap();
+        let file = PidFile::write(&path).unwrap();
+        let content = fs::read_to_string(&path).unwrap();
+        assert_eq!(content, format!("{}\n", std::process::id()));
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_successors_file_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("relay.pid");
+        let file = PidFile::write(&path).unwrap();
+        fs::write(&path, "1\n").unwrap();
+        drop(file);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error() {
+        assert!(PidFile::write(Path::new("/nowhere/relay.pid")).is_err());
+    }
+}
