@@ -1,6 +1,8 @@
 //! Bencode: integers `i42e`, strings `3:abc`, lists `l…e`, dictionaries `d…e`.
 //!
 //! Lenient as rtpengine is: keys may be unsorted and repeated, and bytes after the dictionary are ignored.
+//! Stricter than rtpengine where leniency would hide damage: a dictionary cut short is refused, and so is a number
+//! beyond 64 bits.
 //! Strings are slices of the datagram, not copies.
 
 use bytes::Bytes;
@@ -208,10 +210,13 @@ impl Decoder<'_> {
 /// Sign and digits of the longest 64-bit number.
 const MAX_DIGITS: usize = 20;
 
-/// A decimal number: an optional `-`, then digits only (`str::parse` would also take a `+`).
-fn parse<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    if digits.first() == Some(&b'+') {
+/// A decimal number: an optional `-`, then digits without leading zeros.
+fn parse<T: std::str::FromStr>(number: &[u8]) -> Option<T> {
+    let digits = number.strip_prefix(b"-").unwrap_or(number);
+    let plain = digits.iter().all(u8::is_ascii_digit)
+        && (digits.len() == 1 || digits.first() != Some(&b'0'));
+    if !plain {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    std::str::from_utf8(number).ok()?.parse().ok()
 }

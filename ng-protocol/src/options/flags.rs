@@ -179,7 +179,8 @@ pub(super) fn apply(request: &mut Request, raw: &Bytes) {
     } else if DEFERRED.contains(&word.as_str()) {
         request.options.deferred.push((word, Value::Integer(1)));
     } else {
-        request.options.unknown.push(format!("flag {word}"));
+        let shown: String = word.chars().take(64).collect();
+        request.options.unknown.push(format!("flag {shown}"));
     }
 }
 

@@ -237,13 +237,14 @@ pub(super) fn apply_option(request: &mut Request, key: &str, value: &Value) {
 fn describe(key: &str, value: &Value) -> String {
     /// Longest value worth a place in a log line, in bytes.
     const SHOWN: usize = 64;
+    let key: String = key.chars().take(SHOWN).collect();
     match value {
         Value::Bytes(bytes) => {
             let shown = &bytes[..bytes.len().min(SHOWN)];
             format!("{key}={}", shown.escape_ascii())
         }
         Value::Integer(integer) => format!("{key}={integer}"),
-        Value::List(_) | Value::Dict(_) => key.to_owned(),
+        Value::List(_) | Value::Dict(_) => key,
     }
 }
 
