@@ -21,6 +21,9 @@ mod section;
 mod session;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use address::Connection;
 pub use changes::{Changes, MediaChange, OriginChange, Relay, RtcpLine};
 pub use direction::Direction;

@@ -65,8 +65,8 @@ fn complete(session: &mut Session) -> Result<(), SdpError> {
         media.direction_is_inherited = own.is_none() && session.direction.is_some();
         media.direction = own.or(session.direction).unwrap_or_default();
         media.ice = session_ice || media.attributes("ice-ufrag").next().is_some();
-        media.rtcp_mux |=
-            media.rtcp.is_some_and(|rtcp| rtcp.port == media.port) && media.port_count == 1;
+        let names_rtp_port = media.rtcp.is_some_and(|rtcp| rtcp.port == media.port);
+        media.rtcp_mux |= names_rtp_port && media.port_count == 1 && !media.has_zero_address();
     }
     Ok(())
 }
