@@ -31,7 +31,7 @@ pub use error::SdpError;
 pub use line::{Line, MAX_BYTES, MAX_LINES};
 pub use media::{Kind, Media, RtcpAttribute};
 pub use origin::Origin;
-pub use parse::{MAX_MEDIAS, parse};
+pub use parse::{MAX_FORMATS, MAX_MEDIAS, parse};
 pub use protocol::Protocol;
 pub use published::{Published, Replace};
 pub use session::Session;

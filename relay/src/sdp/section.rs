@@ -58,7 +58,7 @@ pub(super) fn rtp(out: &mut Out, media: &Media, relay: &Relay, remove_ice: bool)
         .lines
         .iter()
         .filter(|line| line.letter == b'a')
-        .filter(|line| !(remove_ice && is_ice(line)) && !is_replaced(line, relay))
+        .filter(|line| !(is_replaced(line, relay) || remove_ice && is_ice(line)))
         .map(|line| {
             (
                 Place::of(line, &media.formats),

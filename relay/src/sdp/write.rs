@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::{Changes, Line, MediaChange, Origin, OriginChange, Session};
 use super::{address, order, section};
 
-/// Writes a session description again, with changes, in rtpengine's order of lines; CRLF line ends. `c=` is written in
-/// every media section, never for the session. `k=`, `r=` and `z=` lines are left out.
+/// Writes a session description again, with changes, in rtpengine's order of lines; CRLF line ends. `c=` is written
+/// in every media section, never for the session. `k=`, `r=` and `z=` lines are left out, and `a=group:BUNDLE` if any
+/// section is relayed.
 #[must_use]
 pub fn write(session: &Session, changes: &Changes) -> Bytes {
     let mut out = Out::default();

@@ -44,6 +44,10 @@ fn relay(media: &Media) -> Relay {
 
 /// Writes with every section relayed, rejected or untouched as a call would.
 fn relayed(session: &Session, remove_ice: bool) -> String {
+    text(&relayed_bytes(session, remove_ice))
+}
+
+fn relayed_bytes(session: &Session, remove_ice: bool) -> Bytes {
     let medias = session
         .medias
         .iter()
@@ -61,14 +65,14 @@ fn relayed(session: &Session, remove_ice: bool) -> String {
                 MediaChange::Untouched
             }
         });
-    text(&write(
+    write(
         session,
         &Changes {
             remove_ice,
             medias: medias.collect(),
             ..Changes::default()
         },
-    ))
+    )
 }
 
 /// A body without its CRs; every line must have one.

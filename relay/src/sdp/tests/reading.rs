@@ -135,6 +135,24 @@ fn there_are_at_most_128_media_sections() {
 }
 
 #[test]
+fn there_are_at_most_128_formats() {
+    assert_eq!(
+        one(&format!(
+            "m=audio 5004 RTP/AVP{}\n",
+            " 0".repeat(MAX_FORMATS)
+        ))
+        .formats
+        .len(),
+        MAX_FORMATS
+    );
+    let lines = format!(
+        "{HEAD}c=IN IP4 192.0.2.1\nm=audio 5004 RTP/AVP{}\n",
+        " 0".repeat(MAX_FORMATS + 1)
+    );
+    assert_eq!(refusal(&lines), "Failed to parse SDP");
+}
+
+#[test]
 fn line_ends_may_be_lf_alone() {
     let lines = format!("{HEAD}c=IN IP4 192.0.2.1\nm=audio 5004 RTP/AVP 0\n");
     assert_eq!(parse(&Bytes::from(lines.clone())), parse(&body(&lines)));
