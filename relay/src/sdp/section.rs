@@ -34,13 +34,10 @@ pub(super) fn rejected(out: &mut Out, media: &Media, zero: Option<IpAddr>) {
         media,
         zero.or(own).or(Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
     );
-    for name in ["mid", "label", "bundle-only"] {
-        for argument in media
-            .lines
-            .iter()
-            .filter(|line| line.attribute() == Some(name.as_bytes()))
-        {
-            out.line(b'a', &argument.value);
+    for name in ["mid", "label"] {
+        let is_named = |line: &&Line| line.attribute() == Some(name.as_bytes());
+        for line in media.lines.iter().filter(is_named) {
+            out.line(b'a', &line.value);
         }
     }
 }
