@@ -52,7 +52,7 @@ pub struct Media {
     pub protocol: Protocol,
     /// The formats, payload types for RTP, as written.
     pub formats: Vec<String>,
-    /// The section's own `c=` line, else the session's; [`parse`](super::parse) refuses a section without either.
+    /// The section's own `c=` line, else the session's; [`parse`](super::parse()) refuses a section without either.
     pub connection: Option<Connection>,
     /// The section's own direction, else the session's, else sendrecv.
     pub direction: Direction,

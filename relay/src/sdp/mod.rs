@@ -1,6 +1,6 @@
 //! SDP that keeps every line it does not own (RFC 8866; semantics of rtpengine).
 //!
-//! [`parse`] reads a body into a [`Session`] whose lines are slices of that body; [`write`] prints it again with
+//! [`parse()`] reads a body into a [`Session`] whose lines are slices of that body; [`write()`] prints it again with
 //! [`Changes`] applied. What a relay owns is little: the `o=`, `c=` and `m=` lines' addresses and ports, the direction,
 //! `a=rtcp`, `a=rtcp-mux`, and ICE where it is removed. All else comes out as it went in; only the order of lines is
 //! rtpengine's.
