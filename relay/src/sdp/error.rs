@@ -17,4 +17,10 @@ pub enum SdpError {
         /// Index of the media section, from 0.
         media: usize,
     },
+    /// An RTP section with a format that is no payload type.
+    #[error("Incomplete SDP specification")]
+    NoPayloadType {
+        /// Index of the media section, from 0.
+        media: usize,
+    },
 }

@@ -55,10 +55,14 @@ pub struct Media {
     pub direction: Direction,
     /// The `a=rtcp` line.
     pub rtcp: Option<RtcpAttribute>,
-    /// Whether there is an `a=rtcp-mux` (RFC 5761).
+    /// Whether there is an `a=rtcp-mux` (RFC 5761), or an `a=rtcp` that names the RTP port.
     pub rtcp_mux: bool,
     /// Lines after the `m=` line, in order, those parsed above included.
     pub lines: Vec<Line>,
+    /// The direction is the session's.
+    pub(super) direction_is_inherited: bool,
+    /// The section or the session names an ICE user fragment.
+    pub(super) ice: bool,
 }
 
 impl Media {
@@ -98,7 +102,8 @@ impl Media {
     #[must_use]
     pub fn rtcp_fallback_endpoint(&self) -> Option<SocketAddr> {
         let rtp = self.rtp_endpoint()?;
-        match self.rtcp {
+        // With several port pairs a=rtcp cannot name them all.
+        match self.rtcp.filter(|_| self.port_count == 1) {
             Some(RtcpAttribute { port, address }) => {
                 Some(SocketAddr::new(address.unwrap_or(rtp.ip()), port))
             }
@@ -115,10 +120,25 @@ impl Media {
             .map(Line::argument)
     }
 
-    /// Whether the section names an ICE user fragment of its own.
+    /// The direction with hold applied: a party that gives a zero address does not receive.
+    #[must_use]
+    pub fn effective_direction(&self) -> Direction {
+        Direction::new(
+            self.direction.sends(),
+            self.direction.receives() && !self.is_on_hold(),
+        )
+    }
+
+    /// Whether the section, or the session for all of them, names an ICE user fragment: the party does ICE (RFC 8839).
     #[must_use]
     pub fn uses_ice(&self) -> bool {
-        self.attributes("ice-ufrag").next().is_some()
+        self.ice
+    }
+
+    /// Whether a relay can stand in between: datagrams, and not `m=message`, whose address is in a URI.
+    #[must_use]
+    pub fn can_be_relayed(&self) -> bool {
+        self.protocol.is_udp() && self.kind.as_str() != "message"
     }
 
     /// The section's `a=mid`.

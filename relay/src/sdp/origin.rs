@@ -32,6 +32,6 @@ impl Origin {
             .split(|byte| *byte == b' ')
             .filter(|word| !word.is_empty())
             .count();
-        (words == 3).then_some(origin)
+        (words >= 3).then_some(origin)
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Connection, Direction, Line, Media, Origin};
 
 /// A session description. Its `m=` lines may be none: rtpengine parses that and then answers `Error rewriting SDP`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// The `o=` line.
     pub origin: Option<Origin>,
