@@ -18,8 +18,6 @@ pub(super) struct Media {
     pub(super) protocol: Protocol,
     /// The encoding of the first format, for `query`.
     pub(super) codec: Option<String>,
-    /// Index of the logical interface, chosen once.
-    pub(super) interface: Option<usize>,
     /// The address family of our ports.
     pub(super) family: Family,
     /// Where the party receives; `None` until it has said so.
@@ -48,6 +46,7 @@ pub(super) struct Media {
     pub(super) clock_rate: u32,
     /// How often the RTP and the RTCP endpoint have moved.
     pub(super) moves: Moves,
+    pub(super) created: Timestamp,
     /// Since when its timeout runs, if no packet comes.
     pub(super) since: Timestamp,
     /// Our ports; those in use last.
@@ -84,7 +83,6 @@ impl Media {
             kind: String::new(),
             protocol: Protocol::RtpAvp,
             codec: None,
-            interface: None,
             family: Family::V4,
             remote: None,
             receives: true,
@@ -101,6 +99,7 @@ impl Media {
             payload_types: PayloadTypes::NONE,
             clock_rate: 8000,
             moves: Moves::default(),
+            created: now,
             since: now,
             port_sets: Vec::new(),
         }
@@ -135,13 +134,16 @@ impl Media {
         self.remote.and_then(|remote| remote.rtcp).filter(reachable)
     }
 
-    /// Changes what the endpoints follow from, and counts the ones that moved.
-    pub(super) fn relocate(&mut self, change: impl FnOnce(&mut Self)) {
-        let before = (self.rtp_endpoint(), self.rtcp_endpoint());
-        change(self);
-        let after = (self.rtp_endpoint(), self.rtcp_endpoint());
-        self.moves.rtp += u64::from(after.0.is_some() && after.0 != before.0);
-        self.moves.rtcp += u64::from(after.1.is_some() && after.1 != before.1);
+    /// Where RTP and RTCP are sent to.
+    pub(super) fn endpoints(&self) -> [Option<SocketAddr>; 2] {
+        [self.rtp_endpoint(), self.rtcp_endpoint()]
+    }
+
+    /// Counts the endpoints that a command has moved, given those before it.
+    pub(super) fn count_moves(&mut self, before: [Option<SocketAddr>; 2]) {
+        let [rtp, rtcp] = self.endpoints();
+        self.moves.rtp += u64::from(rtp.is_some() && rtp != before[0]);
+        self.moves.rtcp += u64::from(rtcp.is_some() && rtcp != before[1]);
     }
 
     /// Sets whether we receive from and send to the party; what is newly awaited is given its whole timeout.
@@ -163,12 +165,17 @@ impl Media {
         latch: bool,
     ) -> bool {
         let current = self.port_sets.len().saturating_sub(1);
-        let found = self.port_sets.iter().enumerate().rev().find(|(index, set)| {
-            let any_peer = set.peer.is_none() || (latch && *index == current);
-            set.interface == interface
-                && set.family == family
-                && (any_peer || set.peer.is_some_and(|known| same_peer(known, peer)))
-        });
+        let found = self
+            .port_sets
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(index, set)| {
+                let any_peer = set.peer.is_none() || (latch && *index == current);
+                set.interface == interface
+                    && set.family == family
+                    && (any_peer || set.peer.is_some_and(|known| same_peer(known, peer)))
+            });
         let Some((index, _)) = found else {
             return false;
         };

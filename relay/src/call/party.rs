@@ -27,6 +27,8 @@ pub(super) struct Party {
     pub(super) delete_at: Option<u64>,
     /// It has answered for good, so that another tag is another party.
     pub(super) final_answer: bool,
+    /// Index of the logical interface it is on: chosen once.
+    pub(super) interface: Option<usize>,
     /// By index of the media section.
     pub(super) medias: Vec<Media>,
     /// What has been sent to it, for `replace`.
@@ -55,6 +57,7 @@ impl Party {
             created: now,
             delete_at: None,
             final_answer: false,
+            interface: None,
             medias: Vec::new(),
             told: None,
         }
