@@ -3,6 +3,8 @@
 //! `call` says what is to happen as [`Action`](crate::plan::Action)s; [`Media`] carries it out. It takes packets until a
 //! stream's source is confirmed, hands the flow to the [`Datapath`] then, and goes on serving whatever comes up.
 
+pub mod learning;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
