@@ -3,11 +3,21 @@
 //! `call` says what is to happen as [`Action`](crate::plan::Action)s; [`Media`] carries it out. It takes packets until a
 //! stream's source is confirmed, hands the flow to the [`Datapath`] then, and goes on serving whatever comes up.
 
+mod batch;
+mod clock;
+mod counters;
 pub mod learning;
+mod nursery;
+pub mod packet;
+mod ports;
+mod reception;
+mod socket;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use ports::Ports;
 
 use crate::datapath::Datapath;
 use crate::plan::{
@@ -61,10 +71,6 @@ pub struct PortUsage {
 
 /// Media workers and port pool; stops them when dropped.
 pub struct Media {}
-
-/// A handle on the port pool; clones share it.
-#[derive(Clone)]
-pub struct Ports {}
 
 /// A handle on the streams' counters; clones share them.
 #[derive(Clone)]
@@ -123,18 +129,6 @@ impl Media {
     /// Port usage per local address.
     #[must_use]
     pub fn port_usage(&self) -> Vec<PortUsage> {
-        todo!()
-    }
-}
-
-impl PortSource for Ports {
-    fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts> {
-        let _ = address;
-        todo!()
-    }
-
-    fn give_back(&mut self, pair: PortPair) {
-        let _ = pair;
         todo!()
     }
 }
