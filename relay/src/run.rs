@@ -1,0 +1,90 @@
+//! Being a relay: from a configuration to the exit.
+
+use std::io;
+
+use crate::config::{Config, ListenError, Loaded};
+use crate::ops::daemon::Background;
+use crate::ops::pidfile::PidFile;
+use crate::ops::signals::Signals;
+use crate::ops::{logging, notify};
+
+/// Why the relay stopped, or never started.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address to listen on cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The kernel refused something that everything stands on.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Logging is taken already.
+    #[error("logging cannot be started: {0}")]
+    Logging(#[from] tracing_subscriber::util::TryInitError),
+    /// The parts of the relay are not connected in this build.
+    #[error("not connected: this build has no control, calls and media behind its configuration")]
+    NotConnected,
+}
+
+/// Runs the relay until SIGINT or SIGTERM.
+///
+/// # Errors
+/// Whatever keeps it from starting, or from going on.
+pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
+    let config = loaded.config;
+    let (log_level, destination) = logging::start(&config)?;
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Runtime::new().map_err(system("cannot start threads"))?;
+    runtime.block_on(async {
+        let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
+        let relay = Relay::start(&config).await?;
+        let _pidfile = write_pidfile(&config);
+        background
+            .ready(destination)
+            .map_err(system("cannot go into the background"))?;
+        if let Err(error) = notify::ready() {
+            tracing::warn!("cannot tell systemd that the relay is ready: {error}");
+        }
+        let signal = signals.stop_requested(&log_level).await;
+        tracing::info!("{signal}: stopping");
+        // Nobody is left to tell if this fails.
+        let _ = notify::stopping();
+        relay.stop().await;
+        Ok(())
+    })
+}
+
+/// Everything that works once the configuration stands: control, calls, media, datapath.
+struct Relay;
+
+impl Relay {
+    async fn start(_config: &Config) -> Result<Self, RunError> {
+        Err(RunError::NotConnected)
+    }
+
+    async fn stop(self) {}
+}
+
+/// A process without its pid file is better than none, and rtpengine goes on, too.
+fn write_pidfile(config: &Config) -> Option<PidFile> {
+    let path = config.pidfile.as_deref()?;
+    let written = PidFile::write(path);
+    written
+        .inspect_err(|error| {
+            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display())
+        })
+        .ok()
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |source| RunError::System { what, source }
+}
