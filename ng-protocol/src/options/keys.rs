@@ -1,0 +1,409 @@
+//! The keys of a request's dictionary.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::types::{AddressFamily, Dtls, EndpointLearning, Ice, IceLite, Tos, TransportProtocol};
+use super::word::{find, normalise, words};
+use super::{Options, flags, rtpp_flags};
+use crate::{Request, Value};
+
+/// Takes a value to its place; `false` if the value means nothing there.
+type Effect = fn(&mut Request, &Value) -> bool;
+
+/// Normalised key to effect.
+const KEYS: &[(&str, Effect)] = &[
+    ("command", |_, _| true),
+    ("call-id", |r, v| text(&mut r.call_id, v)),
+    ("from-tag", |r, v| text(&mut r.from_tag, v)),
+    ("to-tag", |r, v| text(&mut r.to_tag, v)),
+    ("via-branch", |r, v| text(&mut r.via_branch, v)),
+    ("sdp", |r, v| text(&mut r.sdp, v)),
+    ("supports", |r, v| {
+        all(v, |word| supports(&mut r.options, word))
+    }),
+    ("replace", |r, v| {
+        all(v, |word| replace(&mut r.options, word))
+    }),
+    ("rtcp-mux", |r, v| {
+        all(v, |word| rtcp_mux(&mut r.options, word))
+    }),
+    ("ice", |r, v| all(v, |word| ice(&mut r.options, word))),
+    ("ice-lite", |r, v| {
+        pick(&mut r.options.ice_lite, ICE_LITE, v)
+    }),
+    ("dtls", |r, v| pick(&mut r.options.dtls, DTLS, v)),
+    ("direction", direction),
+    ("from-interface", |r, v| interface(r, v, 0)),
+    ("to-interface", |r, v| interface(r, v, 1)),
+    ("interface", |r, v| text(&mut r.options.interface, v)),
+    ("address-family", |r, v| {
+        pick(&mut r.options.address_family, FAMILY, v)
+    }),
+    ("media-address", |r, v| {
+        address(&mut r.options.media_address, v)
+    }),
+    ("received-from", received_from),
+    ("transport-protocol", |r, v| transport(&mut r.options, v)),
+    ("delete-delay", |r, v| delete_delay(&mut r.options, v)),
+    ("endpoint-learning", |r, v| {
+        pick(&mut r.options.endpoint_learning, LEARNING, v)
+    }),
+    ("tos", |r, v| tos(&mut r.options, v)),
+    ("limit", |r, v| integer(&mut r.options.limit, v)),
+    ("label", |r, v| text(&mut r.options.label, v)),
+    ("from-label", |r, v| text(&mut r.options.label, v)),
+    ("to-label", |r, v| text(&mut r.options.to_label, v)),
+    ("set-label", |r, v| text(&mut r.options.set_label, v)),
+    ("metadata", |r, v| text(&mut r.options.metadata, v)),
+];
+
+/// Keys of rtpengine's that nothing here acts on yet.
+const DEFERRED: &[&str] = &[
+    "address",
+    "alias-key",
+    "all",
+    "audio-player",
+    "blob",
+    "blob64",
+    "body",
+    "bundle",
+    "code",
+    "codec",
+    "codec-accept",
+    "codec-consume",
+    "codec-except",
+    "codec-ignore",
+    "codec-mask",
+    "codec-offer",
+    "codec-set",
+    "codec-strip",
+    "codec-transcode",
+    "codecs",
+    "db-id",
+    "delay-buffer",
+    "digit",
+    "drop-traffic",
+    "dtls-fingerprint",
+    "dtls-reverse",
+    "dtmf-delay",
+    "dtmf-log-dest",
+    "dtmf-security",
+    "dtmf-security-trigger",
+    "dtmf-security-trigger-end",
+    "duration",
+    "extmap",
+    "file",
+    "frequency",
+    "from-tags",
+    "generate-rtcp",
+    "inbound-peer",
+    "instance",
+    "media-echo",
+    "moh",
+    "osrtp",
+    "outbound-peer",
+    "output-destination",
+    "output-file",
+    "output-format",
+    "output-path",
+    "output-pattern",
+    "pause",
+    "peer",
+    "ptime",
+    "ptime-reverse",
+    "record-call",
+    "recording-dir",
+    "recording-file",
+    "recording-media-slot-answer",
+    "recording-media-slot-offer",
+    "recording-media-slots",
+    "recording-path",
+    "recording-pattern",
+    "repeat-duration",
+    "repeat-times",
+    "sdes",
+    "sdp-attr",
+    "sdp-attr-add",
+    "sdp-attr-remove",
+    "sdp-attr-substitute",
+    "sdp-media-remove",
+    "sip-code",
+    "sip-message-type",
+    "start-pos",
+    "t.38",
+    "t38",
+    "tags",
+    "template",
+    "trigger",
+    "trigger-end",
+    "trigger-end-digits",
+    "trigger-end-time",
+    "volume",
+    "vsc-pause-rec",
+    "vsc-pause-resume-rec",
+    "vsc-start-pause-resume-rec",
+    "vsc-start-rec",
+    "vsc-start-stop-rec",
+    "vsc-stop-rec",
+    "xmlrpc-callback",
+];
+
+const FAMILY: &[(&str, AddressFamily)] =
+    &[("ip4", AddressFamily::Ip4), ("ip6", AddressFamily::Ip6)];
+
+const DTLS: &[(&str, Dtls)] = &[
+    ("passive", Dtls::Passive),
+    ("active", Dtls::Active),
+    ("no", Dtls::Off),
+    ("off", Dtls::Off),
+    ("disabled", Dtls::Off),
+    ("disable", Dtls::Off),
+];
+
+const LEARNING: &[(&str, EndpointLearning)] = &[
+    ("off", EndpointLearning::Off),
+    ("no", EndpointLearning::Off),
+    ("immediate", EndpointLearning::Immediate),
+    ("delayed", EndpointLearning::Delayed),
+    ("on", EndpointLearning::Delayed),
+    ("heuristic", EndpointLearning::Heuristic),
+];
+
+const ICE_LITE: &[(&str, IceLite)] = &[
+    ("off", IceLite::Off),
+    ("no", IceLite::Off),
+    ("none", IceLite::Off),
+    ("forward", IceLite::Forward),
+    ("offer", IceLite::Forward),
+    ("fwd", IceLite::Forward),
+    ("fw", IceLite::Forward),
+    ("backward", IceLite::Backward),
+    ("backwards", IceLite::Backward),
+    ("reverse", IceLite::Backward),
+    ("answer", IceLite::Backward),
+    ("bkw", IceLite::Backward),
+    ("bk", IceLite::Backward),
+    ("both", IceLite::Both),
+];
+
+const ICE: &[(&str, Ice)] = &[
+    ("default", Ice::Default),
+    ("remove", Ice::Remove),
+    ("force", Ice::Force),
+    ("force-relay", Ice::ForceRelay),
+    ("optional", Ice::Optional),
+];
+
+const TRANSPORTS: &[(&str, TransportProtocol)] = &[
+    ("rtp/avp", TransportProtocol::RtpAvp),
+    ("rtp/avpf", TransportProtocol::RtpAvpf),
+    ("rtp/savp", TransportProtocol::RtpSavp),
+    ("rtp/savpf", TransportProtocol::RtpSavpf),
+    ("udp/tls/rtp/savp", TransportProtocol::UdpTlsRtpSavp),
+    ("udp/tls/rtp/savpf", TransportProtocol::UdpTlsRtpSavpf),
+];
+
+/// Applies one key of a request's dictionary, whatever it is.
+pub(crate) fn apply(request: &mut Request, key: &[u8], value: &Value) {
+    match normalise(key).as_str() {
+        "flags" => words(value)
+            .iter()
+            .for_each(|word| flags::apply(request, word)),
+        "rtpp-flags" => rtpp_flags::apply(request, value),
+        key => apply_option(request, key, value),
+    }
+}
+
+/// Applies one key that may also stand inside `flags` as `key=value`; `flags` itself may not, so nothing nests.
+pub(super) fn apply_option(request: &mut Request, key: &str, value: &Value) {
+    let understood = match find(KEYS, key) {
+        Some(effect) => effect(request, value),
+        None => {
+            let known = DEFERRED.contains(&key);
+            if known {
+                let option = (key.to_owned(), value.clone());
+                request.options.deferred.push(option);
+            }
+            known
+        }
+    };
+    if !understood {
+        request.options.unknown.push(describe(key, value));
+    }
+}
+
+fn describe(key: &str, value: &Value) -> String {
+    /// Longest value worth a place in a log line, in bytes.
+    const SHOWN: usize = 64;
+    let key: String = key.chars().take(SHOWN).collect();
+    match value {
+        Value::Bytes(bytes) => {
+            let shown = &bytes[..bytes.len().min(SHOWN)];
+            format!("{key}={}", shown.escape_ascii())
+        }
+        Value::Integer(integer) => format!("{key}={integer}"),
+        Value::List(_) | Value::Dict(_) => key,
+    }
+}
+
+/// A string; numbers are taken by their digits.
+fn text(place: &mut Option<Bytes>, value: &Value) -> bool {
+    let text = match value {
+        Value::Bytes(bytes) => bytes.clone(),
+        Value::Integer(integer) => Bytes::from(integer.to_string()),
+        Value::List(_) | Value::Dict(_) => return false,
+    };
+    *place = Some(text);
+    true
+}
+
+fn integer(place: &mut Option<i64>, value: &Value) -> bool {
+    *place = value.as_integer();
+    place.is_some()
+}
+
+fn address(place: &mut Option<IpAddr>, value: &Value) -> bool {
+    *place = value.as_str().and_then(parse_address);
+    place.is_some()
+}
+
+/// An address, with or without the brackets of an IPv6 one.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    text.trim().trim_matches(['[', ']']).parse().ok()
+}
+
+/// The one choice of a table that the value names.
+fn pick<E: Copy>(place: &mut Option<E>, table: &[(&str, E)], value: &Value) -> bool {
+    let Some(choice) = value
+        .as_bytes()
+        .and_then(|word| find(table, &normalise(word)))
+    else {
+        return false;
+    };
+    *place = Some(choice);
+    true
+}
+
+/// Applies every word of a value; whether all were understood.
+fn all(value: &Value, mut effect: impl FnMut(&str) -> bool) -> bool {
+    words(value).iter().fold(true, |understood, word| {
+        effect(&normalise(word)) && understood
+    })
+}
+
+fn supports(options: &mut Options, word: &str) -> bool {
+    let load_limit = word == "load-limit";
+    options.supports_load_limit |= load_limit;
+    load_limit
+}
+
+fn replace(options: &mut Options, word: &str) -> bool {
+    let replace = &mut options.replace;
+    match word {
+        "origin" => replace.origin = true,
+        "origin-full" => replace.origin_full = true,
+        "session-name" => replace.session_name = true,
+        "username" => replace.username = true,
+        "sdp-version" => replace.sdp_version = true,
+        "force-increment-sdp-ver" | "force-increment-sdp-version" => {
+            replace.force_increment_sdp_version = true;
+        }
+        "zero-address" => replace.zero_address = true,
+        // The address in c= is always replaced; old scripts still ask for it.
+        "session-connection" => {}
+        _ => return false,
+    }
+    true
+}
+
+fn rtcp_mux(options: &mut Options, word: &str) -> bool {
+    let mux = &mut options.rtcp_mux;
+    match word {
+        "offer" => mux.offer = true,
+        "require" => {
+            mux.offer = true;
+            mux.require = true;
+        }
+        "demux" => mux.demux = true,
+        "accept" => mux.accept = true,
+        "reject" => mux.reject = true,
+        _ => return false,
+    }
+    true
+}
+
+fn ice(options: &mut Options, word: &str) -> bool {
+    if let Some(ice) = find(ICE, word) {
+        options.ice = ice;
+        return true;
+    }
+    match word {
+        "trickle" => options.flags.trickle_ice = true,
+        "reject" => options.flags.ice_reject = true,
+        "lite" => options.ice_lite = Some(IceLite::Forward),
+        "no-lite" => options.ice_lite = Some(IceLite::Off),
+        "ice2" => options
+            .deferred
+            .push(("ice".to_owned(), Value::from("ice2"))),
+        _ => {
+            let lite = word
+                .strip_prefix("lite-")
+                .and_then(|towards| find(ICE_LITE, towards));
+            if lite.is_none() {
+                return false;
+            }
+            options.ice_lite = lite;
+        }
+    }
+    true
+}
+
+fn direction(request: &mut Request, value: &Value) -> bool {
+    // Two `direction=` options of a string of flags come one by one.
+    request.options.direction.extend(words(value));
+    true
+}
+
+fn interface(request: &mut Request, value: &Value, place: usize) -> bool {
+    let Some(name) = value.as_bytes() else {
+        return false;
+    };
+    let direction = &mut request.options.direction;
+    if direction.len() <= place {
+        direction.resize(place + 1, Bytes::new());
+    }
+    direction[place] = name.clone();
+    true
+}
+
+/// `[IP4|IP6|?, address]`, an address alone, or an empty list, which says nothing.
+fn received_from(request: &mut Request, value: &Value) -> bool {
+    let words = words(value);
+    let Some(last) = words.last() else {
+        return true;
+    };
+    request.options.received_from = std::str::from_utf8(last).ok().and_then(parse_address);
+    request.options.received_from.is_some()
+}
+
+fn transport(options: &mut Options, value: &Value) -> bool {
+    // In an answer `accept` stands for "as offered", which is what no value means.
+    value.as_str() == Some("accept") || pick(&mut options.transport_protocol, TRANSPORTS, value)
+}
+
+fn delete_delay(options: &mut Options, value: &Value) -> bool {
+    let delay = value.as_integer();
+    options.delete_delay = delay.and_then(|seconds| u32::try_from(seconds).ok());
+    delay.is_some()
+}
+
+fn tos(options: &mut Options, value: &Value) -> bool {
+    options.tos = value.as_integer().and_then(|tos| match tos {
+        ..=-1 => Some(Tos::Unchanged),
+        256 => Some(Tos::Configured),
+        other => u8::try_from(other).ok().map(Tos::Set),
+    });
+    options.tos.is_some()
+}
