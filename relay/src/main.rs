@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
 use underpass::ops::daemon::{self, Role};
+use underpass::tables::{self, Tables};
 
 /// The command line, the environment or a file is wrong.
 const USAGE: u8 = 2;
@@ -32,7 +33,7 @@ fn execute() -> anyhow::Result<ExitCode> {
         Command::Config { json: true } => {
             print(&format!("{:#}\n", config::json(&load(&command_line)?)))?;
         }
-        Command::Tables { .. } => anyhow::bail!("tables: not connected in this build"),
+        Command::Tables { json } => print(&list_tables(json)?)?,
         Command::Version => print(&config::version())?,
         Command::Help => print(&config::help())?,
         Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
@@ -48,6 +49,17 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn list_tables(json: bool) -> anyhow::Result<String> {
+    let tables = Tables::default()
+        .list()
+        .context("cannot read the tables of this machine")?;
+    Ok(if json {
+        tables::json(&tables) + "\n"
+    } else {
+        tables::human(&tables)
+    })
 }
 
 fn load(command_line: &CommandLine) -> Result<Loaded, ConfigError> {

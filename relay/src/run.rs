@@ -6,7 +6,7 @@ use crate::config::{Config, ListenError, Loaded};
 use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::Signals;
-use crate::ops::{logging, notify};
+use crate::ops::{limits, logging, notify};
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,7 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    check_open_files(&config);
     let runtime = tokio::runtime::Runtime::new().map_err(system("cannot start threads"))?;
     runtime.block_on(async {
         let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
@@ -72,6 +73,21 @@ impl Relay {
     }
 
     async fn stop(self) {}
+}
+
+/// Every media port is an open file.
+fn check_open_files(config: &Config) {
+    let ports = u64::from(config.port_max - config.port_min) + 1;
+    let addresses = config.interfaces.iter().map(|of| of.addresses.len() as u64);
+    let wanted = ports * addresses.sum::<u64>();
+    match limits::raise_open_files() {
+        Ok(limit) if limit < wanted => tracing::warn!(
+            "{limit} open files are allowed, fewer than the {wanted} media ports: raise the limit (ulimit -n, or \
+             LimitNOFILE= in the unit)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!("the limit of open files cannot be raised: {error}"),
+    }
 }
 
 /// A process without its pid file is better than none, and rtpengine goes on, too.

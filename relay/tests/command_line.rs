@@ -1,5 +1,7 @@
 //! The binary as a shell sees it: exit status, standard output, standard error.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::process::{Command, Output};
 
 fn underpass(arguments: &[&str]) -> Output {
@@ -99,4 +101,14 @@ fn rtpengines_one_shot_actions_end_well() {
     let output = underpass(&["--nftables-start", "--table=0"]);
     assert!(output.status.success());
     assert_eq!(text(&output.stdout), "--nftables-start: nothing to do\n");
+}
+
+#[test]
+fn tables_are_printed_for_people_and_for_programs() {
+    let output = underpass(&["tables"]);
+    assert!(output.status.success());
+    assert!(text(&output.stdout).trim_start().starts_with("TABLE "));
+    let output = underpass(&["tables", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(json.is_array());
 }

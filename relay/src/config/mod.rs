@@ -37,11 +37,15 @@ pub use machine::{LocalIp, Machine, PortRange, ThisMachine};
 pub use report::{json, text};
 pub use settings::{Given, Origin, Setting, Settings};
 
+use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
+use crate::tables::TableRequest;
 
 /// Everything an operator can say, checked against this machine. See `underpass help` for each option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// What this relay is called where tables and their owners are listed.
+    pub name: String,
     /// Where media is received and sent, in order; the first is used where signalling names none. Never empty.
     pub interfaces: Vec<LogicalInterface>,
     /// UDP addresses of the ng protocol. Never empty. An IPv6 wildcard comes with its IPv4 twin: bind it V6ONLY.
@@ -54,8 +58,12 @@ pub struct Config {
     pub table: TableRequest,
     /// Refuse to start rather than forward in user space.
     pub no_fallback: bool,
-    /// What forwards flows on which interface.
+    /// What forwards flows…
     pub engine: EngineChoice,
+    /// …except on these devices.
+    pub device_engines: BTreeMap<String, EngineChoice>,
+    /// Flows per address family that the table holds.
+    pub max_flows: u32,
     /// Lowest media port.
     pub port_min: u16,
     /// Highest media port, inclusive.
@@ -90,47 +98,4 @@ pub struct Config {
     pub foreground: bool,
     /// Where to write the process id.
     pub pidfile: Option<PathBuf>,
-}
-
-/// The `table` option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TableRequest {
-    /// The first free one.
-    Auto,
-    /// Exactly this one, or none.
-    Number(u32),
-    /// No table (a negative number): forward in user space.
-    UserSpace,
-}
-
-/// What forwards flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// Whatever fits the interface.
-    Auto,
-    /// Native XDP.
-    Xdp,
-    /// Generic XDP.
-    XdpGeneric,
-    /// tc: TCX, or clsact before it.
-    Tc,
-    /// User space only.
-    Null,
-}
-
-/// The `engine` option: one for all, and exceptions by device name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineChoice {
-    /// For interfaces not named.
-    pub default: Engine,
-    /// By device name.
-    pub by_device: BTreeMap<String, Engine>,
-}
-
-impl EngineChoice {
-    /// The engine asked for on `device`.
-    #[must_use]
-    pub fn on(&self, device: &str) -> Engine {
-        self.by_device.get(device).copied().unwrap_or(self.default)
-    }
 }

@@ -112,6 +112,13 @@ pub const OPTIONS: &[OptionSpec] = &[
         "NAME",
         "Section of the INI file. Default: [underpass] if there, else [rtpengine]",
     ),
+    text(
+        "name",
+        None,
+        "underpass",
+        "NAME",
+        "What this relay is called where tables and their owners are listed",
+    ),
     list(
         "interface",
         Some('i'),
@@ -158,6 +165,15 @@ pub const OPTIONS: &[OptionSpec] = &[
         "auto",
         "[DEVICE:]auto|xdp|xdp-generic|tc|null",
         "What forwards in the kernel, for all devices or one; repeatable",
+    ),
+    integer(
+        "max-flows",
+        None,
+        "65536",
+        1,
+        4_194_304,
+        "NUMBER",
+        "Flows per address family that the table holds",
     ),
     integer(
         "port-min",
@@ -276,7 +292,11 @@ pub const OPTIONS: &[OptionSpec] = &[
         None,
         "No timestamps before log lines on stderr",
     ),
-    flag("foreground", Some('f'), "Do not go into the background"),
+    flag(
+        "foreground",
+        Some('f'),
+        "Do not go into the background; not needed under systemd with Type=notify, nor as process 1",
+    ),
     text(
         "pidfile",
         Some('p'),

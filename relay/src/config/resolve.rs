@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::Config;
 use super::address::{self, Locality};
 use super::error::ConfigError;
 use super::interfaces::{self, Interfaces};
@@ -10,8 +11,9 @@ use super::machine::{Machine, PortRange};
 use super::ports;
 use super::settings::{Given, Origin, Settings};
 use super::value::{bad, bad_scalar, flag, integer, path, positive_seconds, seconds, setting};
-use super::{Config, Engine, EngineChoice, TableRequest};
+use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
+use crate::tables::{TABLES, TableRequest};
 
 /// Checks every value, against the machine where it speaks of the machine.
 ///
@@ -42,14 +44,18 @@ pub(super) fn resolve(
     let final_timeout = seconds(settings, "final-timeout")?;
     let threads = integer(settings, "num-threads")?;
     let max_sessions = integer(settings, "max-sessions")?;
+    let (engine, device_engines) = engines(settings, machine)?;
     Ok(Config {
+        name: setting(settings, "name").scalar().to_owned(),
         interfaces,
         listen_ng,
         listen_cli: listen_addresses(settings, "listen-cli", &locality)?,
         listen_http: listen_addresses(settings, "listen-http", &locality)?,
         table: table(settings)?,
         no_fallback: flag(settings, "no-fallback")?,
-        engine: engine(settings, machine)?,
+        engine,
+        device_engines,
+        max_flows: integer(settings, "max-flows")? as u32,
         port_min,
         port_max,
         timeout: positive_seconds(settings, "timeout")?,
@@ -145,57 +151,45 @@ fn port_range(settings: &Settings) -> Result<(u16, u16), ConfigError> {
 
 fn table(settings: &Settings) -> Result<TableRequest, ConfigError> {
     let setting = setting(settings, "table");
-    let text = setting.scalar();
-    if text.eq_ignore_ascii_case("auto") {
-        return Ok(TableRequest::Auto);
-    }
-    match text.parse::<i64>() {
-        Ok(number) if number < 0 => Ok(TableRequest::UserSpace),
-        Ok(number) if number <= i64::from(u16::MAX) => Ok(TableRequest::Number(number as u32)),
-        _ => Err(bad_scalar(
-            setting,
-            "expected auto, a number from 0 to 65535, or -1 for user space",
-        )),
-    }
+    let problem = format!(
+        "expected auto, a number from 0 to {}, or -1 for user space",
+        TABLES - 1
+    );
+    setting
+        .scalar()
+        .parse()
+        .map_err(|_| bad_scalar(setting, &problem))
 }
 
-fn engine(settings: &Settings, machine: &dyn Machine) -> Result<EngineChoice, ConfigError> {
+fn engines(
+    settings: &Settings,
+    machine: &dyn Machine,
+) -> Result<(EngineChoice, BTreeMap<String, EngineChoice>), ConfigError> {
     let setting = setting(settings, "engine");
-    let mut choice = EngineChoice {
-        default: Engine::Auto,
-        by_device: BTreeMap::new(),
-    };
+    let mut general = EngineChoice::default();
+    let mut by_device = BTreeMap::new();
     for given in &setting.values {
         let (device, word) = match given.text.rsplit_once(':') {
             Some((device, word)) => (Some(device), word),
             None => (None, given.text.as_str()),
         };
-        let engine = match word.to_ascii_lowercase().as_str() {
-            "auto" => Engine::Auto,
-            "xdp" => Engine::Xdp,
-            "xdp-generic" => Engine::XdpGeneric,
-            "tc" => Engine::Tc,
-            "null" => Engine::Null,
-            _ => {
-                let problem = "expected [DEVICE:] and auto, xdp, xdp-generic, tc or null";
-                return Err(bad(setting.spec, given, problem));
-            }
-        };
+        let engine: EngineChoice = word.parse().map_err(|_| {
+            let problem = "expected [DEVICE:] and auto, xdp, xdp-generic, tc or null";
+            bad(setting.spec, given, problem)
+        })?;
         let Some(device) = device else {
-            choice.default = engine;
+            general = engine;
             continue;
         };
         let devices = machine.devices();
         if !devices.iter().any(|name| name == device) {
-            let problem = format!(
-                "there is no device {device}; devices here: {}",
-                devices.join(", ")
-            );
+            let devices = devices.join(", ");
+            let problem = format!("there is no device {device}; devices here: {devices}");
             return Err(bad(setting.spec, given, &problem));
         }
-        choice.by_device.insert(device.to_owned(), engine);
+        by_device.insert(device.to_owned(), engine);
     }
-    Ok(choice)
+    Ok((general, by_device))
 }
 
 fn endpoint_learning(settings: &Settings) -> Result<EndpointLearning, ConfigError> {

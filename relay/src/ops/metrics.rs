@@ -4,6 +4,10 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use underpass_abi::{OUTCOMES_LEN, Outcome};
+
+use crate::datapath::InterfaceSummary;
+
 /// Gives the numbers of a running relay.
 pub trait Snapshot: Send + Sync + 'static {
     /// The numbers now. May block for as long as reading the kernel's counters takes.
@@ -43,8 +47,14 @@ pub struct MetricsSnapshot {
     pub ports: Vec<PortCounters>,
     /// The table that was claimed; `None` in user space only.
     pub table: Option<u32>,
-    /// What the kernel program did, by device.
-    pub engines: Vec<EngineCounters>,
+    /// Interfaces that carry media, and what forwards on them.
+    pub interfaces: Vec<InterfaceSummary>,
+    /// Flows asked for.
+    pub flows: u64,
+    /// Flows in the kernel.
+    pub kernel_flows: u64,
+    /// Packets the kernel program saw, indexed by [`Outcome`].
+    pub outcomes: [u64; OUTCOMES_LEN as usize],
     /// Streams now in user space, by reason.
     pub user_space_reasons: Vec<(&'static str, u64)>,
 }
@@ -114,17 +124,6 @@ pub struct PortCounters {
     pub used: u64,
     /// Free, resting ones included.
     pub free: u64,
-}
-
-/// What one attached kernel program did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineCounters {
-    /// The device.
-    pub device: String,
-    /// `xdp`, `xdp-generic`, `tc` or `null`.
-    pub engine: &'static str,
-    /// Packets by outcome: forwarded, or why they were passed up.
-    pub outcomes: Vec<(&'static str, u64)>,
 }
 
 impl MetricsSnapshot {
@@ -328,25 +327,31 @@ impl MetricsSnapshot {
         text.family(
             "underpass_engine_info",
             "gauge",
-            "What forwards on a device",
+            "What forwards on an interface",
         );
-        for engine in &self.engines {
-            text.sample(&[("device", &engine.device), ("engine", &engine.engine)], 1);
+        for interface in &self.interfaces {
+            let engine = interface
+                .engine
+                .map_or("null".to_owned(), |engine| engine.to_string());
+            text.sample(&[("device", &interface.name), ("engine", &engine)], 1);
         }
         text.family(
-            "underpass_engine_packets_total",
-            "counter",
-            "Packets the kernel program saw, by what it did",
+            "underpass_flows",
+            "gauge",
+            "Flows asked for, by where they are",
         );
-        for engine in &self.engines {
-            for (outcome, count) in &engine.outcomes {
-                let labels: [(&str, &dyn Display); 3] = [
-                    ("device", &engine.device),
-                    ("engine", &engine.engine),
-                    ("outcome", outcome),
-                ];
-                text.sample(&labels, count);
-            }
+        text.sample(&[("type", &"kernel")], self.kernel_flows);
+        text.sample(
+            &[("type", &"waiting")],
+            self.flows.saturating_sub(self.kernel_flows),
+        );
+        text.family(
+            "underpass_kernel_packets_total",
+            "counter",
+            "Packets the kernel program saw, by what became of them",
+        );
+        for (outcome, count) in Outcome::ALL.iter().zip(self.outcomes) {
+            text.sample(&[("outcome", &label(*outcome))], count);
         }
         text.family(
             "underpass_userspace_streams",
@@ -356,6 +361,29 @@ impl MetricsSnapshot {
         for (reason, count) in &self.user_space_reasons {
             text.sample(&[("reason", reason)], count);
         }
+    }
+}
+
+/// An outcome as a label.
+fn label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Forwarded => "forwarded",
+        Outcome::NotIp => "not_ip",
+        Outcome::Fragment => "fragment",
+        Outcome::Options => "ip_options",
+        Outcome::NotUdp => "not_udp",
+        Outcome::Miss => "no_flow",
+        Outcome::OtherSource => "other_source",
+        Outcome::Stun => "stun",
+        Outcome::Dtls => "dtls",
+        Outcome::Rtcp => "rtcp",
+        Outcome::NotRtp => "not_rtp",
+        Outcome::PayloadType => "payload_type",
+        Outcome::Ssrc => "ssrc",
+        Outcome::TooBig => "too_big",
+        Outcome::Checksum => "checksum",
+        Outcome::HelperFailed => "helper_failed",
+        Outcome::OtherHost => "other_host",
     }
 }
 
@@ -406,6 +434,7 @@ impl Display for Float {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datapath::Engine;
 
     fn busy() -> MetricsSnapshot {
         MetricsSnapshot {
@@ -450,11 +479,14 @@ mod tests {
                 free: 9992,
             }],
             table: Some(3),
-            engines: vec![EngineCounters {
-                device: "eth0".to_owned(),
-                engine: "xdp",
-                outcomes: vec![("forwarded", 990), ("not a known flow", 10)],
+            interfaces: vec![InterfaceSummary {
+                name: "eth0".to_owned(),
+                engine: Some(Engine::Xdp),
+                note: String::new(),
             }],
+            flows: 8,
+            kernel_flows: 7,
+            outcomes: std::array::from_fn(|index| index as u64 * 10),
             user_space_reasons: vec![("no route to the destination", 1)],
         }
     }

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod http;
+pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod notify;

@@ -75,7 +75,7 @@ fn bad_values_stop_the_start_with_one_clear_line() {
         ),
         (
             &["-t", "first"],
-            "table = first (command line -t): expected auto, a number from 0 to 65535, or -1 for user space",
+            "table = first (command line -t): expected auto, a number from 0 to 63, or -1 for user space",
         ),
         (
             &["--engine=ebpf"],

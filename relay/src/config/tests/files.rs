@@ -174,3 +174,24 @@ fn escapes_are_glibs() {
     let loaded = load_on(&machine, &["--config-file", NAMED], &[]).unwrap();
     assert_eq!(loaded.config.pidfile, Some("/run/a b\\c".into()));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_of_a_file_panic(content: Vec<u8>) {
+        let _ = ini::parse(Path::new(NAMED), &content);
+    }
+
+    #[test]
+    fn no_value_of_any_option_panics(index: proptest::sample::Index, value: String) {
+        let option = &options::OPTIONS[index.index(options::OPTIONS.len())];
+        let argument = format!("--{}={value}", option.long);
+        let _ = load_on(&FakeMachine::usual(), &[&argument], &[]);
+    }
+
+    #[test]
+    fn a_value_of_plain_text_is_read_back_as_it_was_written(value in "[!-\\[\\]-~]{1,40}") {
+        let content = format!("[rtpengine]\npidfile = {value}\n");
+        let sections = ini::parse(Path::new(NAMED), content.as_bytes()).unwrap();
+        assert_eq!(sections["rtpengine"][0].value, value);
+    }
+}

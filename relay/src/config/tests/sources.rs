@@ -12,6 +12,7 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "interface" => ["192.0.2.1", "10.0.0.5"],
         "engine" => ["tc", "xdp"],
         "listen-ng" | "listen-cli" | "listen-http" => ["127.0.0.1:5000", "127.0.0.1:6000"],
+        "name" => ["one", "two"],
         "pidfile" => ["/run/one.pid", "/run/two.pid"],
         "config-file" => [FILE, FILE],
         "config-section" => ["underpass", "underpass"],
@@ -155,7 +156,7 @@ fn of_several_on_the_command_line_the_last_counts() {
 fn letters_can_be_joined_and_a_value_may_begin_with_a_dash() {
     let loaded = load_arguments(&["-fEt", "-1"]);
     assert!(loaded.config.foreground && loaded.config.log_stderr);
-    assert_eq!(loaded.config.table, TableRequest::UserSpace);
+    assert_eq!(loaded.config.table, TableRequest::None);
 }
 
 #[test]
@@ -260,12 +261,11 @@ fn values_mean_what_they_mean_in_rtpengine() {
 
 #[test]
 fn an_engine_can_be_chosen_for_all_devices_and_for_one() {
-    let engine = load_arguments(&["--engine=tc;eth0:xdp", "--engine", "eth1:NULL"])
-        .config
-        .engine;
-    assert_eq!(engine.on("lo"), Engine::Tc);
-    assert_eq!(engine.on("eth0"), Engine::Xdp);
-    assert_eq!(engine.on("eth1"), Engine::Null);
+    let config = load_arguments(&["--engine=tc;eth0:xdp", "--engine", "eth1:null"]).config;
+    assert_eq!(config.engine, EngineChoice::Tc);
+    let expected = [("eth0", EngineChoice::Xdp), ("eth1", EngineChoice::Null)];
+    let expected = expected.map(|(device, engine)| (device.to_owned(), engine));
+    assert_eq!(config.device_engines, expected.into());
 }
 
 #[test]
