@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use lexopt::Arg;
 
 use super::error::ConfigError;
+use super::nearest::nearest;
 use super::options::{self, Kind, OptionSpec};
 use super::settings::{Given, Origin};
 
@@ -140,7 +141,7 @@ fn command_of(word: Option<&str>, json: bool) -> Result<Command, ConfigError> {
 }
 
 fn unknown(spelling: &str) -> ConfigError {
-    let nearest = spelling.strip_prefix("--").and_then(options::nearest);
+    let nearest = spelling.strip_prefix("--").and_then(nearest);
     ConfigError::UnknownOption {
         name: spelling.to_owned(),
         origin: Origin::CommandLine(spelling.to_owned()),

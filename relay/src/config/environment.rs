@@ -1,5 +1,6 @@
 //! Environment variables: `UNDERPASS_` and the option's name in capitals, `_` for `-`.
 
+use super::nearest::nearest;
 use super::options::{self, OptionSpec};
 use super::settings::{Given, Origin};
 
@@ -35,7 +36,7 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Env
         if is_service_link(suffix, &text) {
             continue;
         }
-        let near = options::nearest(&long)
+        let near = nearest(&long)
             .map(|near| format!(", did you mean {}?", variable(near)))
             .unwrap_or_default();
         let warning = format!("environment {name} is no option and has no effect{near}");

@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::ini::{self, Section};
 use super::load::Source;
 use super::machine::Machine;
+use super::nearest::nearest;
 use super::options::{self, OptionSpec};
 use super::settings::{Given, Origin, Setting, Settings};
 use super::value::setting;
@@ -127,7 +128,7 @@ fn read_section(
             return Err(ConfigError::UnknownOption {
                 name: line.key.clone(),
                 origin,
-                nearest: options::nearest(&line.key).map(str::to_owned),
+                nearest: nearest(&line.key).map(str::to_owned),
             });
         };
         let given = Given {

@@ -14,6 +14,7 @@ mod ini;
 mod interfaces;
 mod load;
 mod machine;
+mod nearest;
 pub mod options;
 mod ports;
 mod report;

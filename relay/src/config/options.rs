@@ -84,18 +84,6 @@ pub fn by_short(letter: char) -> Option<&'static OptionSpec> {
     used.or_else(|| without_effect::by_short(letter))
 }
 
-/// The known name that `name` was probably meant to be.
-#[must_use]
-pub fn nearest(name: &str) -> Option<&'static str> {
-    let known = OPTIONS.iter().chain(without_effect::OPTIONS);
-    let distances = known.map(|option| (edit_distance(name, option.long), option.long));
-    let (distance, nearest) = distances.min()?;
-    // Two letters changed places, or a third of a long name is wrong; more is another word.
-    let length = name.chars().count();
-    let is_near = distance <= (length / 3).max(2) && distance * 2 < length;
-    is_near.then_some(nearest)
-}
-
 /// Options that have an effect, in the order of help.
 pub const OPTIONS: &[OptionSpec] = &[
     text(
@@ -388,20 +376,4 @@ const fn list(
         value_name,
         help,
     }
-}
-
-/// Levenshtein's distance: letters to add, leave out or change.
-fn edit_distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
