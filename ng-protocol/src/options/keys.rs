@@ -308,9 +308,11 @@ fn ice(options: &mut Options, word: &str) -> bool {
 fn direction(request: &mut Request, value: &Value) -> bool {
     // Two `direction=` options of a string of flags come one by one.
     let direction = &mut request.options.direction;
-    direction.extend(words(value));
+    let names = words(value);
+    let understood = !names.is_empty();
+    direction.extend(names);
     direction.truncate(2);
-    true
+    understood
 }
 
 fn interface(request: &mut Request, value: &Value, place: usize) -> bool {

@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -22,6 +23,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 pub(super) struct NgSocket {
     socket: Socket,
     address: SocketAddr,
+    closed: AtomicBool,
 }
 
 /// The local end of a datagram: the reply leaves from here.
@@ -59,7 +61,11 @@ impl NgSocket {
             .local_addr()?
             .as_socket()
             .ok_or_else(|| io::Error::from(Errno::EAFNOSUPPORT))?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// The address it is bound to, with the port that the system chose if it was asked to.
@@ -73,7 +79,8 @@ impl NgSocket {
     /// Those of recvmsg(2), interruptions excepted.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
         let mut control = nix::cmsg_space!(libc::in6_pktinfo);
-        loop {
+        // A socket that was shut down still hands out what is queued, and a flood would keep it going.
+        while !self.closed.load(Relaxed) {
             let mut slices = [IoSliceMut::new(buffer)];
             let received = recvmsg::<SockaddrStorage>(
                 self.socket.as_raw_fd(),
@@ -95,6 +102,7 @@ impl NgSocket {
                 })),
             };
         }
+        Ok(None)
     }
 
     /// Sends a reply from where its request was received.
@@ -125,6 +133,7 @@ impl NgSocket {
 
     /// Wakes up whoever waits in [`Self::receive`], for good.
     pub(super) fn close(&self) {
+        self.closed.store(true, Relaxed);
         // An unconnected socket answers ENOTCONN, and is shut down all the same (Linux does so on purpose).
         let _ = self.socket.shutdown(Shutdown::Both);
     }

@@ -1,7 +1,7 @@
 //! The whole way of a command, through real sockets on loopback.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -244,6 +244,26 @@ fn a_stopped_server_leaves_a_closed_port() {
     client.send(b"2 d7:command4:pinge").unwrap();
     let refused = client.recv(&mut [0; 100]).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_server_stops_in_the_middle_of_a_flood() {
+    let server = serve(Ipv4Addr::LOCALHOST);
+    let port = server.port();
+    let flooding = Arc::new(AtomicBool::new(true));
+    let flood = std::thread::spawn({
+        let flooding = Arc::clone(&flooding);
+        move || {
+            let client = client(Ipv4Addr::LOCALHOST, port);
+            while flooding.load(Relaxed) {
+                // Refused once the server is gone.
+                let _ = client.send(b"1 d7:command4:pinge");
+            }
+        }
+    });
+    server.udp.stop();
+    flooding.store(false, Relaxed);
+    flood.join().unwrap();
 }
 
 #[test]
