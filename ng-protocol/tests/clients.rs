@@ -1,6 +1,8 @@
 //! What real clients send, byte for byte where it was captured from them (Kamailio 5.6, rtpengine-ng-client, the npm
 //! client), in their documented shape otherwise (Kamailio 6, OpenSIPS 4). The messages double as the fuzz corpus.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;

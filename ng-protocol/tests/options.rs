@@ -1,5 +1,7 @@
 //! Every spelling that means something, and none that fails a command.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use bytes::Bytes;
 use ng_protocol::{
     AddressFamily, Command, Dict, Dtls, EndpointLearning, Flags, Ice, IceLite, Options, Request,

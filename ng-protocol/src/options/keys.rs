@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::types::{AddressFamily, Dtls, EndpointLearning, Ice, IceLite, Tos, TransportProtocol};
+use super::choices::{DTLS, FAMILY, ICE, ICE_LITE, LEARNING, SWITCH, TRANSPORTS};
+use super::types::{IceLite, Tos};
 use super::word::{find, normalise, words};
 use super::{Options, flags, rtpp_flags};
 use crate::{Request, Value};
@@ -83,71 +84,6 @@ const DEFERRED: &[&str] = &[
     "trigger-end-time", "volume", "vsc-pause-rec", "vsc-pause-resume-rec",
     "vsc-start-pause-resume-rec", "vsc-start-rec", "vsc-start-stop-rec", "vsc-stop-rec",
     "xmlrpc-callback",
-];
-
-const SWITCH: &[(&str, bool)] = &[
-    ("on", true),
-    ("yes", true),
-    ("enable", true),
-    ("enabled", true),
-    ("no", false),
-    ("off", false),
-    ("disable", false),
-    ("disabled", false),
-];
-
-const FAMILY: &[(&str, AddressFamily)] =
-    &[("ip4", AddressFamily::Ip4), ("ip6", AddressFamily::Ip6)];
-
-const DTLS: &[(&str, Dtls)] = &[
-    ("passive", Dtls::Passive),
-    ("active", Dtls::Active),
-    ("no", Dtls::Off),
-    ("off", Dtls::Off),
-    ("disabled", Dtls::Off),
-    ("disable", Dtls::Off),
-];
-
-const LEARNING: &[(&str, EndpointLearning)] = &[
-    ("off", EndpointLearning::Off),
-    ("immediate", EndpointLearning::Immediate),
-    ("delayed", EndpointLearning::Delayed),
-    ("heuristic", EndpointLearning::Heuristic),
-];
-
-const ICE_LITE: &[(&str, IceLite)] = &[
-    ("off", IceLite::Off),
-    ("no", IceLite::Off),
-    ("none", IceLite::Off),
-    ("forward", IceLite::Forward),
-    ("offer", IceLite::Forward),
-    ("fwd", IceLite::Forward),
-    ("fw", IceLite::Forward),
-    ("backward", IceLite::Backward),
-    ("backwards", IceLite::Backward),
-    ("reverse", IceLite::Backward),
-    ("answer", IceLite::Backward),
-    ("back", IceLite::Backward),
-    ("bkw", IceLite::Backward),
-    ("bk", IceLite::Backward),
-    ("both", IceLite::Both),
-];
-
-const ICE: &[(&str, Ice)] = &[
-    ("default", Ice::Default),
-    ("remove", Ice::Remove),
-    ("force", Ice::Force),
-    ("force-relay", Ice::ForceRelay),
-    ("optional", Ice::Optional),
-];
-
-const TRANSPORTS: &[(&str, TransportProtocol)] = &[
-    ("rtp/avp", TransportProtocol::RtpAvp),
-    ("rtp/avpf", TransportProtocol::RtpAvpf),
-    ("rtp/savp", TransportProtocol::RtpSavp),
-    ("rtp/savpf", TransportProtocol::RtpSavpf),
-    ("udp/tls/rtp/savp", TransportProtocol::UdpTlsRtpSavp),
-    ("udp/tls/rtp/savpf", TransportProtocol::UdpTlsRtpSavpf),
 ];
 
 /// Applies one key of a request's dictionary, whatever it is.

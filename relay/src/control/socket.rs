@@ -200,3 +200,33 @@ fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
             .map(|v6| SocketAddrV6::from(*v6).into())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn replies_may_be_fragmented() {
+        let v4 = (Ipv4Addr::LOCALHOST.into(), libc::IPPROTO_IP);
+        let v6 = (Ipv6Addr::LOCALHOST.into(), libc::IPPROTO_IPV6);
+        let names = [libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER];
+        let off = [libc::IP_PMTUDISC_DONT, libc::IPV6_PMTUDISC_DONT];
+        for (((address, level), name), off) in [v4, v6].into_iter().zip(names).zip(off) {
+            let address: IpAddr = address;
+            let socket = NgSocket::bind((address, 0).into()).unwrap();
+            let (mut value, mut length): (libc::c_int, _) = (-1, 4);
+            // SAFETY: the descriptor is open, and `value` has the four bytes that `length` says.
+            let outcome = unsafe {
+                libc::getsockopt(
+                    socket.socket.as_raw_fd(),
+                    level,
+                    name,
+                    std::ptr::from_mut(&mut value).cast(),
+                    &raw mut length,
+                )
+            };
+            assert_eq!((outcome, value), (0, off), "{address}");
+        }
+    }
+}
