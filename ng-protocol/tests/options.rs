@@ -164,6 +164,10 @@ fn flags_may_carry_values_behind_a_prefix() {
 fn flags_may_be_pairs() {
     assert_eq!(flag("ICE=force").ice, Ice::Force);
     assert_eq!(flag("TOS=40").tos, Some(Tos::Set(40)));
+    assert_eq!(flag("ICE-lite=off").ice_lite, Some(IceLite::Off));
+    let attribute = ("sdp-attr-add".to_owned(), Value::from("audio-x=1"));
+    assert_eq!(flag("sdp-attr-add-audio-x=1").deferred, [attribute]);
+    assert_eq!(flag("bogus=1").unknown, ["flag bogus=1"]);
 }
 
 #[test]
@@ -356,10 +360,32 @@ fn rtpp_flags_from_tag_implies_directional() {
     assert!(request.options.flags.directional);
 }
 
+/// A list of flags, most of them with a beginning that means something.
+fn any_flags() -> impl Strategy<Value = Value> {
+    let beginning = prop::sample::select(vec![
+        "",
+        "replace-",
+        "rtcp-mux-",
+        "ICE-",
+        "ICE=",
+        "codec-strip-",
+        "SDES-",
+        "sdp-attr-add-",
+        "TOS=",
+        "\u{a0}ICE-",
+    ]);
+    let word =
+        (beginning, prop::collection::vec(any::<u8>(), 0..6)).prop_map(|(beginning, rest)| {
+            Value::from(Bytes::from([beginning.as_bytes(), &rest].concat()))
+        });
+    prop::collection::vec(word, 0..6).prop_map(Value::List)
+}
+
 proptest! {
     #[test]
     fn no_key_or_value_fails_a_command(
         entries in prop::collection::vec(("[a-zA-Z_ -]{0,12}", any::<Vec<u8>>()), 0..8),
+        list in any_flags(),
         flags in "([a-z=\\[\\] -]|ICE|direction|codec){0,40}",
     ) {
         let mut dict = Dict::new();
@@ -370,6 +396,7 @@ proptest! {
         }
         dict.insert("rtpp-flags", flags.clone());
         dict.insert("flags", flags);
+        dict.insert("flags", list);
         let request = Request::from_dict(&dict);
         prop_assert_eq!(request.map(|request| request.command), Ok(Command::Answer));
     }

@@ -141,12 +141,12 @@ pub(super) fn apply(request: &mut Request, raw: &Bytes) {
     let word = normalise(&raw);
     if let Some(effect) = find(WORDS, &word) {
         effect(&mut request.options);
-    } else if let Some(equals) = raw.iter().position(|&byte| byte == b'=') {
-        let value = Value::Bytes(raw.slice(equals + 1..));
-        keys::apply_option(request, &normalise(&raw[..equals]), &value);
+    } else if let Some((key, value)) = known_pair(&raw) {
+        keys::apply_option(request, &key, &Value::Bytes(value));
     } else if let Some((key, rest)) = find_prefix(PREFIXES, &word) {
-        // Prefixes are ASCII, so they are as long in the raw word; the value keeps its spelling.
-        let value = Value::Bytes(raw.slice(raw.len() - rest.len()..));
+        // Prefixes are ASCII, and so as long in the raw word; the value behind keeps its spelling.
+        let prefix = word.len() - rest.len();
+        let value = Value::Bytes(raw.slice(prefix..));
         keys::apply_option(request, key, &value);
     } else if DEFERRED.contains(&word.as_str()) {
         request.options.deferred.push((word, Value::Integer(1)));
@@ -154,6 +154,13 @@ pub(super) fn apply(request: &mut Request, raw: &Bytes) {
         let shown: String = word.chars().take(64).collect();
         request.options.unknown.push(format!("flag {shown}"));
     }
+}
+
+/// Takes `key=value` apart if the key is one; what stands behind a prefix may hold a `=`, too.
+fn known_pair(raw: &Bytes) -> Option<(String, Bytes)> {
+    let equals = raw.iter().position(|&byte| byte == b'=')?;
+    let key = normalise(&raw[..equals]);
+    keys::is_known(&key).then(|| (key, raw.slice(equals + 1..)))
 }
 
 /// The two flags are opposites; the last one counts.

@@ -115,6 +115,11 @@ pub(super) fn apply_option(request: &mut Request, key: &str, value: &Value) {
     }
 }
 
+/// Whether the key, in normal form, is one that rtpengine knows.
+pub(super) fn is_known(key: &str) -> bool {
+    find(KEYS, key).is_some() || DEFERRED.contains(&key)
+}
+
 fn describe(key: &str, value: &Value) -> String {
     /// Longest key or value worth a place in a log line, in bytes.
     const SHOWN: usize = 64;
