@@ -163,11 +163,12 @@ enum Outcome {
 }
 
 fn encode(datagram: &Datagram, reply: &Reply, max_reply: usize) -> Bytes {
-    let encoded = datagram.reply(reply);
-    if encoded.len() <= max_reply {
-        return encoded.into();
+    let mut encoded = datagram.reply(reply);
+    if encoded.len() > max_reply {
+        encoded = datagram.reply(&Reply::error("Reply too large"));
     }
-    datagram.reply(&Reply::error("Reply too large")).into()
+    // Without spare capacity: the cache counts bytes.
+    Bytes::from(encoded.into_boxed_slice())
 }
 
 fn log_unknown(request: &Request, origin: &Origin) {

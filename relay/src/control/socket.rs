@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -22,6 +23,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 pub(super) struct NgSocket {
     socket: Socket,
     address: SocketAddr,
+    closed: AtomicBool,
 }
 
 /// The local end of a datagram: the reply leaves from here.
@@ -59,7 +61,11 @@ impl NgSocket {
             .local_addr()?
             .as_socket()
             .ok_or_else(|| io::Error::from(Errno::EAFNOSUPPORT))?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// The address it is bound to, with the port that the system chose if it was asked to.
@@ -73,7 +79,8 @@ impl NgSocket {
     /// Those of recvmsg(2), interruptions excepted.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
         let mut control = nix::cmsg_space!(libc::in6_pktinfo);
-        loop {
+        // A socket that was shut down still hands out what is queued, and a flood would keep it going.
+        while !self.closed.load(Relaxed) {
             let mut slices = [IoSliceMut::new(buffer)];
             let received = recvmsg::<SockaddrStorage>(
                 self.socket.as_raw_fd(),
@@ -95,6 +102,7 @@ impl NgSocket {
                 })),
             };
         }
+        Ok(None)
     }
 
     /// Sends a reply from where its request was received.
@@ -125,6 +133,7 @@ impl NgSocket {
 
     /// Wakes up whoever waits in [`Self::receive`], for good.
     pub(super) fn close(&self) {
+        self.closed.store(true, Relaxed);
         // An unconnected socket answers ENOTCONN, and is shut down all the same (Linux does so on purpose).
         let _ = self.socket.shutdown(Shutdown::Both);
     }
@@ -190,4 +199,34 @@ fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
             .as_sockaddr_in6()
             .map(|v6| SocketAddrV6::from(*v6).into())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn replies_may_be_fragmented() {
+        let v4 = (Ipv4Addr::LOCALHOST.into(), libc::IPPROTO_IP);
+        let v6 = (Ipv6Addr::LOCALHOST.into(), libc::IPPROTO_IPV6);
+        let names = [libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER];
+        let off = [libc::IP_PMTUDISC_DONT, libc::IPV6_PMTUDISC_DONT];
+        for (((address, level), name), off) in [v4, v6].into_iter().zip(names).zip(off) {
+            let address: IpAddr = address;
+            let socket = NgSocket::bind((address, 0).into()).unwrap();
+            let (mut value, mut length): (libc::c_int, _) = (-1, 4);
+            // SAFETY: the descriptor is open, and `value` has the four bytes that `length` says.
+            let outcome = unsafe {
+                libc::getsockopt(
+                    socket.socket.as_raw_fd(),
+                    level,
+                    name,
+                    std::ptr::from_mut(&mut value).cast(),
+                    &raw mut length,
+                )
+            };
+            assert_eq!((outcome, value), (0, off), "{address}");
+        }
+    }
 }

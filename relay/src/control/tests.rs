@@ -1,7 +1,7 @@
 //! The whole way of a command, through real sockets on loopback.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -247,6 +247,26 @@ fn a_stopped_server_leaves_a_closed_port() {
 }
 
 #[test]
+fn a_server_stops_in_the_middle_of_a_flood() {
+    let server = serve(Ipv4Addr::LOCALHOST);
+    let port = server.port();
+    let flooding = Arc::new(AtomicBool::new(true));
+    let flood = std::thread::spawn({
+        let flooding = Arc::clone(&flooding);
+        move || {
+            let client = client(Ipv4Addr::LOCALHOST, port);
+            while flooding.load(Relaxed) {
+                // Refused once the server is gone.
+                let _ = client.send(b"1 d7:command4:pinge");
+            }
+        }
+    });
+    server.udp.stop();
+    flooding.store(false, Relaxed);
+    flood.join().unwrap();
+}
+
+#[test]
 fn requests_and_replies_may_be_as_long_as_datagrams() {
     let server = serve(Ipv4Addr::LOCALHOST);
     let client = client(Ipv4Addr::LOCALHOST, server.port());
@@ -341,5 +361,6 @@ fn a_hundred_thousand_garbage_datagrams_leave_the_server_alive_and_its_memory_bo
     }
     assert!(server.handled() > 1_000);
     assert!(server.counters.malformed.load(Relaxed) > 1_000);
-    assert!(server.counters.proxies().len() <= 1);
+    assert_eq!(server.counters.panics.load(Relaxed), 0);
+    assert_eq!(server.counters.proxies().len(), 1);
 }

@@ -5,13 +5,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::counters::Counters;
 use super::dispatch::{Dispatcher, Handler, Origin};
@@ -119,7 +120,15 @@ fn serve<H: Handler>(socket: &NgSocket, dispatcher: &Mutex<Dispatcher<H>>) {
         match socket.receive(&mut buffer) {
             Ok(Some(received)) => {
                 let datagram = Bytes::copy_from_slice(&buffer[..received.length]);
-                answer(socket, dispatcher, &counters, datagram, &received);
+                // Panics of commands are dealt with by the dispatcher. One beyond it would end this thread, and the
+                // server would fall silent.
+                let answered = catch_unwind(AssertUnwindSafe(|| {
+                    answer(socket, dispatcher, &counters, datagram, &received);
+                }));
+                if answered.is_err() {
+                    counters.panics.fetch_add(1, Relaxed);
+                    error!(client = %received.source, "bug: a datagram panicked; it gets no reply");
+                }
             }
             Ok(None) => return,
             Err(error) => {
@@ -157,7 +166,7 @@ fn answer<H: Handler>(
     }
 }
 
-/// The dispatcher. It is never poisoned by a command: those panics are caught inside it.
+/// The dispatcher. Poison means nothing here: a panic inside it has been dealt with, or left nothing half done.
 fn lock<H>(dispatcher: &Mutex<Dispatcher<H>>) -> std::sync::MutexGuard<'_, Dispatcher<H>> {
     dispatcher.lock().unwrap_or_else(PoisonError::into_inner)
 }
