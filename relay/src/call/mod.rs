@@ -35,7 +35,7 @@ use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 pub use clock::Timestamp;
 pub use error::Refusal;
 pub use settings::Settings;
-pub use statistics::{Ending, Totals};
+pub use statistics::{Ending, Forwarding, Totals};
 
 use graph::Call;
 use serving::Serving;
@@ -122,7 +122,10 @@ impl Calls {
             Command::Delete => self.delete(request, now, streams),
             Command::Query => self.query(request, streams).map(silently),
             Command::List => self.list(request).map(silently),
-            Command::Statistics => Ok(silently(self.statistics_reply(now))),
+            Command::Statistics => {
+                let statistics = self.statistics(now, streams);
+                Ok(silently(Reply::ok().with("statistics", statistics)))
+            }
             Command::Known(_) => Err(Refusal::UnknownCommand),
         };
         outcome.unwrap_or_else(|refusal| {

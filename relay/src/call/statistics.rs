@@ -51,6 +51,15 @@ pub struct Totals {
     pub duration_ms: u64,
 }
 
+/// Relayed medias by where their RTP is forwarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forwarding {
+    /// By the kernel.
+    pub kernel: u64,
+    /// In user space.
+    pub user_space: u64,
+}
+
 impl Totals {
     /// Calls that have ended.
     #[must_use]
@@ -102,19 +111,34 @@ impl Totals {
 }
 
 impl Calls {
-    pub(super) fn statistics_reply(&self, now: Timestamp) -> Reply {
-        Reply::ok().with("statistics", self.statistics(now))
+    /// How many of the medias that calls relay now are forwarded by the kernel, and how many in user space.
+    #[must_use]
+    pub fn forwarding(&self, streams: &dyn StreamReader) -> Forwarding {
+        let mut forwarding = Forwarding::default();
+        let calls = self.calls.values();
+        for (_, media) in calls.flat_map(|active| active.call.medias()) {
+            let Some(pair) = media.ports() else { continue };
+            let view = streams.view(pair.rtp.id);
+            match view.is_some_and(|view| view.kernel_reason.is_none()) {
+                true => forwarding.kernel += 1,
+                false => forwarding.user_space += 1,
+            }
+        }
+        forwarding
     }
 
     /// What calls know of rtpengine's `statistics`: `currentstatistics` and `totalstatistics`.
     #[must_use]
-    pub fn statistics(&self, now: Timestamp) -> Dict {
+    pub fn statistics(&self, now: Timestamp, streams: &dyn StreamReader) -> Dict {
+        let forwarding = self.forwarding(streams);
         let totals = &self.totals;
         let mut current = Dict::new();
         current.insert("sessionsown", integer(self.calls.len() as u64));
         current.insert("sessionsforeign", 0);
         current.insert("sessionstotal", integer(self.calls.len() as u64));
         current.insert("transcodedmedia", 0);
+        current.insert("media_kernel", integer(forwarding.kernel));
+        current.insert("media_userspace", integer(forwarding.user_space));
 
         let uptime_ms = now.monotonic_ms.saturating_sub(self.started.monotonic_ms);
         let mut total = Dict::new();
