@@ -6,6 +6,10 @@ use super::graph::Call;
 use super::party::{Party, PartyId};
 use super::{Refusal, Timestamp};
 
+/// Bounds what a client can make of one call: parties in it, and tags of a party.
+const MAX_PARTIES: usize = 256;
+const MAX_ALIASES: usize = 64;
+
 /// The two parties of an offer or answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dialogue {
@@ -113,7 +117,7 @@ fn answerer(
                 party.tag = Some(tag.clone());
                 return id;
             }
-            Some(_) if !another => {
+            Some(_) if !another && party.aliases.len() < MAX_ALIASES => {
                 party.aliases.push(tag.clone());
                 return id;
             }
@@ -166,7 +170,7 @@ fn callee(
 }
 
 fn join(call: &mut Call, dialogue: Dialogue) -> Result<Dialogue, Refusal> {
-    if dialogue.sender == dialogue.receiver {
+    if dialogue.sender == dialogue.receiver || call.parties().count() > MAX_PARTIES {
         return Err(Refusal::InvalidDialogue);
     }
     call.associate(dialogue.sender, dialogue.receiver);

@@ -21,7 +21,7 @@ pub enum Refusal {
     /// An answer or query for a call that is not known.
     #[error("Unknown call-id")]
     UnknownCall,
-    /// Both tags name the same party.
+    /// Both tags name the same party, or the call has too many parties.
     #[error("Invalid dialogue association")]
     InvalidDialogue,
     /// A body without media sections.

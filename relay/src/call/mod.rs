@@ -21,6 +21,7 @@ mod serving;
 mod settings;
 mod statistics;
 mod subscription;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -35,7 +36,8 @@ use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 pub use clock::Timestamp;
 pub use error::Refusal;
 pub use settings::Settings;
-pub use statistics::{Ending, Forwarding, Totals};
+pub use statistics::{Ending, Totals};
+pub use survey::{Forwarding, Summary};
 
 use graph::Call;
 use serving::Serving;

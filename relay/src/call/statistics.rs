@@ -25,7 +25,7 @@ pub enum Ending {
 }
 
 /// Counters since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Calls that were made.
     pub created: u64,
@@ -49,15 +49,8 @@ pub struct Totals {
     pub one_way: u64,
     /// How long ended calls lasted, ms.
     pub duration_ms: u64,
-}
-
-/// Relayed medias by where their RTP is forwarded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forwarding {
-    /// By the kernel.
-    pub kernel: u64,
-    /// In user space.
-    pub user_space: u64,
+    /// The sum of the squares of that, in square seconds.
+    pub duration_squared: f64,
 }
 
 impl Totals {
@@ -87,7 +80,9 @@ impl Totals {
             Ending::FinalTimeout => &mut self.final_timeouts,
             Ending::Forced => &mut self.forced,
         } += 1;
-        self.duration_ms += now.monotonic_ms.saturating_sub(call.created.monotonic_ms);
+        let age_ms = now.monotonic_ms.saturating_sub(call.created.monotonic_ms);
+        self.duration_ms += age_ms;
+        self.duration_squared += (age_ms as f64 / 1000.0).powi(2);
 
         let mut heard: Vec<PartyId> = Vec::new();
         let mut unheard: Vec<PartyId> = Vec::new();
@@ -111,22 +106,6 @@ impl Totals {
 }
 
 impl Calls {
-    /// How many of the medias that calls relay now are forwarded by the kernel, and how many in user space.
-    #[must_use]
-    pub fn forwarding(&self, streams: &dyn StreamReader) -> Forwarding {
-        let mut forwarding = Forwarding::default();
-        let calls = self.calls.values();
-        for (_, media) in calls.flat_map(|active| active.call.medias()) {
-            let Some(pair) = media.ports() else { continue };
-            let view = streams.view(pair.rtp.id);
-            match view.is_some_and(|view| view.kernel_reason.is_none()) {
-                true => forwarding.kernel += 1,
-                false => forwarding.user_space += 1,
-            }
-        }
-        forwarding
-    }
-
     /// What calls know of rtpengine's `statistics`: `currentstatistics` and `totalstatistics`.
     #[must_use]
     pub fn statistics(&self, now: Timestamp, streams: &dyn StreamReader) -> Dict {
@@ -139,6 +118,7 @@ impl Calls {
         current.insert("transcodedmedia", 0);
         current.insert("media_kernel", integer(forwarding.kernel));
         current.insert("media_userspace", integer(forwarding.user_space));
+        current.insert("media_mixed", integer(forwarding.mixed));
 
         let uptime_ms = now.monotonic_ms.saturating_sub(self.started.monotonic_ms);
         let mut total = Dict::new();

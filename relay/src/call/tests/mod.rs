@@ -8,6 +8,8 @@ mod offer;
 mod property;
 mod query;
 mod real_exchange;
+mod reinvite;
 mod rtcp_mux;
+mod survey;
 mod timeouts;
 mod world;

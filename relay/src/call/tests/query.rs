@@ -11,7 +11,7 @@ fn query(world: &mut World) -> Outcome {
 
 const STREAM: [&str; 6] = ["tags", "a", "medias", "0", "streams", "0"];
 
-fn stream<'a>(key: &'a str) -> Vec<&'a str> {
+fn stream(key: &str) -> Vec<&str> {
     STREAM.iter().copied().chain([key]).collect()
 }
 
