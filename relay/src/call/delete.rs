@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ng_protocol::{Reply, Request};
 
-use super::graph::Call;
+use super::graph::{Call, is_due};
 use super::party::PartyId;
 use super::{Calls, Ending, Refusal, Timestamp, query};
 use crate::plan::{Action, StreamReader};
@@ -59,17 +59,16 @@ impl Calls {
         now: Timestamp,
         streams: &dyn StreamReader,
     ) -> Vec<Action> {
-        let due = |at: Option<u64>| at.is_some_and(|at| now.monotonic_ms >= at);
         let Some(active) = self.calls.get_mut(id) else {
             return Vec::new();
         };
-        if due(active.call.delete_at) {
+        if is_due(active.call.delete_at, now) {
             return self.end(id, Ending::Deleted, now, streams);
         }
         let gone: Vec<PartyId> = active
             .call
             .parties()
-            .filter(|(_, party)| due(party.delete_at))
+            .filter(|(_, party)| is_due(party.delete_at, now))
             .map(|(id, _)| id)
             .collect();
         if gone.is_empty() {

@@ -6,6 +6,10 @@ use super::graph::Call;
 use super::party::{Party, PartyId};
 use super::{Refusal, Timestamp};
 
+/// Bounds what a client can make of one call: parties in it, and tags of a party.
+const MAX_PARTIES: usize = 256;
+const MAX_ALIASES: usize = 64;
+
 /// The two parties of an offer or answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dialogue {
@@ -37,13 +41,16 @@ pub(super) fn of_offer(
     via_branch: Option<&Bytes>,
     now: Timestamp,
 ) -> Result<Dialogue, Refusal> {
+    if to_tag == Some(from_tag) {
+        return Err(Refusal::InvalidDialogue);
+    }
     let known_sender = call.party_by_tag(from_tag);
     let known_receiver = to_tag.and_then(|tag| call.party_by_tag(tag));
 
     let dialogue = match (known_sender, known_receiver) {
         (Some(sender), Some(receiver)) => Dialogue { sender, receiver },
         (None, Some(receiver)) => Dialogue {
-            sender: half_open_peer(call, receiver, from_tag)
+            sender: half_open_peer(call, receiver, from_tag, via_branch)
                 .unwrap_or_else(|| call.add_party(Party::new(Some(from_tag.clone()), None, now))),
             receiver,
         },
@@ -62,7 +69,7 @@ pub(super) fn of_offer(
     join(call, dialogue)
 }
 
-/// Finds or makes the parties of an answer. The sender is the answerer.
+/// Finds or makes the parties of an answer. The sender is the answerer. An offerer that never made an offer is let in, too.
 ///
 /// A tag that nobody has belongs to the party on that branch, else to the offerer's peer. If that one has a tag already,
 /// the new one becomes an alias of it (the same ports were offered to both), or another party: see [`AnswerKind`].
@@ -74,9 +81,9 @@ pub(super) fn of_answer(
     kind: AnswerKind,
     now: Timestamp,
 ) -> Result<Dialogue, Refusal> {
-    let receiver = call
-        .party_by_tag(from_tag)
-        .ok_or(Refusal::InvalidDialogue)?;
+    let known_receiver = call.party_by_tag(from_tag);
+    let receiver = known_receiver
+        .unwrap_or_else(|| call.add_party(Party::new(Some(from_tag.clone()), None, now)));
     let sender = match call.party_by_tag(to_tag) {
         Some(sender) => sender,
         None => answerer(call, receiver, to_tag, via_branch, kind, now),
@@ -98,7 +105,9 @@ fn answerer(
     let on_branch = via_branch
         .and_then(|branch| call.party_by_branch(branch))
         .filter(|party| *party != offerer);
-    let candidate = on_branch.or_else(|| call.active_peer(offerer));
+    let candidate = on_branch
+        .or_else(|| call.active_peer(offerer))
+        .or_else(|| call.untagged_party());
     if let Some(id) = candidate
         && let Some(party) = call.party_mut(id)
     {
@@ -108,7 +117,7 @@ fn answerer(
                 party.tag = Some(tag.clone());
                 return id;
             }
-            Some(_) if !another => {
+            Some(_) if !another && party.aliases.len() < MAX_ALIASES => {
                 party.aliases.push(tag.clone());
                 return id;
             }
@@ -119,9 +128,17 @@ fn answerer(
 }
 
 /// The untagged peer of a party, which is named now: it was offered to, and speaks up itself before its answer was seen.
-fn half_open_peer(call: &mut Call, party: PartyId, tag: &Bytes) -> Option<PartyId> {
+fn half_open_peer(
+    call: &mut Call,
+    party: PartyId,
+    tag: &Bytes,
+    via_branch: Option<&Bytes>,
+) -> Option<PartyId> {
     let untagged = |id: &PartyId| call.party(*id).is_some_and(|peer| peer.tag.is_none());
-    let id = call.peers(party).find(untagged)?;
+    let on_branch = via_branch.and_then(|branch| call.party_by_branch(branch));
+    let id = on_branch
+        .filter(untagged)
+        .or_else(|| call.peers(party).find(untagged))?;
     call.party_mut(id)?.tag = Some(tag.clone());
     Some(id)
 }
@@ -153,7 +170,7 @@ fn callee(
 }
 
 fn join(call: &mut Call, dialogue: Dialogue) -> Result<Dialogue, Refusal> {
-    if dialogue.sender == dialogue.receiver {
+    if dialogue.sender == dialogue.receiver || call.parties().count() > MAX_PARTIES {
         return Err(Refusal::InvalidDialogue);
     }
     call.associate(dialogue.sender, dialogue.receiver);

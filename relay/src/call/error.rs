@@ -21,7 +21,7 @@ pub enum Refusal {
     /// An answer or query for a call that is not known.
     #[error("Unknown call-id")]
     UnknownCall,
-    /// The tags do not make a dialogue: both are the same party, or the offerer is unknown.
+    /// Both tags name the same party, or the call has too many parties.
     #[error("Invalid dialogue association")]
     InvalidDialogue,
     /// A body without media sections.

@@ -52,7 +52,7 @@ pub(super) fn exchange(
             [dialogue.sender, dialogue.receiver].map(|party| MediaRef { party, index });
         let mut sender = call.take_media(sender_name, context.now);
         let mut receiver = call.take_media(receiver_name, context.now);
-        let before = (sender.endpoints(), receiver.endpoints());
+        let before = (sender.start(), receiver.start());
 
         take_in(&mut sender, section, context);
         match context.role {
@@ -70,8 +70,8 @@ pub(super) fn exchange(
             sender.drop_ports();
             receiver.drop_ports();
         }
-        sender.count_moves(before.0);
-        receiver.count_moves(before.1);
+        sender.count_starts(before.0);
+        receiver.count_starts(before.1);
         changes.push(rewrite::media(&sender, &receiver, index, section, context));
 
         call.put_media(sender_name, sender);
@@ -119,9 +119,8 @@ fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
     }
     let direction = heard_direction(section);
     media.expect(direction.sends(), direction.receives(), context.now);
-    media.remote = remote(section, context);
-    if let Some(remote) = media.remote {
-        media.family = Family::of(remote.rtp.ip());
+    if let Some(remote) = remote(section, context) {
+        media.locate(remote, context.now);
     }
     media.rtcp_mux = section.rtcp_mux && section.protocol.is_rtp();
 
@@ -184,6 +183,10 @@ fn propose(sender: &mut Media, receiver: &mut Media, section: &sdp::Media, conte
         return;
     }
     receiver.expect(sender.sends, sender.receives, context.now);
+    if receiver.remote.is_none() {
+        receiver.learning = context.settings.endpoint_learning;
+        receiver.clock_rate = sender.clock_rate;
+    }
     receiver.family = match wanted_family(context) {
         Some(family) => family,
         None if receiver.ports().is_some() => receiver.family,

@@ -95,6 +95,11 @@ impl Call {
         self.find(|party| party.via_branch.as_deref() == Some(branch))
     }
 
+    /// The first party that has not said its tag.
+    pub(super) fn untagged_party(&self) -> Option<PartyId> {
+        self.find(|party| party.tag.is_none())
+    }
+
     fn find(&self, is_it: impl Fn(&Party) -> bool) -> Option<PartyId> {
         self.parties()
             .find(|(_, party)| is_it(party))
@@ -136,6 +141,14 @@ impl Call {
         subscribed.or_else(|| self.peers(party).last())
     }
 
+    /// Whether it is time for a `delete` of the call, or of a party, to take effect.
+    pub(super) fn has_due_delete(&self, now: Timestamp) -> bool {
+        let parties = self.parties.values().map(|party| party.delete_at);
+        std::iter::once(self.delete_at)
+            .chain(parties)
+            .any(|at| is_due(at, now))
+    }
+
     /// Takes a party out with its medias, dialogues and subscriptions.
     pub(super) fn remove_party(&mut self, party: PartyId) {
         self.parties.remove(&party);
@@ -143,4 +156,9 @@ impl Call {
         self.dialogues
             .retain(|(one, other)| *one != party && *other != party);
     }
+}
+
+/// Whether a time, monotonic ms, has come.
+pub(super) fn is_due(at: Option<u64>, now: Timestamp) -> bool {
+    at.is_some_and(|at| now.monotonic_ms >= at)
 }

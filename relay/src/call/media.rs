@@ -44,8 +44,7 @@ pub(super) struct Media {
     pub(super) payload_types: PayloadTypes,
     /// Hz, of the first payload type.
     pub(super) clock_rate: u32,
-    /// How often the RTP and the RTCP endpoint have moved.
-    pub(super) moves: Moves,
+    pub(super) starts: Starts,
     pub(super) created: Timestamp,
     /// Since when its timeout runs, if no packet comes.
     pub(super) since: Timestamp,
@@ -60,9 +59,18 @@ pub(super) struct Remote {
     pub(super) rtcp: Option<SocketAddr>,
 }
 
-/// Counts changes of the endpoints that packets are sent to.
+/// What the learning of a media's streams sets out from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
+    public: bool,
+}
+
+/// How often learning has begun: with the answer, and with each endpoint that signalling names anew. A command that
+/// repeats what is known leaves a confirmed stream alone (rtpengine starts over with every command).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moves {
+pub(super) struct Starts {
     pub(super) rtp: u64,
     pub(super) rtcp: u64,
 }
@@ -98,7 +106,7 @@ impl Media {
             asymmetric: false,
             payload_types: PayloadTypes::NONE,
             clock_rate: 8000,
-            moves: Moves::default(),
+            starts: Starts::default(),
             created: now,
             since: now,
             port_sets: Vec::new(),
@@ -134,16 +142,22 @@ impl Media {
         self.remote.and_then(|remote| remote.rtcp).filter(reachable)
     }
 
-    /// Where RTP and RTCP are sent to.
-    pub(super) fn endpoints(&self) -> [Option<SocketAddr>; 2] {
-        [self.rtp_endpoint(), self.rtcp_endpoint()]
+    /// What learning sets out from.
+    pub(super) fn start(&self) -> Start {
+        Start {
+            rtp: self.rtp_endpoint(),
+            rtcp: self.rtcp_endpoint(),
+            public: self.public,
+        }
     }
 
-    /// Counts the endpoints that a command has moved, given those before it.
-    pub(super) fn count_moves(&mut self, before: [Option<SocketAddr>; 2]) {
-        let [rtp, rtcp] = self.endpoints();
-        self.moves.rtp += u64::from(rtp.is_some() && rtp != before[0]);
-        self.moves.rtcp += u64::from(rtcp.is_some() && rtcp != before[1]);
+    /// Counts the streams whose learning begins anew by a command, given what it set out from before.
+    pub(super) fn count_starts(&mut self, before: Start) {
+        let now = self.start();
+        let answered = now.public && !before.public;
+        let moved = |from: Option<SocketAddr>, to: Option<SocketAddr>| to.is_some() && to != from;
+        self.starts.rtp += u64::from(answered || moved(before.rtp, now.rtp));
+        self.starts.rtcp += u64::from(answered || moved(before.rtcp, now.rtcp));
     }
 
     /// Sets whether we receive from and send to the party; what is newly awaited is given its whole timeout.
@@ -153,6 +167,15 @@ impl Media {
         }
         self.receives = receives;
         self.sends = sends;
+    }
+
+    /// Sets where the party receives; from the first time on, its packets are awaited.
+    pub(super) fn locate(&mut self, remote: Remote, now: Timestamp) {
+        if self.remote.is_none() {
+            self.since = now;
+        }
+        self.remote = Some(remote);
+        self.family = Family::of(remote.rtp.ip());
     }
 
     /// Makes the ports that fit current, if there are any: same interface and family, same peer or none yet. With

@@ -21,6 +21,7 @@ mod serving;
 mod settings;
 mod statistics;
 mod subscription;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -36,6 +37,7 @@ pub use clock::Timestamp;
 pub use error::Refusal;
 pub use settings::Settings;
 pub use statistics::{Ending, Totals};
+pub use survey::{Forwarding, Summary};
 
 use graph::Call;
 use serving::Serving;
@@ -122,7 +124,10 @@ impl Calls {
             Command::Delete => self.delete(request, now, streams),
             Command::Query => self.query(request, streams).map(silently),
             Command::List => self.list(request).map(silently),
-            Command::Statistics => Ok(silently(self.statistics_reply(now))),
+            Command::Statistics => {
+                let statistics = self.statistics(now, streams);
+                Ok(silently(Reply::ok().with("statistics", statistics)))
+            }
             Command::Known(_) => Err(Refusal::UnknownCommand),
         };
         outcome.unwrap_or_else(|refusal| {

@@ -1,5 +1,7 @@
 //! `offer` and `answer`.
 
+use std::collections::btree_map::Entry;
+
 use bytes::Bytes;
 use ng_protocol::{Reply, Request, Tos};
 
@@ -114,13 +116,7 @@ impl Calls {
         };
         let mut ledger = Ledger::new(&self.interfaces, ports);
         let mut warnings = Vec::new();
-        let changes = match exchange(&mut call, dialogue, &context, &mut ledger, &mut warnings) {
-            Ok(changes) => changes,
-            Err(error) => {
-                ledger.settle(|_| false);
-                return Err(error.into());
-            }
-        };
+        let changes = exchange(&mut call, dialogue, &context, &mut ledger, &mut warnings)?;
         ledger.settle(|pair| call.ports().any(|held| held == pair));
 
         call.last_signal = work.now;
@@ -130,15 +126,18 @@ impl Calls {
             .map(|receiver| rewrite::body(receiver, changes, &self.instance, &context))
             .unwrap_or_default();
 
-        if !self.calls.contains_key(work.id) {
-            self.next_key += 1;
-            self.totals.created += 1;
-        }
-        let active = self
-            .calls
-            .entry(work.id.clone())
-            .or_insert_with(|| Active::new(call.clone()));
-        active.call = call;
+        let active = match self.calls.entry(work.id.clone()) {
+            Entry::Occupied(known) => {
+                let active = known.into_mut();
+                active.call = call;
+                active
+            }
+            Entry::Vacant(new) => {
+                self.next_key += 1;
+                self.totals.created += 1;
+                new.insert(Active::new(call))
+            }
+        };
         let actions = active.serving.follow(&active.call, &self.settings);
         for text in warnings {
             let call_id = work.id.clone();

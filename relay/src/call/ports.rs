@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::media::{Media, PortSet};
 use crate::plan::{Family, LocalAddress, LogicalInterface, OutOfPorts, PortPair, PortSource};
 
-/// The ports that one command takes.
+/// The ports that one command takes. Dropped before it is settled, it gives all of them back.
 pub(super) struct Ledger<'a> {
     interfaces: &'a [LogicalInterface],
     source: &'a mut dyn PortSource,
@@ -47,13 +47,9 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// Ends a command: pairs that its outcome does not hold go back.
-    pub(super) fn settle(self, is_held: impl Fn(&PortPair) -> bool) {
-        for pair in self.taken {
-            if !is_held(&pair) {
-                self.source.give_back(pair);
-            }
-        }
+    /// Ends a command that succeeded: pairs that its outcome does not hold go back.
+    pub(super) fn settle(mut self, is_held: impl Fn(&PortPair) -> bool) {
+        self.taken.retain(|pair| !is_held(pair));
     }
 
     /// A pair on the interface's addresses of that family, first ones first; on any address if it has none of it.
@@ -74,5 +70,13 @@ impl<'a> Ledger<'a> {
             }
         }
         Err(OutOfPorts)
+    }
+}
+
+impl Drop for Ledger<'_> {
+    fn drop(&mut self) {
+        for pair in self.taken.drain(..) {
+            self.source.give_back(pair);
+        }
     }
 }

@@ -40,6 +40,9 @@ impl Calls {
     }
 }
 
+/// The `kernel reason` of a stream that media does not serve.
+pub(super) const NOT_OPEN: &str = "not open";
+
 /// Everything about a call: times, parties with their medias and streams, sources, sums.
 pub(super) fn describe(call: &Call, streams: &dyn StreamReader, out: &mut Dict) {
     let mut account = Account {
@@ -264,7 +267,7 @@ fn stream(
     }
     dict.insert("stats", view.map(Sum::of).unwrap_or_default().dict());
     let reason = match view {
-        None => Some("not open"),
+        None => Some(NOT_OPEN),
         Some(view) => view.kernel_reason,
     };
     let is_rtp = component == Component::Rtp;

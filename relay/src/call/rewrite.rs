@@ -75,6 +75,7 @@ pub(super) fn body(
         medias,
     };
     let is_new = receiver.told.is_none();
+    let came = context.session.origin.as_ref().map_or(0, version);
     let Some(mut told) = receiver
         .told
         .take()
@@ -87,8 +88,11 @@ pub(super) fn body(
 
     let replace = options.replace;
     let changed = !is_new && body != told.body;
-    let follows = replace.sdp_version || replace.origin_full;
-    if replace.force_increment_sdp_version || (follows && changed) {
+    let ours = replace.sdp_version || replace.origin_full;
+    if !ours {
+        told.version = told.version.max(came);
+    }
+    if replace.force_increment_sdp_version || (ours && changed) {
         told.version += 1;
         changes.origin.version = Some(told.version.to_string().into());
         body = sdp::write(context.session, &changes);
@@ -124,16 +128,18 @@ fn first_told(receiver: &Party, context: &Context<'_>) -> Option<Told> {
     let address = on_ports
         .map(|pair| pair.rtp.advertised)
         .or_else(|| Some(interface?.addresses.first()?.advertised))?;
-    let version = std::str::from_utf8(&origin.version);
     Some(Told {
         username: origin.username.clone(),
         session_id: origin.session_id.clone(),
         session_name: context.session.name.clone(),
         address,
-        version: version
-            .ok()
-            .and_then(|version| version.parse().ok())
-            .unwrap_or(0),
+        version: version(origin),
         body: Bytes::new(),
     })
+}
+
+/// The version of an `o=` line; 0 if it is not a number.
+fn version(origin: &sdp::Origin) -> u64 {
+    let text = std::str::from_utf8(&origin.version);
+    text.ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }

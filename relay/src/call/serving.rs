@@ -108,8 +108,8 @@ fn plan(
         },
         public: media.public,
         signalled: match component {
-            Component::Rtp => media.moves.rtp,
-            Component::Rtcp => media.moves.rtcp,
+            Component::Rtp => media.starts.rtp,
+            Component::Rtcp => media.starts.rtcp,
         },
         learning: media.learning,
         strict_source: media.strict_source,

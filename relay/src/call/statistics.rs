@@ -25,7 +25,7 @@ pub enum Ending {
 }
 
 /// Counters since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Calls that were made.
     pub created: u64,
@@ -49,6 +49,8 @@ pub struct Totals {
     pub one_way: u64,
     /// How long ended calls lasted, ms.
     pub duration_ms: u64,
+    /// The sum of the squares of that, in square seconds.
+    pub duration_squared: f64,
 }
 
 impl Totals {
@@ -78,7 +80,9 @@ impl Totals {
             Ending::FinalTimeout => &mut self.final_timeouts,
             Ending::Forced => &mut self.forced,
         } += 1;
-        self.duration_ms += now.monotonic_ms.saturating_sub(call.created.monotonic_ms);
+        let age_ms = now.monotonic_ms.saturating_sub(call.created.monotonic_ms);
+        self.duration_ms += age_ms;
+        self.duration_squared += (age_ms as f64 / 1000.0).powi(2);
 
         let mut heard: Vec<PartyId> = Vec::new();
         let mut unheard: Vec<PartyId> = Vec::new();
@@ -102,19 +106,19 @@ impl Totals {
 }
 
 impl Calls {
-    pub(super) fn statistics_reply(&self, now: Timestamp) -> Reply {
-        Reply::ok().with("statistics", self.statistics(now))
-    }
-
     /// What calls know of rtpengine's `statistics`: `currentstatistics` and `totalstatistics`.
     #[must_use]
-    pub fn statistics(&self, now: Timestamp) -> Dict {
+    pub fn statistics(&self, now: Timestamp, streams: &dyn StreamReader) -> Dict {
+        let forwarding = self.forwarding(streams);
         let totals = &self.totals;
         let mut current = Dict::new();
         current.insert("sessionsown", integer(self.calls.len() as u64));
         current.insert("sessionsforeign", 0);
         current.insert("sessionstotal", integer(self.calls.len() as u64));
         current.insert("transcodedmedia", 0);
+        current.insert("media_kernel", integer(forwarding.kernel));
+        current.insert("media_userspace", integer(forwarding.user_space));
+        current.insert("media_mixed", integer(forwarding.mixed));
 
         let uptime_ms = now.monotonic_ms.saturating_sub(self.started.monotonic_ms);
         let mut total = Dict::new();

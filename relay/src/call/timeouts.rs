@@ -8,17 +8,21 @@ use crate::plan::{Action, LocalPort, StreamReader};
 impl Calls {
     /// Carries out what time brings: deletes that are due, and timeouts. To be called each second.
     pub fn tick(&mut self, now: Timestamp, streams: &dyn StreamReader) -> Vec<Action> {
-        let ids: Vec<_> = self.calls.keys().cloned().collect();
-        let mut actions = Vec::new();
-        for id in &ids {
-            actions.extend(self.sweep(id, now, streams));
-            let expired = self
-                .calls
-                .get(id)
-                .and_then(|active| expired(&active.call, &self.settings, now, streams));
-            if let Some(ending) = expired {
-                actions.extend(self.end(id, ending, now, streams));
+        let mut due = Vec::new();
+        let mut over = Vec::new();
+        for (id, active) in &self.calls {
+            if active.call.has_due_delete(now) {
+                due.push(id.clone());
+            } else if let Some(ending) = expired(&active.call, &self.settings, now, streams) {
+                over.push((id.clone(), ending));
             }
+        }
+        let mut actions = Vec::new();
+        for id in due {
+            actions.extend(self.sweep(&id, now, streams));
+        }
+        for (id, ending) in over {
+            actions.extend(self.end(&id, ending, now, streams));
         }
         actions
     }
