@@ -47,6 +47,8 @@ pub(crate) struct Way {
     pub(crate) ttl: u8,
     /// The interface it arrives at.
     pub(crate) ingress: u32,
+    /// That interface's Ethernet address; zero where it may be any.
+    pub(crate) local_mac: [u8; 6],
 }
 
 /// Packets forwarded since the last sweep, by ingress and egress interface.
@@ -293,7 +295,7 @@ impl<M: FlowMap> FlowTable<M> {
             return FlowState::UserSpace(Reason::TableFull);
         };
         let local = entry.flow.local;
-        let value = encode::value(&entry.flow, &way.hop, way.ttl, slot);
+        let value = encode::value(&entry.flow, &way, slot);
         if let Err(error) = self.map.write(encode::key(local), &value) {
             // What an older version of the flow said must not go on being done.
             self.take_out(id, entry);
