@@ -93,6 +93,8 @@ pub(crate) struct FlowTable<M> {
     by_local: BTreeMap<SocketAddr, FlowId>,
     /// Flows the map had no room for, or that it refused.
     waiting: BTreeSet<FlowId>,
+    /// Which of them is tried next: all get their turn.
+    next_waiting: FlowId,
     resting: BTreeMap<FlowId, Resting>,
     resting_order: VecDeque<(u64, FlowId)>,
     ticks: u64,
@@ -108,6 +110,7 @@ impl<M: FlowMap> FlowTable<M> {
             by_path: BTreeMap::new(),
             by_local: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            next_waiting: FlowId(0),
             resting: BTreeMap::new(),
             resting_order: VecDeque::new(),
             ticks: 0,
@@ -360,8 +363,11 @@ impl<M: FlowMap> FlowTable<M> {
     }
 
     fn retry(&mut self, at_most: usize) {
-        let ids: Vec<FlowId> = self.waiting.iter().copied().take(at_most).collect();
+        let next = self.next_waiting;
+        let in_turn = self.waiting.range(next..).chain(self.waiting.range(..next));
+        let ids: Vec<FlowId> = in_turn.copied().take(at_most).collect();
         for id in ids {
+            self.next_waiting = FlowId(id.0.saturating_add(1));
             self.place(id);
         }
     }

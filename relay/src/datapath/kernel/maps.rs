@@ -33,6 +33,8 @@ pub(super) struct KernelMaps {
     v4: FlowsV4,
     v6: FlowsV6,
     stats: Stats,
+    /// A refusal has been logged; the rest are told by the flows' reports.
+    refusal_logged: bool,
 }
 
 impl KernelMaps {
@@ -43,6 +45,7 @@ impl KernelMaps {
             v4: HashMap::try_from(take(ebpf, abi::FLOWS_V4)?)?,
             v6: HashMap::try_from(take(ebpf, abi::FLOWS_V6)?)?,
             stats,
+            refusal_logged: false,
         })
     }
 }
@@ -90,7 +93,10 @@ impl FlowMap for KernelMaps {
                 WriteError::Full
             }
             _ => {
-                tracing::warn!(%error, "the kernel refused a flow");
+                if !self.refusal_logged {
+                    tracing::warn!(%error, "the kernel refused a flow");
+                    self.refusal_logged = true;
+                }
                 WriteError::Refused
             }
         })

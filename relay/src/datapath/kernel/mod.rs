@@ -16,6 +16,7 @@ pub(super) use usage::table_usage;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::netlink::{Netlink, Watch};
 use super::next_hop::NextHops;
@@ -81,6 +82,7 @@ pub(super) fn start(config: DatapathConfig) -> Result<Started, StartError> {
         hop_limits: sysctl::HopLimits::default(),
         ticks: 0,
         reroute_at: None,
+        reroute_took: Duration::ZERO,
         #[cfg(feature = "kernel-log")]
         logger,
     };

@@ -97,22 +97,30 @@ impl Programs {
     }
 
     fn attach_tc(&mut self, name: &str) -> Result<Attached, String> {
-        let program = tc_program(&mut self.ebpf)?;
         let tcx = TcAttachOptions::TcxOrder(LinkOrder::default());
-        let id = match program.attach_with_options(name, TcAttachType::Ingress, tcx) {
-            Ok(id) => id,
-            // No TCX before 6.6.
-            Err(tcx_error) => {
-                let _ = qdisc_add_clsact(name);
-                let filter = TcAttachOptions::Netlink(NlOptions {
-                    priority: self.priority,
-                    ..NlOptions::default()
-                });
-                program
-                    .attach_with_options(name, TcAttachType::Ingress, filter)
-                    .map_err(|error| format!("{}; {}", chain(&tcx_error), chain(&error)))?
-            }
-        };
+        // No TCX before 6.6.
+        self.attach_tc_by(name, tcx).or_else(|tcx| {
+            let filter = self.attach_filter(name);
+            filter.map_err(|filter| format!("{tcx}; {filter}"))
+        })
+    }
+
+    /// The way of kernels without TCX: a filter of the clsact qdisc, which stays behind if we are killed.
+    fn attach_filter(&mut self, name: &str) -> Result<Attached, String> {
+        // There already, as often as not.
+        let _ = qdisc_add_clsact(name);
+        let filter = TcAttachOptions::Netlink(NlOptions {
+            priority: self.priority,
+            ..NlOptions::default()
+        });
+        self.attach_tc_by(name, filter)
+    }
+
+    fn attach_tc_by(&mut self, name: &str, options: TcAttachOptions) -> Result<Attached, String> {
+        let program = tc_program(&mut self.ebpf)?;
+        let id = program
+            .attach_with_options(name, TcAttachType::Ingress, options)
+            .map_err(|error| chain(&error))?;
         program
             .take_link(id)
             .map(Attached::Tc)
@@ -179,4 +187,94 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+    use crate::datapath::netlink::{Event, Netlink};
+
+    const PRIORITY: u16 = 30_007;
+
+    /// Runs `act` with a fresh dummy device `d0` in a network namespace of its own; not at all without root.
+    fn with_device(act: impl FnOnce(u32) + Send) {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: needs root");
+            return;
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                unshare(CloneFlags::CLONE_NEWNET).unwrap();
+                let added = Command::new("ip")
+                    .args(["link", "add", "d0", "type", "veth", "peer", "name", "d1"])
+                    .status();
+                assert!(added.unwrap().success());
+                let events = Netlink::open().unwrap().dump().unwrap();
+                let index = events.into_iter().find_map(|event| match event {
+                    Event::Link(index, link) if link.name == "d0" => Some(index),
+                    _ => None,
+                });
+                act(index.unwrap());
+            });
+        });
+    }
+
+    fn programs() -> Programs {
+        let sizes = Sizes {
+            flows: 8,
+            slots: 16,
+        };
+        Programs::load(sizes, None, PRIORITY).unwrap()
+    }
+
+    fn filters() -> String {
+        let output = Command::new("tc")
+            .args(["filter", "show", "dev", "d0", "ingress"])
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn a_filter_has_our_priority_and_goes_when_it_is_dropped() {
+        with_device(|_| {
+            let mut programs = programs();
+            let attached = programs.attach_filter("d0").unwrap();
+            assert!(filters().contains(&format!("pref {PRIORITY}")));
+            drop(attached);
+            assert!(!filters().contains("pref"));
+        });
+    }
+
+    #[test]
+    fn the_filter_of_a_dead_owner_can_be_removed_and_no_other() {
+        with_device(|index| {
+            let mut programs = programs();
+            let ours = programs.attach_filter("d0").unwrap();
+            std::mem::forget(ours);
+            programs.priority = PRIORITY + 1;
+            let _others = programs.attach_filter("d0").unwrap();
+
+            let mut netlink = Netlink::open().unwrap();
+            netlink.remove_ingress_filters(index, PRIORITY).unwrap();
+
+            let left = filters();
+            assert!(!left.contains(&format!("pref {PRIORITY}")), "{left}");
+            assert!(left.contains(&format!("pref {}", PRIORITY + 1)), "{left}");
+        });
+    }
+
+    #[test]
+    fn an_engine_that_is_refused_says_why() {
+        with_device(|index| {
+            let mut programs = programs();
+            let _first = programs.attach(Engine::Xdp, index, "d0").unwrap();
+            let refused = programs.attach(Engine::Xdp, index, "d0").unwrap_err();
+            assert!(!refused.is_empty());
+            assert!(programs.attach(Engine::Tc, index, "d0").is_ok());
+        });
+    }
 }

@@ -43,6 +43,8 @@ pub(super) struct Worker {
     pub(super) ticks: u64,
     /// When all routes are to be looked up again.
     pub(super) reroute_at: Option<Instant>,
+    /// How long the last time took.
+    pub(super) reroute_took: Duration,
     #[cfg(feature = "kernel-log")]
     pub(super) logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
 }
@@ -178,11 +180,14 @@ impl Worker {
     }
 
     fn reroute_soon(&mut self) {
+        // With many paths a lookup takes its time: a machine whose routes never rest may spend a tenth on it.
+        let pause = GATHER.max(self.reroute_took * 9);
         self.reroute_at
-            .get_or_insert_with(|| Instant::now() + GATHER);
+            .get_or_insert_with(|| Instant::now() + pause);
     }
 
     fn reroute(&mut self) {
+        let began = Instant::now();
         let mut changed = Vec::new();
         self.with_kernel(|hops, kernel| {
             changed = hops.reroute(kernel);
@@ -191,6 +196,7 @@ impl Worker {
         for path in changed {
             self.place_along(&path);
         }
+        self.reroute_took = began.elapsed();
     }
 
     fn place_along(&mut self, path: &Path) {
