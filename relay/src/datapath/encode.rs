@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use underpass_abi::{self as abi, ANY_SSRC, FlowKeyV4, FlowKeyV6, FlowStats, MAX_SSRCS, SsrcStats};
 
-use super::next_hop::NextHop;
+use super::table::Way;
 use super::{Flow, SsrcCounters, SsrcFilter};
 
 /// Where a flow's packets arrive, as the key of its family's map.
@@ -33,8 +33,9 @@ pub(crate) fn key(local: SocketAddr) -> Key {
     }
 }
 
-/// The map entry of a flow that leaves by `hop` with `ttl` and is counted in `slot`.
-pub(crate) fn value(flow: &Flow, hop: &NextHop, ttl: u8, slot: u32) -> abi::Flow {
+/// The map entry of a flow that is forwarded the given way and counted in `slot`.
+pub(crate) fn value(flow: &Flow, way: &Way, slot: u32) -> abi::Flow {
+    let hop = &way.hop;
     let mut ssrcs = [0; MAX_SSRCS];
     let mut flags = 0;
     let mut ssrc_count = 0;
@@ -70,8 +71,9 @@ pub(crate) fn value(flow: &Flow, hop: &NextHop, ttl: u8, slot: u32) -> abi::Flow
         flags,
         ssrc_count,
         tos: flow.tos,
-        ttl,
-        reserved: [0; 9],
+        ttl: way.ttl,
+        local_mac: way.local_mac,
+        reserved: [0; 3],
     }
 }
 
@@ -112,6 +114,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::datapath::PayloadTypes;
+    use crate::datapath::next_hop::NextHop;
 
     fn flow() -> Flow {
         Flow {
@@ -126,19 +129,24 @@ mod tests {
         }
     }
 
-    fn hop() -> NextHop {
-        NextHop {
-            ifindex: 3,
-            mtu: 1500,
-            hop_limit: None,
-            from_mac: [1; 6],
-            to_mac: [2; 6],
+    fn way() -> Way {
+        Way {
+            hop: NextHop {
+                ifindex: 3,
+                mtu: 1500,
+                hop_limit: None,
+                from_mac: [1; 6],
+                to_mac: [2; 6],
+            },
+            ttl: 64,
+            ingress: 2,
+            local_mac: [3; 6],
         }
     }
 
     #[test]
     fn a_flow_between_families_keeps_each_address_in_its_own() {
-        let value = value(&flow(), &hop(), 64, 9);
+        let value = value(&flow(), &way(), 9);
         assert_eq!(value.source_address[..4], [198, 51, 100, 1]);
         assert_eq!(value.source_address[4..], [0; 12]);
         assert_eq!(value.to_address[..4], [0x20, 0x01, 0x0d, 0xb8]);
@@ -148,13 +156,13 @@ mod tests {
 
     #[test]
     fn payload_types_stand_at_bit_n_modulo_64_of_word_n_over_64() {
-        let value = value(&flow(), &hop(), 64, 9);
+        let value = value(&flow(), &way(), 9);
         assert_eq!(value.payload_types, [1, 1 << (101 - 64)]);
     }
 
     #[test]
     fn known_ssrcs_are_listed_and_any_is_a_flag() {
-        let known = value(&flow(), &hop(), 64, 9);
+        let known = value(&flow(), &way(), 9);
         assert_eq!(
             (known.ssrc_count, known.ssrcs[..2].to_vec(), known.flags),
             (2, vec![7, 8], 0)
@@ -163,7 +171,7 @@ mod tests {
             ssrcs: SsrcFilter::Any,
             ..flow()
         };
-        let any = value(&any, &hop(), 64, 9);
+        let any = value(&any, &way(), 9);
         assert_eq!((any.ssrc_count, any.flags), (0, ANY_SSRC));
     }
 

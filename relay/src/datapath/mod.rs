@@ -23,6 +23,8 @@ mod slots;
 mod start;
 #[cfg(feature = "kernel")]
 mod table;
+#[cfg(feature = "kernel")]
+mod watchdog;
 
 pub use engine::{Engine, EngineChoice, UnknownEngine};
 pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};

@@ -48,6 +48,8 @@ pub(crate) trait Kernel {
 struct Entry {
     users: usize,
     route: Result<Route, Reason>,
+    /// The egress device of the last route there was.
+    egress: Option<u32>,
 }
 
 /// The next hops of all paths in use.
@@ -67,7 +69,12 @@ impl NextHops {
             return;
         }
         let route = kernel.route(&path);
-        self.paths.insert(path, Entry { users: 1, route });
+        let entry = Entry {
+            users: 1,
+            route,
+            egress: egress(route),
+        };
+        self.paths.insert(path, entry);
         self.index(path, kernel);
     }
 
@@ -86,15 +93,20 @@ impl NextHops {
     /// How to send along a path in use, or why that can't be done.
     pub(crate) fn get(&self, path: &Path) -> Result<NextHop, Reason> {
         let entry = self.paths.get(path).ok_or(Reason::NoRoute)?;
-        let (ifindex, neighbour, mtu, hop_limit) = match entry.route? {
-            Route::Unicast {
+        let (ifindex, neighbour, mtu, hop_limit) = match entry.route {
+            Ok(Route::Unicast {
                 ifindex,
                 neighbour,
                 mtu,
                 hop_limit,
-            } => (ifindex, neighbour, mtu, hop_limit),
-            Route::Local => return Err(Reason::DestinationIsLocal),
-            Route::Unusable => return Err(Reason::NoRoute),
+            }) => (ifindex, neighbour, mtu, hop_limit),
+            Ok(Route::Local) => return Err(Reason::DestinationIsLocal),
+            Ok(Route::Unusable) => return Err(Reason::NoRoute),
+            // The routes of a link that goes down go with it: the link is the reason.
+            Err(_) if entry.egress.is_some_and(|index| !self.is_up(index)) => {
+                return Err(Reason::InterfaceDown);
+            }
+            Err(reason) => return Err(reason),
         };
         let link = self.links.get(&ifindex).ok_or(Reason::InterfaceDown)?;
         if !link.up {
@@ -138,17 +150,12 @@ impl NextHops {
             return false;
         }
         match link {
-            Some(link) => {
-                if !link.up {
-                    self.forget_neighbours(ifindex);
-                }
-                self.links.insert(ifindex, link);
-            }
+            Some(link) => self.links.insert(ifindex, link),
             None => {
-                self.forget_neighbours(ifindex);
-                self.links.remove(&ifindex);
+                self.neighbours.retain(|(on, _), _| *on != ifindex);
+                self.links.remove(&ifindex)
             }
-        }
+        };
         true
     }
 
@@ -186,6 +193,7 @@ impl NextHops {
             self.unindex(&path);
             if let Some(entry) = self.paths.get_mut(&path) {
                 entry.route = route;
+                entry.egress = egress(route).or(entry.egress);
             }
             self.index(path, kernel);
             changed.push(path);
@@ -199,18 +207,32 @@ impl NextHops {
         self.neighbours.clear();
     }
 
-    /// Tells the kernel which neighbours are in use: it asks again for those that do not answer and confirms those
-    /// gone stale, as it would if the packets went through its own stack. Call it every few seconds.
+    /// Tells the kernel which neighbours are in use: it confirms those gone stale and asks again for those that do not
+    /// answer, as it would if the packets went through its own stack. Call it every few seconds.
     pub(crate) fn keep_fresh(&self, kernel: &mut impl Kernel) {
+        self.ask(kernel, |neighbour| {
+            !neighbour.is_some_and(Neighbour::is_static)
+        });
+    }
+
+    /// Asks for the neighbours in use that are not resolved.
+    pub(crate) fn ask_unresolved(&self, kernel: &mut impl Kernel) {
+        self.ask(kernel, |neighbour| {
+            neighbour.and_then(Neighbour::usable).is_none()
+        });
+    }
+
+    fn ask(&self, kernel: &mut impl Kernel, which: impl Fn(Option<Neighbour>) -> bool) {
         for (ifindex, address) in self.by_neighbour.keys() {
-            let is_static = self
-                .neighbours
-                .get(&(*ifindex, *address))
-                .is_some_and(|neighbour| neighbour.is_static());
-            if !is_static && self.links.get(ifindex).is_some_and(|link| link.up) {
+            let neighbour = self.neighbours.get(&(*ifindex, *address)).copied();
+            if which(neighbour) && self.is_up(*ifindex) {
                 kernel.use_neighbour(*ifindex, *address);
             }
         }
+    }
+
+    fn is_up(&self, ifindex: u32) -> bool {
+        self.links.get(&ifindex).is_some_and(|link| link.up)
     }
 
     fn index(&mut self, path: Path, kernel: &mut impl Kernel) {
@@ -248,10 +270,12 @@ impl NextHops {
             _ => None,
         }
     }
+}
 
-    /// The kernel flushes a downed link's neighbours, not always with a word about each.
-    fn forget_neighbours(&mut self, ifindex: u32) {
-        self.neighbours.retain(|(on, _), _| *on != ifindex);
+fn egress(route: Result<Route, Reason>) -> Option<u32> {
+    match route {
+        Ok(Route::Unicast { ifindex, .. }) => Some(ifindex),
+        _ => None,
     }
 }
 

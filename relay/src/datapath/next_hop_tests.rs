@@ -174,6 +174,17 @@ fn a_link_that_goes_down_takes_its_paths_along() {
 }
 
 #[test]
+fn a_route_that_goes_with_its_link_is_not_a_missing_route() {
+    let (mut hops, mut kernel) = resolved();
+    kernel.routes.clear();
+    hops.link_changed(2, Some(link(false)));
+    hops.reroute(&mut kernel);
+    assert_eq!(hops.get(&path("198.51.100.1")), Err(Reason::InterfaceDown));
+    hops.link_changed(2, Some(link(true)));
+    assert_eq!(hops.get(&path("198.51.100.1")), Err(Reason::NoRoute));
+}
+
+#[test]
 fn a_link_told_again_unchanged_changes_nothing() {
     let (mut hops, _) = resolved();
     assert!(!hops.link_changed(2, Some(link(true))));

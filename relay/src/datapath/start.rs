@@ -60,6 +60,9 @@ pub enum StartError {
         "this build has no kernel engines; use table = -1, or a build with the 'kernel' feature"
     )]
     NotBuilt,
+    /// Without a claim there is no table to forward by.
+    #[error("no table is claimed")]
+    NoTable,
     /// The program or its maps could not be loaded.
     #[error(
         "the kernel program could not be loaded: {0}; it needs Linux 5.15 and CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"

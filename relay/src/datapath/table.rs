@@ -47,6 +47,8 @@ pub(crate) struct Way {
     pub(crate) ttl: u8,
     /// The interface it arrives at.
     pub(crate) ingress: u32,
+    /// That interface's Ethernet address; zero where it may be any.
+    pub(crate) local_mac: [u8; 6],
 }
 
 /// Packets forwarded since the last sweep, by ingress and egress interface.
@@ -91,6 +93,8 @@ pub(crate) struct FlowTable<M> {
     by_local: BTreeMap<SocketAddr, FlowId>,
     /// Flows the map had no room for, or that it refused.
     waiting: BTreeSet<FlowId>,
+    /// Which of them is tried next: all get their turn.
+    next_waiting: FlowId,
     resting: BTreeMap<FlowId, Resting>,
     resting_order: VecDeque<(u64, FlowId)>,
     ticks: u64,
@@ -106,6 +110,7 @@ impl<M: FlowMap> FlowTable<M> {
             by_path: BTreeMap::new(),
             by_local: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            next_waiting: FlowId(0),
             resting: BTreeMap::new(),
             resting_order: VecDeque::new(),
             ticks: 0,
@@ -293,7 +298,7 @@ impl<M: FlowMap> FlowTable<M> {
             return FlowState::UserSpace(Reason::TableFull);
         };
         let local = entry.flow.local;
-        let value = encode::value(&entry.flow, &way.hop, way.ttl, slot);
+        let value = encode::value(&entry.flow, &way, slot);
         if let Err(error) = self.map.write(encode::key(local), &value) {
             // What an older version of the flow said must not go on being done.
             self.take_out(id, entry);
@@ -358,8 +363,11 @@ impl<M: FlowMap> FlowTable<M> {
     }
 
     fn retry(&mut self, at_most: usize) {
-        let ids: Vec<FlowId> = self.waiting.iter().copied().take(at_most).collect();
+        let next = self.next_waiting;
+        let in_turn = self.waiting.range(next..).chain(self.waiting.range(..next));
+        let ids: Vec<FlowId> = in_turn.copied().take(at_most).collect();
         for id in ids {
+            self.next_waiting = FlowId(id.0.saturating_add(1));
             self.place(id);
         }
     }

@@ -89,6 +89,7 @@ fn way(mac: u8) -> Result<Way, Reason> {
         },
         ttl: 64,
         ingress: 2,
+        local_mac: [3; 6],
     })
 }
 

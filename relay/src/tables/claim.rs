@@ -92,7 +92,14 @@ impl Tables {
     fn try_table(&self, table: u32, owner: &Owner) -> Result<Option<Claim>, ClaimError> {
         let path = self.path(table);
         self.lock_and_record(&path, owner)
-            .map(|file| file.map(|file| Claim { table, file }))
+            .map(|file| {
+                file.map(|file| Claim {
+                    table,
+                    file,
+                    tables: self.clone(),
+                    owner: owner.clone(),
+                })
+            })
             .map_err(|source| ClaimError::Unusable { path, source })
     }
 
@@ -127,6 +134,8 @@ impl Tables {
 pub struct Claim {
     table: u32,
     file: File,
+    tables: Tables,
+    owner: Owner,
 }
 
 impl Claim {
@@ -134,6 +143,18 @@ impl Claim {
     #[must_use]
     pub fn table(&self) -> u32 {
         self.table
+    }
+
+    /// The tables it is one of.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Who holds it.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.owner
     }
 }
 
