@@ -11,7 +11,7 @@ use super::learning::{Arrival, Learning, Verdict};
 use super::packet::{Kind, RtpHeader, classify};
 use super::reception::Reception;
 use super::socket::set_tos;
-use crate::datapath::PayloadTypes;
+use crate::datapath::{FlowState, PayloadTypes};
 use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
 
 /// SSRCs of a source that a flow can know; with more of them any passes.
@@ -180,7 +180,7 @@ impl Stream {
         let index = known.unwrap_or_else(|| self.place_for(header.ssrc));
         self.heard_ms[index] = now.ms();
         let reception = &mut self.receptions[index];
-        let kernel = self.handoff.is_installed();
+        let kernel = self.counters.report.state() == FlowState::Kernel;
         reception.count(header, bytes, self.plan.clock_rate, kernel, now);
         self.counters.publish(index, reception);
     }

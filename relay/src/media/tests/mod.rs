@@ -5,6 +5,7 @@ mod forwarding;
 mod kernel;
 mod pool;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -47,8 +48,6 @@ struct Recorder {
     asked: Mutex<Vec<Asked>>,
     reports: Mutex<BTreeMap<FlowId, Arc<FlowReport>>>,
 }
-
-use std::collections::BTreeMap;
 
 impl Datapath for Recorder {
     fn install(&self, id: FlowId, flow: Flow, report: Arc<FlowReport>) {
@@ -188,11 +187,11 @@ impl Relay {
         let [a, b] = sides;
         let mut plans = plans.into_iter();
         let mut next = || plans.next().unwrap();
+        let (a_plan, _, b_plan, b_rtcp_plan) = (next(), next(), next(), next());
         Call {
-            a_plan: next(),
-            a_rtcp_plan: next(),
-            b_plan: next(),
-            b_rtcp_plan: next(),
+            a_plan,
+            b_plan,
+            b_rtcp_plan,
             a,
             b,
         }
@@ -214,7 +213,6 @@ struct Call {
     a: Side,
     b: Side,
     a_plan: StreamPlan,
-    a_rtcp_plan: StreamPlan,
     b_plan: StreamPlan,
     b_rtcp_plan: StreamPlan,
 }
