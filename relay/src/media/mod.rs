@@ -6,23 +6,34 @@
 mod batch;
 mod clock;
 mod counters;
+mod handoff;
 pub mod learning;
 mod nursery;
 pub mod packet;
 mod ports;
 mod reception;
 mod socket;
+mod stream;
+mod streams;
+mod table;
+#[cfg(test)]
+mod tests;
+mod worker;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 pub use ports::Ports;
+pub use streams::Streams;
 
 use crate::datapath::Datapath;
-use crate::plan::{
-    Action, LocalAddress, OutOfPorts, PortPair, PortSource, StreamId, StreamReader, StreamView,
-};
+use crate::plan::{Action, CallKey};
+use ports::Filler;
+use worker::{Command, WorkerHandle};
 
 /// What [`Media`] is started with.
 #[derive(Clone)]
@@ -69,12 +80,24 @@ pub struct PortUsage {
     pub ready: usize,
 }
 
-/// Media workers and port pool; stops them when dropped.
-pub struct Media {}
+/// What user space has passed on since start, all streams together, those that are closed included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packets passed on.
+    pub packets: u64,
+    /// Their UDP payload bytes.
+    pub bytes: u64,
+    /// Packets refused by strict-source, or that could not be passed on.
+    pub errors: u64,
+}
 
-/// A handle on the streams' counters; clones share them.
-#[derive(Clone)]
-pub struct Streams {}
+/// Media workers and port pool; stops them when dropped.
+pub struct Media {
+    ports: Ports,
+    streams: Streams,
+    workers: Vec<WorkerHandle>,
+    _filler: Filler,
+}
 
 impl MediaConfig {
     /// The defaults for everything that does not depend on the machine.
@@ -95,47 +118,122 @@ impl MediaConfig {
 impl Media {
     /// Starts the workers and begins to fill the port pool.
     ///
+    /// Raises the soft limit of open files to the hard one: every stream is a socket.
+    ///
     /// # Errors
     /// [`MediaError`] when the range holds no pair or the system refuses a resource.
     pub fn start(config: MediaConfig) -> Result<Self, MediaError> {
-        let _ = config;
-        todo!()
+        raise_file_limit();
+        let (ports, filler) = Ports::start(&config)?;
+        let workers = (0..config.workers.max(1))
+            .map(|index| WorkerHandle::start(index, ports.clone(), Arc::clone(&config.datapath)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            ports,
+            streams: Streams::default(),
+            workers,
+            _filler: filler,
+        })
     }
 
-    /// Waits until every address has ports to hand out, or `timeout` has passed; says which.
+    /// Waits until every address had its first rested ports, or `timeout` has passed; says which.
+    #[must_use]
     pub fn wait_ready(&self, timeout: Duration) -> bool {
-        let _ = timeout;
-        todo!()
+        self.ports.wait_ready(timeout)
     }
 
-    /// Carries out the actions of one command, in order. Returns before the workers have.
+    /// Carries out the actions of one command, in order. Returns before the workers have done so.
     pub fn apply(&self, actions: Vec<Action>) {
-        let _ = actions;
-        todo!()
+        let mut per_worker: Vec<Vec<Command>> = Vec::new();
+        per_worker.resize_with(self.workers.len(), Vec::new);
+        for action in actions {
+            if let Some((worker, command)) = self.command(action) {
+                per_worker[worker].push(command);
+            }
+        }
+        for (worker, commands) in self.workers.iter().zip(per_worker) {
+            if !commands.is_empty() {
+                worker.send(commands);
+            }
+        }
     }
 
     /// Where `call` takes ports from.
     #[must_use]
     pub fn ports(&self) -> Ports {
-        todo!()
+        self.ports.clone()
     }
 
     /// Where `call` and metrics read counters.
     #[must_use]
     pub fn streams(&self) -> Streams {
-        todo!()
+        self.streams.clone()
     }
 
     /// Port usage per local address.
     #[must_use]
     pub fn port_usage(&self) -> Vec<PortUsage> {
-        todo!()
+        self.ports.usage()
+    }
+
+    /// What user space has passed on since start.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.workers
+            .iter()
+            .fold(Totals::default(), |sum, worker| Totals {
+                packets: sum.packets + worker.totals.packets.load(Relaxed),
+                bytes: sum.bytes + worker.totals.bytes.load(Relaxed),
+                errors: sum.errors + worker.totals.errors.load(Relaxed),
+            })
+    }
+
+    /// The command an action becomes, and the worker it is for.
+    fn command(&self, action: Action) -> Option<(usize, Command)> {
+        match action {
+            Action::Open { call, port, plan } => {
+                let Some(socket) = self.ports.claim(port.id) else {
+                    tracing::error!(port = %port.address, "opening a port that was not taken, or twice");
+                    return None;
+                };
+                let worker = self.worker_of(call);
+                let counters = self.streams.open(port.id, worker);
+                let open = Command::Open {
+                    call,
+                    port,
+                    socket,
+                    plan,
+                    counters,
+                };
+                Some((worker, open))
+            }
+            Action::Update { stream, plan } => {
+                let worker = self.streams.worker_of(stream)?;
+                Some((worker, Command::Update { stream, plan }))
+            }
+            Action::Close { pair } => {
+                let rtp = self.streams.close(pair.rtp.id);
+                let rtcp = self.streams.close(pair.rtcp.id);
+                let Some(worker) = rtp.or(rtcp) else {
+                    self.ports.release(&pair);
+                    return None;
+                };
+                Some((worker, Command::Close { pair }))
+            }
+        }
+    }
+
+    /// All streams of a call are one worker's.
+    fn worker_of(&self, call: CallKey) -> usize {
+        let mixed = call.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        mixed as usize % self.workers.len()
     }
 }
 
-impl StreamReader for Streams {
-    fn view(&self, stream: StreamId) -> Option<StreamView> {
-        let _ = stream;
-        todo!()
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files could not be raised");
     }
 }

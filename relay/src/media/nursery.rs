@@ -8,20 +8,20 @@ use std::collections::VecDeque;
 
 /// How much is bound, and for how long it rests.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Pairs to keep ready when nobody takes any.
-    pub ready: usize,
+    pub(super) ready: usize,
     /// Pairs bound at most, resting and ready together.
-    pub bound: usize,
+    pub(super) bound: usize,
     /// How long a bound pair must be silent, ms.
-    pub rest_ms: u64,
+    pub(super) rest_ms: u64,
     /// The same while somebody waits for it, ms.
-    pub hurried_ms: u64,
+    pub(super) hurried_ms: u64,
 }
 
 /// What is not ready yet: free, barred and resting pairs, by their even port.
 #[derive(Debug)]
-pub struct Nursery<S> {
+pub(super) struct Nursery<S> {
     limits: Limits,
     free: VecDeque<u16>,
     barred: VecDeque<(u64, u16)>,
@@ -46,7 +46,7 @@ struct Demand {
 
 impl<S> Nursery<S> {
     /// A nursery of `ports` (even ones), to be bound in this order.
-    pub fn new(ports: impl IntoIterator<Item = u16>, limits: Limits) -> Self {
+    pub(super) fn new(ports: impl IntoIterator<Item = u16>, limits: Limits) -> Self {
         Self {
             limits,
             free: ports.into_iter().collect(),
@@ -57,7 +57,7 @@ impl<S> Nursery<S> {
     }
 
     /// Takes note of how many pairs were taken since the last call.
-    pub fn note_taken(&mut self, count: usize, now_ms: u64) {
+    pub(super) fn note_taken(&mut self, count: usize, now_ms: u64) {
         let demand = &mut self.demand;
         demand.taken += count;
         if now_ms.saturating_sub(demand.since_ms) >= self.limits.rest_ms {
@@ -69,7 +69,7 @@ impl<S> Nursery<S> {
 
     /// The next port to bind, while fewer are bound than wanted; `ready` are ready. The caller answers with
     /// [`admit`](Self::admit) or [`bar`](Self::bar).
-    pub fn next_to_bind(&mut self, ready: usize, now_ms: u64) -> Option<u16> {
+    pub(super) fn next_to_bind(&mut self, ready: usize, now_ms: u64) -> Option<u16> {
         while let Some(&(until_ms, port)) = self.barred.front()
             && until_ms <= now_ms
         {
@@ -83,7 +83,7 @@ impl<S> Nursery<S> {
     }
 
     /// A pair was bound: its rest begins.
-    pub fn admit(&mut self, port: u16, socket: S, now_ms: u64) {
+    pub(super) fn admit(&mut self, port: u16, socket: S, now_ms: u64) {
         self.resting.push_back(Resting {
             port,
             since_ms: now_ms,
@@ -92,18 +92,18 @@ impl<S> Nursery<S> {
     }
 
     /// Somebody else has the port, or still sends to it: it is left alone for a while.
-    pub fn bar(&mut self, port: u16, now_ms: u64) {
+    pub(super) fn bar(&mut self, port: u16, now_ms: u64) {
         let until_ms = now_ms + self.limits.rest_ms;
         self.barred.push_back((until_ms, port));
     }
 
     /// A taken port is free again.
-    pub fn give_back(&mut self, port: u16) {
+    pub(super) fn give_back(&mut self, port: u16) {
         self.free.push_back(port);
     }
 
     /// Looks at all that rest: bars the noisy, returns those that have rested.
-    pub fn sift(
+    pub(super) fn sift(
         &mut self,
         now_ms: u64,
         hurried: bool,
@@ -128,14 +128,12 @@ impl<S> Nursery<S> {
     }
 
     /// There is something to bind or to watch soon.
-    #[must_use]
-    pub fn is_busy(&self, ready: usize) -> bool {
+    pub(super) fn is_busy(&self, ready: usize) -> bool {
         !self.resting.is_empty() || (ready < self.wanted() && !self.free.is_empty())
     }
 
     /// Waiting may bring a port.
-    #[must_use]
-    pub fn has_prospects(&self) -> bool {
+    pub(super) fn has_prospects(&self) -> bool {
         !self.resting.is_empty() || !self.free.is_empty()
     }
 
