@@ -1,7 +1,12 @@
 //! Measurements against the peers and the limit.
 
+pub mod bytes;
+pub mod load;
+pub mod ng;
 pub mod packet;
+pub mod path;
 pub mod program_cost;
+pub mod spinner;
 pub mod spread;
 
 /// The bare forwarding programs `limit_xdp` and `limit_tc`, built from `benches/limit`.

@@ -12,6 +12,7 @@ use aya::{Ebpf, EbpfLoader};
 use serde::Serialize;
 use underpass_abi::{ANY_SSRC, FLOWS_V4, FLOWS_V6, Flow, FlowKeyV4, FlowKeyV6, STATS};
 
+use crate::bytes::bytes_of;
 use crate::packet::rtp_frame;
 use crate::spread::Spread;
 
@@ -250,13 +251,6 @@ fn install(ebpf: &mut Ebpf, ring: Ring, flows: u32) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The plain bytes of an `underpass-abi` value.
-fn bytes_of<T: Copy, const N: usize>(value: &T) -> [u8; N] {
-    const { assert!(size_of::<T>() == N) };
-    // SAFETY: the abi's types have no padding and N is the size of T.
-    unsafe { std::mem::transmute_copy(value) }
 }
 
 fn local(ring: Ring, n: u32) -> SocketAddr {
