@@ -92,11 +92,11 @@ pub struct Flow {
     pub tos: u8,
     /// TTL or hop limit of what leaves.
     pub ttl: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
     /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
     /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
     pub local_mac: [u8; 6],
-    /// Zero.
-    pub reserved: [u8; 3],
 }
 
 const _: () = assert!(

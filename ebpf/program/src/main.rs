@@ -1,13 +1,20 @@
 //! The kernel programs: thin entry points for XDP and tc.
+//!
+//! What is forwarded and what it becomes is decided in `underpass-packet`; here is only what differs between the hooks.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
+mod frame;
 mod maps;
+mod record;
+mod tc;
+mod xdp;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use underpass_abi::{FlowKeyV4, Outcome};
+use underpass_abi::Outcome;
 
 /// Let the next program, and then the stack, see the packet.
 const TC_ACT_UNSPEC: i32 = -1;
@@ -15,39 +22,27 @@ const TC_ACT_UNSPEC: i32 = -1;
 /// The XDP entry point.
 #[xdp]
 pub fn underpass_xdp(context: XdpContext) -> u32 {
-    maps::count(look(context.data(), context.data_end()));
-    XDP_PASS
+    let (outcome, action) = match xdp::forward(&context) {
+        Ok(action) => (Outcome::Forwarded, action),
+        Err(outcome) => (outcome, XDP_PASS),
+    };
+    maps::count(outcome);
+    #[cfg(feature = "kernel-log")]
+    aya_log_ebpf::debug!(&context, "outcome {} action {}", outcome as u32, action);
+    action
 }
 
 /// The tc entry point, for ingress.
 #[classifier]
 pub fn underpass_tc(context: TcContext) -> i32 {
-    maps::count(look(context.data(), context.data_end()));
-    TC_ACT_UNSPEC
-}
-
-#[inline(always)]
-fn look(data: usize, end: usize) -> Outcome {
-    if data + 42 > end {
-        return Outcome::NotIp;
-    }
-    // SAFETY: 42 bytes from `data` lie inside the packet, as just checked.
-    let header = unsafe { &*(data as *const [u8; 42]) };
-    if header[12..14] != [8, 0] || header[14] != 0x45 {
-        return Outcome::NotIp;
-    }
-    if header[23] != 17 {
-        return Outcome::NotUdp;
-    }
-    let key = FlowKeyV4 {
-        address: [header[30], header[31], header[32], header[33]],
-        port: [header[36], header[37]],
-        reserved: [0; 2],
+    let (outcome, action) = match tc::forward(&context) {
+        Ok(action) => (Outcome::Forwarded, action),
+        Err(outcome) => (outcome, TC_ACT_UNSPEC),
     };
-    match maps::FLOWS_V4.get_ptr(key) {
-        Some(_) => Outcome::Forwarded,
-        None => Outcome::Miss,
-    }
+    maps::count(outcome);
+    #[cfg(feature = "kernel-log")]
+    aya_log_ebpf::debug!(&context, "outcome {} action {}", outcome as u32, action);
+    action
 }
 
 #[panic_handler]
