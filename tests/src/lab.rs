@@ -1,0 +1,101 @@
+//! One scenario's ground: a unique name prefix, the sweep of leftovers, and what the machine allows.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::netns::{self, Netns};
+use crate::relay::{self, Kind};
+
+static SWEPT: Once = Once::new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A scenario's ground. Namespaces made in it are named `lab-PID-N-ROLE`.
+#[derive(Debug)]
+pub struct Lab {
+    prefix: String,
+}
+
+impl Lab {
+    /// The lab, or `None` (and a line in the list of skipped tests) where the tests do not run as root.
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            skip("network namespaces need root");
+            return None;
+        }
+        SWEPT.call_once(sweep);
+        let prefix = format!(
+            "lab-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        Some(Self { prefix })
+    }
+
+    /// The lab for a scenario that only underpass can pass; `None` where rtpengine is the relay under test.
+    #[must_use]
+    pub fn for_underpass() -> Option<Self> {
+        if relay::kind_under_test() == Kind::Rtpengine {
+            skip("only underpass can pass it, and the relay under test is rtpengine");
+            return None;
+        }
+        Self::open()
+    }
+
+    /// The lab for a scenario of the kernel path: as [`Lab::for_underpass`], and the relay must have been built with
+    /// its kernel part.
+    #[must_use]
+    pub fn for_kernel_path() -> Option<Self> {
+        if std::env::var_os("LAB_NO_KERNEL").is_some() {
+            skip("the relay was built without its kernel part");
+            return None;
+        }
+        Self::for_underpass()
+    }
+
+    /// A new namespace with the role `role`, its loopback up.
+    #[must_use]
+    pub fn netns(&self, role: &str) -> Netns {
+        Netns::create(&format!("{}-{role}", self.prefix))
+    }
+}
+
+/// Notes that the running test does nothing here, and why: on stderr, and as a line of the file `LAB_SKIPPED` names
+/// (from which `cargo xtask test` prints them, libtest having no word for it).
+pub fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    eprintln!("skipped {test}: {why}");
+    let Some(list) = std::env::var_os("LAB_SKIPPED") else {
+        return;
+    };
+    let Ok(mut file) = fs::OpenOptions::new().create(true).append(true).open(list) else {
+        return;
+    };
+    let _ = writeln!(file, "{test}: {why}");
+}
+
+/// Removes the namespaces of runs whose process is gone.
+fn sweep() {
+    let Ok(entries) = fs::read_dir(netns::DIRECTORY) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(rest) = name.strip_prefix("lab-") else {
+            continue;
+        };
+        let Some(pid) = rest
+            .split('-')
+            .next()
+            .and_then(|pid| pid.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            netns::remove(&name);
+        }
+    }
+}
