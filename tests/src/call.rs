@@ -114,7 +114,7 @@ impl Call {
     /// Both parties send `count` packets at once; returns when all have arrived.
     ///
     /// # Panics
-    /// If they do not arrive, or not each once, in order, unchanged, and nothing else with them.
+    /// If they do not arrive, or not each once, unchanged, and nothing else with them.
     #[track_caller]
     pub fn talk(&self, count: u32) {
         self.send_both(count);
@@ -122,7 +122,7 @@ impl Call {
             self.callee.count_from(&self.caller) >= self.caller.sent()
                 && self.caller.count_from(&self.callee) >= self.callee.sent()
         });
-        self.assert_perfect();
+        self.assert_complete();
     }
 
     /// Both parties send `count` packets at once; nothing is awaited.
@@ -133,16 +133,16 @@ impl Call {
         });
     }
 
-    /// Asserts that all that was sent so far has arrived, once, in order, unchanged, from the relay, and nothing else.
+    /// Asserts that all that was sent so far has arrived, once, unchanged, from the relay, and nothing else.
     #[track_caller]
-    pub fn assert_perfect(&self) {
+    pub fn assert_complete(&self) {
         for (receiver, sender, relay) in [
             (&self.callee, &self.caller, self.callee_to),
             (&self.caller, &self.callee, self.caller_to),
         ] {
             let mut report = receiver.report_of(sender);
             report.delays_ns.clear();
-            assert!(report.is_perfect(), "{report:?}");
+            assert!(report.is_complete(), "{report:?}");
             assert!(
                 report.sources.keys().all(|source| *source == relay),
                 "not from {relay}: {report:?}"

@@ -71,6 +71,19 @@ impl Capture {
             .collect()
     }
 
+    /// The IP packets received so far from `source`, with the same values in what may differ between two runs
+    /// (see [`Datagram::normalised`]).
+    #[must_use]
+    pub fn normalised_from(&self, source: SocketAddr) -> Vec<Vec<u8>> {
+        let received = self
+            .select(false)
+            .into_iter()
+            .filter(|(_, found)| found.source == source);
+        received
+            .map(|(frame, found)| found.normalised(frame.checksum_not_ready))
+            .collect()
+    }
+
     /// How many UDP datagrams were sent from here with the checksum left to be filled in.
     #[must_use]
     pub fn sent_without_checksum(&self) -> usize {

@@ -106,6 +106,29 @@ impl Datagram {
         (total != 0xffff).then_some(Fault::Udp)
     }
 
+    /// The packet with what may differ between two runs set to the same: IPv4's identification is 0, and a UDP checksum still to be
+    /// filled in (`not_ready`) is filled in.
+    #[must_use]
+    pub fn normalised(&self, not_ready: bool) -> Vec<u8> {
+        let mut packet = self.packet.clone();
+        if self.udp == 20 {
+            packet[4..6].fill(0);
+            packet[10..12].fill(0);
+            let header = !fold(sum(&packet[..20]));
+            packet[10..12].copy_from_slice(&header.to_be_bytes());
+        }
+        if not_ready {
+            let field = self.udp + 6..self.udp + 8;
+            packet[field.clone()].fill(0);
+            let udp = match !fold(self.pseudo_header() + sum(&packet[self.udp..])) {
+                0 => 0xffff,
+                checksum => checksum,
+            };
+            packet[field].copy_from_slice(&udp.to_be_bytes());
+        }
+        packet
+    }
+
     fn pseudo_header(&self) -> u32 {
         let addresses = if self.udp == 20 { 12..20 } else { 8..40 };
         let length = u32::try_from(self.packet.len() - self.udp).expect("an IP packet is short");
@@ -149,6 +172,13 @@ mod tests {
                 "byte {at}"
             );
         }
+    }
+
+    #[test]
+    fn filling_in_gives_the_right_checksum() {
+        let mut frame = GOOD;
+        frame[40..42].copy_from_slice(&0x141e_u16.to_be_bytes());
+        assert_eq!(datagram(&frame).unwrap().normalised(true), GOOD[14..]);
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn sweep() {
             continue;
         };
         if !Path::new(&format!("/proc/{pid}")).exists() {
-            netns::remove(&name);
+            netns::sweep(&name);
         }
     }
 }

@@ -155,8 +155,23 @@ impl Drop for Netns {
     }
 }
 
+/// Removes a namespace that a killed run left behind, with the processes in it.
+pub(crate) fn sweep(name: &str) {
+    let pids = Command::new("ip").args(["netns", "pids", name]).output();
+    let pids = pids
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGKILL,
+        );
+    }
+    remove(name);
+}
+
 /// Removes a namespace by name; what is in it goes when the last process has left.
-pub(crate) fn remove(name: &str) {
+fn remove(name: &str) {
     let _ = Command::new("ip")
         .args(["netns", "delete", name])
         .stderr(Stdio::null())

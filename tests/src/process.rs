@@ -1,10 +1,11 @@
 //! A program started inside a namespace: killed when dropped, its output kept and shown when the test fails.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -26,7 +27,10 @@ impl Process {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
         let mut command = ns.command(program);
-        command.current_dir(directory.path()).stdin(Stdio::null());
+        command
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .process_group(0);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         configure(&mut command);
         let child = command
@@ -89,9 +93,9 @@ impl Process {
             .unwrap()
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone.
+    /// Kills it and its children (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
+        let _ = killpg(self.nix_pid(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
 

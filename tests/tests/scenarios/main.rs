@@ -1,8 +1,21 @@
-//! The scenarios, one idea a file.
+//! The scenarios, one idea a file. They run against underpass; `LAB_RELAY=rtpengine` runs what Debian's rtpengine can
+//! pass against that, which proves the lab itself.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "tests: a panic is a failed test"
 )]
 
+mod checksums;
+mod crash_and_restart;
+mod differential;
+mod failed_offers;
+mod foreign_clients;
+mod garbage;
+mod kernel_counters;
+mod next_hop;
 mod plain_call;
+mod retransmission;
+mod sip_calls;
+mod strangers;
+mod table_claim;

@@ -1,0 +1,137 @@
+//! Once a stream is in the kernel no packet of it comes up, and kernel, relay and wire count the same.
+
+use lab::capture::Capture;
+use lab::metrics::Metrics;
+use lab::{Call, CallOptions, Engine, Lab, NgClient, Relay, TwoNetworks, Wiring, wait_until};
+use serde_json::json;
+
+/// A relay with a call whose streams are both in the kernel.
+fn call_in_kernel(lab: &Lab) -> (TwoNetworks, Relay, NgClient, Call) {
+    let net = TwoNetworks::build(lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(Engine::Tc)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.bring_into_kernel(&ng);
+    (net, relay, ng, call)
+}
+
+fn all_packets(metrics: &Metrics) -> u64 {
+    metrics.kernel_packets() + metrics.userspace_packets()
+}
+
+#[test]
+fn user_space_stands_still_while_the_kernel_agrees_with_the_wire() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let (net, relay, _ng, call) = call_in_kernel(&lab);
+    let sent = || u64::from(call.caller.sent() + call.callee.sent());
+    wait_until("the counters of all packets so far", || {
+        all_packets(&relay.metrics(&net.relay)) == sent()
+    });
+    let before = relay.metrics(&net.relay);
+    let capture = Capture::start(&net.callee, "eth0");
+    call.talk(500);
+    wait_until("the kernel's counters", || {
+        all_packets(&relay.metrics(&net.relay)) == sent()
+    });
+    let after = relay.metrics(&net.relay);
+    assert_eq!(after.userspace_packets(), before.userspace_packets());
+    assert_eq!(after.kernel_packets() - before.kernel_packets(), 1000);
+    wait_until("the capture of every packet", || {
+        capture.count_from(call.callee_to) == 500
+    });
+}
+
+#[test]
+fn a_reinvite_that_changes_nothing_leaves_the_streams_in_the_kernel() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let (net, relay, ng, call) = call_in_kernel(&lab);
+    let sent = || u64::from(call.caller.sent() + call.callee.sent());
+    wait_until("the counters of all packets so far", || {
+        all_packets(&relay.metrics(&net.relay)) == sent()
+    });
+    let before = relay.metrics(&net.relay).userspace_packets();
+    let (offer, answer) = (
+        lab::sdp::audio(call.caller.address()),
+        lab::sdp::audio(call.callee.address()),
+    );
+    std::thread::scope(|scope| {
+        let talking = scope.spawn(|| call.send_both(200));
+        let options = CallOptions::default();
+        ng.ok(&lab::call::offer_request(&call.id, &offer, &options));
+        ng.ok(&lab::call::answer_request(&call.id, &answer, &options));
+        talking.join().unwrap();
+    });
+    call.talk(50);
+    assert!(call.is_in_kernel(&ng));
+    wait_until("the kernel's counters", || {
+        all_packets(&relay.metrics(&net.relay)) == sent()
+    });
+    assert_eq!(relay.metrics(&net.relay).userspace_packets(), before);
+}
+
+#[test]
+fn where_signalling_forbids_learning_no_packet_ever_comes_up() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(Engine::Tc)
+        .option("--endpoint-learning=off")
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    wait_until("both flows installed", || call.is_in_kernel(&ng));
+    call.talk(100);
+    wait_until("the kernel's counters", || {
+        relay.metrics(&net.relay).kernel_packets() == 200
+    });
+    assert_eq!(relay.metrics(&net.relay).userspace_packets(), 0);
+}
+
+#[test]
+fn another_ssrc_and_payload_type_go_on_without_loss() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let (_net, _relay, ng, call) = call_in_kernel(&lab);
+    call.caller.change_stream(8, 0x1234_5678);
+    call.talk(50);
+    call.callee.change_stream(101, 0x8765_4321);
+    call.talk(50);
+    call.bring_into_kernel(&ng);
+}
+
+#[test]
+fn query_gives_the_reason_where_the_kernel_does_not_forward() {
+    let Some(lab) = Lab::for_underpass() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(Engine::Null)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.talk(20);
+    for stream in call.rtp_streams(&ng) {
+        let flags = stream["flags"].as_array().unwrap();
+        assert!(flags.contains(&json!("no kernel support")), "{stream}");
+        assert!(!flags.contains(&json!("kernelized")), "{stream}");
+        assert!(
+            stream["kernel reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty()),
+            "{stream}"
+        );
+    }
+}
