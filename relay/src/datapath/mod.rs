@@ -49,4 +49,7 @@ pub trait Datapath: Send + Sync {
     /// Brings the counters of every report up to date; returns when they are. For `query` and metrics, not for the
     /// packet path.
     fn refresh(&self);
+
+    /// The same for a few flows, at a cost that does not grow with the table. Unknown ids are ignored.
+    fn refresh_flows(&self, flows: &[FlowId]);
 }

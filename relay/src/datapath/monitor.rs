@@ -29,6 +29,7 @@ struct Shared {
     table: Option<u32>,
     interfaces: Mutex<Vec<InterfaceSummary>>,
     outcomes: [AtomicU64; OUTCOMES_LEN as usize],
+    kernel_bytes: AtomicU64,
     flows: AtomicU64,
     kernel_flows: AtomicU64,
 }
@@ -67,6 +68,12 @@ impl Monitor {
         std::array::from_fn(|outcome| self.shared.outcomes[outcome].load(Ordering::Relaxed))
     }
 
+    /// UDP payload bytes that the program has forwarded since start, as of the last refresh.
+    #[must_use]
+    pub fn kernel_bytes(&self) -> u64 {
+        self.shared.kernel_bytes.load(Ordering::Relaxed)
+    }
+
     /// Flows asked for: those in the kernel and those that wait.
     #[must_use]
     pub fn flows(&self) -> u64 {
@@ -103,7 +110,10 @@ impl Monitor {
         not(feature = "kernel"),
         expect(dead_code, reason = "only the kernel engine writes")
     )]
-    pub(super) fn set_flows(&self, flows: u64, kernel_flows: u64) {
+    pub(super) fn set_flows(&self, flows: u64, kernel_flows: u64, kernel_bytes: u64) {
+        self.shared
+            .kernel_bytes
+            .store(kernel_bytes, Ordering::Relaxed);
         self.shared.flows.store(flows, Ordering::Relaxed);
         self.shared
             .kernel_flows

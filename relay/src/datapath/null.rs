@@ -32,6 +32,8 @@ impl Datapath for NullDatapath {
     fn remove(&self, _id: FlowId) {}
 
     fn refresh(&self) {}
+
+    fn refresh_flows(&self, _flows: &[FlowId]) {}
 }
 
 #[cfg(test)]

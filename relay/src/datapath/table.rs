@@ -66,8 +66,8 @@ struct Entry {
     way: Result<Way, Reason>,
     slot: Option<u32>,
     written: Option<SocketAddr>,
-    /// Packets as of the last sweep.
-    seen: u64,
+    /// Packets and bytes as of the last sweep.
+    seen: (u64, u64),
 }
 
 #[derive(Clone, Default)]
@@ -98,6 +98,8 @@ pub(crate) struct FlowTable<M> {
     resting: BTreeMap<FlowId, Resting>,
     resting_order: VecDeque<(u64, FlowId)>,
     ticks: u64,
+    /// UDP payload bytes forwarded since start.
+    bytes: u64,
 }
 
 impl<M: FlowMap> FlowTable<M> {
@@ -114,6 +116,7 @@ impl<M: FlowMap> FlowTable<M> {
             resting: BTreeMap::new(),
             resting_order: VecDeque::new(),
             ticks: 0,
+            bytes: 0,
         }
     }
 
@@ -206,7 +209,8 @@ impl<M: FlowMap> FlowTable<M> {
     pub(crate) fn sweep(&mut self) -> Forwarded {
         let mut forwarded = Forwarded::new();
         for entry in self.flows.values_mut() {
-            let packets = count(&mut self.map, entry);
+            let (packets, bytes) = count(&mut self.map, entry);
+            self.bytes += bytes;
             if let Ok(way) = entry.way
                 && packets > 0
             {
@@ -214,6 +218,21 @@ impl<M: FlowMap> FlowTable<M> {
             }
         }
         forwarded
+    }
+
+    /// Brings the reports of a few flows up to date.
+    pub(crate) fn sweep_some(&mut self, ids: &[FlowId]) {
+        for id in ids {
+            if let Some(entry) = self.flows.get_mut(id) {
+                let (_, bytes) = count(&mut self.map, entry);
+                self.bytes += bytes;
+            }
+        }
+    }
+
+    /// UDP payload bytes that all flows have forwarded since start, as of the last sweep.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Frees slots that have rested and tries waiting flows again. Call it once a second.
@@ -268,7 +287,7 @@ impl<M: FlowMap> FlowTable<M> {
             way,
             slot: None,
             written: None,
-            seen: 0,
+            seen: (0, 0),
         }
     }
 
@@ -341,7 +360,8 @@ impl<M: FlowMap> FlowTable<M> {
     }
 
     fn count(&mut self, entry: &mut Entry) {
-        count(&mut self.map, entry);
+        let (_, bytes) = count(&mut self.map, entry);
+        self.bytes += bytes;
     }
 
     fn free_rested(&mut self) {
@@ -382,17 +402,21 @@ impl<M: FlowMap> FlowTable<M> {
     }
 }
 
-/// Reads an entry's counters into its report; returns the packets since the last time.
-fn count(map: &mut impl FlowMap, entry: &mut Entry) -> u64 {
+/// Reads an entry's counters into its report; returns the packets and bytes since the last time.
+fn count(map: &mut impl FlowMap, entry: &mut Entry) -> (u64, u64) {
     let Some(slot) = entry.slot else {
-        return 0;
+        return (0, 0);
     };
     let stats = map.stats(slot);
-    let new = stats.packets.saturating_sub(entry.seen);
-    if new == 0 {
-        return 0;
+    let (packets, bytes) = entry.seen;
+    let new = (
+        stats.packets.saturating_sub(packets),
+        stats.bytes.saturating_sub(bytes),
+    );
+    if new.0 == 0 {
+        return new;
     }
-    entry.seen = stats.packets;
+    entry.seen = (stats.packets, stats.bytes);
     entry.report.set_counters(
         entry.base.packets + stats.packets,
         entry.base.bytes + stats.bytes,

@@ -18,6 +18,8 @@ pub(super) enum Command {
     Remove(FlowId),
     /// Bring the reports up to date; the sender is dropped when they are.
     Refresh(Sender<()>),
+    /// The same for these flows alone.
+    RefreshFlows(Vec<FlowId>, Sender<()>),
     /// End.
     Stop,
 }
@@ -100,6 +102,13 @@ impl KernelDatapath {
             thread: Some(thread),
         }
     }
+
+    fn await_done(&self, command: impl FnOnce(Sender<()>) -> Command) {
+        let (done, wait) = channel::bounded(0);
+        self.queue.send(command(done));
+        // Ends with an error: the sender is dropped, by the thread when it is done, or with it.
+        let _ = wait.recv();
+    }
 }
 
 impl Datapath for KernelDatapath {
@@ -112,10 +121,11 @@ impl Datapath for KernelDatapath {
     }
 
     fn refresh(&self) {
-        let (done, wait) = channel::bounded(0);
-        self.queue.send(Command::Refresh(done));
-        // Ends with an error: the sender is dropped, by the thread when it is done, or with it.
-        let _ = wait.recv();
+        self.await_done(Command::Refresh);
+    }
+
+    fn refresh_flows(&self, flows: &[FlowId]) {
+        self.await_done(|done| Command::RefreshFlows(flows.to_vec(), done));
     }
 }
 

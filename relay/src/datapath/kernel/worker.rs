@@ -123,6 +123,7 @@ impl Worker {
                 Command::Refresh(_done) => {
                     self.count();
                 }
+                Command::RefreshFlows(flows, _done) => self.table.sweep_some(&flows),
                 Command::Stop => return true,
             }
         }
@@ -242,7 +243,8 @@ impl Worker {
         let forwarded = self.table.sweep();
         self.monitor.set_outcomes(self.outcomes.read());
         let (wanted, held) = self.table.sizes();
-        self.monitor.set_flows(wanted as u64, held as u64);
+        self.monitor
+            .set_flows(wanted as u64, held as u64, self.table.bytes());
         forwarded
     }
 

@@ -1,12 +1,20 @@
 //! Being a relay: from a configuration to the exit.
 
+mod calls;
+mod operators;
+mod start;
+
 use std::io;
 
 use crate::config::{Config, ListenError, Loaded};
+use crate::datapath::StartError;
+use crate::media::MediaError;
 use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::Signals;
 use crate::ops::{limits, logging, notify};
+use crate::tables::ClaimError;
+use start::Relay;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +33,15 @@ pub enum RunError {
     /// Logging is taken already.
     #[error("logging cannot be started: {0}")]
     Logging(#[from] tracing_subscriber::util::TryInitError),
-    /// The parts of the relay are not connected in this build.
-    #[error("not connected: this build has no control, calls and media behind its configuration")]
-    NotConnected,
+    /// No table to be had.
+    #[error("{0}")]
+    Claim(#[from] ClaimError),
+    /// No kernel forwarding, and `no-fallback` is set.
+    #[error("{0}; not going on in user space because of no-fallback")]
+    NoFallback(StartError),
+    /// Media can't work.
+    #[error(transparent)]
+    Media(#[from] MediaError),
 }
 
 /// Runs the relay until SIGINT or SIGTERM.
@@ -62,17 +76,6 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
         relay.stop().await;
         Ok(())
     })
-}
-
-/// Everything that works once the configuration stands: control, calls, media, datapath.
-struct Relay;
-
-impl Relay {
-    async fn start(_config: &Config) -> Result<Self, RunError> {
-        Err(RunError::NotConnected)
-    }
-
-    async fn stop(self) {}
 }
 
 /// Every media port is an open file.
