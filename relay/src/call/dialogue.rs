@@ -102,9 +102,7 @@ fn answerer(
     kind: AnswerKind,
     now: Timestamp,
 ) -> PartyId {
-    let on_branch = via_branch
-        .and_then(|branch| call.party_by_branch(branch))
-        .filter(|party| *party != offerer);
+    let on_branch = via_branch.and_then(|branch| call.peer_on_branch(offerer, branch));
     let candidate = on_branch
         .or_else(|| call.active_peer(offerer))
         .or_else(|| call.untagged_party());
@@ -135,7 +133,7 @@ fn half_open_peer(
     via_branch: Option<&Bytes>,
 ) -> Option<PartyId> {
     let untagged = |id: &PartyId| call.party(*id).is_some_and(|peer| peer.tag.is_none());
-    let on_branch = via_branch.and_then(|branch| call.party_by_branch(branch));
+    let on_branch = via_branch.and_then(|branch| call.peer_on_branch(party, branch));
     let id = on_branch
         .filter(untagged)
         .or_else(|| call.peers(party).find(untagged))?;
@@ -156,8 +154,7 @@ fn known_branch(
             Some(_) => None,
         };
     };
-    call.party_by_branch(branch)
-        .filter(|party| *party != sender)
+    call.peer_on_branch(sender, branch)
 }
 
 fn callee(

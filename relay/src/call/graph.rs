@@ -135,6 +135,14 @@ impl Call {
         })
     }
 
+    /// The peer that a party was offered to on a branch.
+    pub(super) fn peer_on_branch(&self, party: PartyId, branch: &[u8]) -> Option<PartyId> {
+        self.peers(party).find(|peer| {
+            let peer = self.party(*peer);
+            peer.is_some_and(|peer| peer.via_branch.as_deref() == Some(branch))
+        })
+    }
+
     /// The peer a party talks to now: the one it was last offered to or answered by.
     pub(super) fn active_peer(&self, party: PartyId) -> Option<PartyId> {
         let subscribed = self.subscriptions.sink_parties(party).into_iter().next();

@@ -141,3 +141,16 @@ fn the_reply_describes_the_call_unless_fast() {
     assert!(full.at(&["tags", "a"]).is_some());
     assert!(full.at(&["totals", "RTP", "packets"]).is_some());
 }
+
+#[test]
+fn a_branch_that_is_gone_is_not_heard_any_more() {
+    let mut world = forked();
+    let sources = |world: &mut World| {
+        let query = world.send(command("query").with("call-id", "c"));
+        let edges = query.at(&["tags", "a", "subscriptions"]).unwrap();
+        edges.as_list().unwrap().len()
+    };
+    assert_eq!(sources(&mut world), 2);
+    world.send(at_once().with("from-tag", "a").with("via-branch", "z1"));
+    assert_eq!(sources(&mut world), 1);
+}

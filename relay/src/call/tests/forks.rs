@@ -108,3 +108,25 @@ fn an_offer_to_oneself_is_refused() {
     assert_eq!(offered.reason(), "Invalid dialogue association");
     assert!(world.calls.is_empty());
 }
+
+#[test]
+fn a_callee_that_offers_is_known_by_its_branch() {
+    let mut world = World::new();
+    world.send(on_branch("z1"));
+    let second = world.send(on_branch("z2"));
+    let early = offer(&audio(B, 6000))
+        .but("from-tag", "c")
+        .with("to-tag", "a")
+        .with("via-branch", "z2");
+    world.send(early);
+    assert_eq!(world.plan(second.port()).endpoint, at("198.51.100.20:6000"));
+}
+
+#[test]
+fn the_branch_of_another_offerer_is_another_branch() {
+    let mut world = World::new();
+    let first = world.send(on_branch("z1"));
+    let other = world.send(on_branch("z1").but("from-tag", "x"));
+    assert_ne!(other.port(), first.port());
+    assert_eq!(world.send(on_branch("z1")).port(), first.port());
+}

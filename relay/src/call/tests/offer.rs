@@ -240,3 +240,13 @@ fn tos_is_configured_unless_the_offer_says_otherwise() {
             .all(|action| matches!(action, Action::Update { .. }))
     );
 }
+
+#[test]
+fn a_version_that_is_taken_over_goes_on_from_the_last_one_sent() {
+    let mut world = World::new();
+    let version = |sdp: &str, version: u32| sdp.replace("o=- 1 1", &format!("o=- 1 {version}"));
+    world.send(offer(&version(&audio(A, 4000), 5)));
+    world.send(offer(&version(&audio(A, 4000), 7)));
+    let taken_over = offer(&version(&audio(A, 4002), 8)).list("replace", &["sdp-version"]);
+    assert!(world.send(taken_over).sdp().contains("o=- 1 8 "));
+}

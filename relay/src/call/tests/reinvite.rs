@@ -163,3 +163,22 @@ fn media_taken_away_keeps_its_ports_until_that_is_answered() {
     world.send(answer(&sdp_of(B, &lines)));
     assert_eq!(world.pool.held.len(), 2);
 }
+
+#[test]
+fn another_address_is_another_endpoint_even_after_a_hold_without_one() {
+    let mut world = World::new();
+    let (to_b, _) = world.call();
+    world.send(offer(&audio("0.0.0.0", 4000)).with("to-tag", "b"));
+    let moved = world.send(offer(&audio("198.51.100.11", 4000)).with("to-tag", "b"));
+    assert_ne!(moved.port(), to_b);
+}
+
+#[test]
+fn the_address_family_stays_where_it_is_not_asked_for_again() {
+    let mut world = World::new();
+    let first = world.send(offer(&audio(A, 4000)).with("address family", "IP6"));
+    world.send(answer(&audio("2001:db8::20", 5000)));
+    let again = world.send(offer(&audio(A, 4000)).with("to-tag", "b"));
+    assert_eq!(again.address(), ip(LOCAL6));
+    assert_eq!(again.port(), first.port());
+}

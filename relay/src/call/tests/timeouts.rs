@@ -131,3 +131,12 @@ fn a_call_of_tcp_media_only_ends_when_it_has_been_silent() {
     world.pass(1);
     assert!(world.calls.is_empty());
 }
+
+#[test]
+fn a_timeout_of_zero_is_none() {
+    let mut world = world();
+    world.calls.settings_mut().timeout = 0;
+    world.call();
+    world.pass(1_000_000);
+    assert_eq!(world.calls.len(), 1);
+}

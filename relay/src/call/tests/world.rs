@@ -250,6 +250,7 @@ pub(super) fn sdp_of(address: &str, lines: &[&str]) -> String {
 }
 
 /// A request under construction.
+#[derive(Clone)]
 pub(super) struct Command(Dict);
 
 pub(super) fn command(name: &'static str) -> Command {
