@@ -10,5 +10,8 @@ pub mod datapath;
 pub mod media;
 pub mod ops;
 pub mod plan;
+mod run;
 pub mod sdp;
 pub mod tables;
+
+pub use run::{RunError, run};

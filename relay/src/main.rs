@@ -1,3 +1,77 @@
 //! The `underpass` binary.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
+use underpass::ops::daemon::{self, Role};
+use underpass::tables::{self, Tables};
+
+/// The command line, the environment or a file is wrong.
+const USAGE: u8 = 2;
+/// The machine is in the way.
+const RUNTIME: u8 = 1;
+
+fn main() -> ExitCode {
+    let outcome = execute();
+    let error = match outcome {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    // The last thing this process says; if stderr is gone, nobody listens.
+    let _ = writeln!(io::stderr(), "underpass: {error:#}");
+    let usage = error.downcast_ref::<ConfigError>().is_some();
+    ExitCode::from(if usage { USAGE } else { RUNTIME })
+}
+
+fn execute() -> anyhow::Result<ExitCode> {
+    let command_line = config::parse(std::env::args_os().skip(1))?;
+    match command_line.command {
+        Command::Run => return run(load(&command_line)?),
+        Command::Config { json: false } => print(&config::text(&load(&command_line)?))?,
+        Command::Config { json: true } => {
+            print(&format!("{:#}\n", config::json(&load(&command_line)?)))?;
+        }
+        Command::Tables { json } => print(&list_tables(json)?)?,
+        Command::Version => print(&config::version())?,
+        Command::Help => print(&config::help())?,
+        Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
+    match daemon::start(loaded.config.foreground)? {
+        Role::Launcher(status) => Ok(ExitCode::from(status)),
+        Role::Relay(background) => {
+            underpass::run(loaded, background)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list_tables(json: bool) -> anyhow::Result<String> {
+    let tables = Tables::default()
+        .list()
+        .context("cannot read the tables of this machine")?;
+    Ok(if json {
+        tables::json(&tables) + "\n"
+    } else {
+        tables::human(&tables)
+    })
+}
+
+fn load(command_line: &CommandLine) -> Result<Loaded, ConfigError> {
+    let variables = std::env::vars_os();
+    // Options are text; a variable that is not is none of ours.
+    let variables = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    config::load(command_line, variables, &ThisMachine)
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot write to stdout")
+}

@@ -1,1 +1,226 @@
 //! Calls: offer, answer, delete, query, as values in and values out (sans-IO).
+//!
+//! A call is a graph: parties own medias, and a media subscribes to medias of other parties. A command works on a copy of
+//! it; if it succeeds, the plans of all streams follow from the new graph, and the [`Action`]s are what has changed
+//! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing.
+
+mod clock;
+mod delete;
+mod dialogue;
+mod error;
+mod exchange;
+mod graph;
+mod media;
+mod mux;
+mod offer;
+mod party;
+mod ports;
+mod query;
+mod rewrite;
+mod serving;
+mod settings;
+mod statistics;
+mod subscription;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ng_protocol::{Command, Reply, Request};
+
+use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
+
+pub use clock::Timestamp;
+pub use error::Refusal;
+pub use settings::Settings;
+pub use statistics::{Ending, Totals};
+pub use survey::{Forwarding, Summary};
+
+use graph::Call;
+use serving::Serving;
+
+/// More notices than this wait for nobody.
+const MAX_NOTICES: usize = 1024;
+
+/// All calls of a relay.
+#[derive(Debug)]
+pub struct Calls {
+    settings: Settings,
+    interfaces: Vec<LogicalInterface>,
+    /// Twelve hex digits that tell this relay from others in `a=rtpengine:` (flag `loop-protect`).
+    instance: String,
+    started: Timestamp,
+    calls: BTreeMap<Bytes, Active>,
+    next_key: u64,
+    totals: Totals,
+    notices: Vec<Notice>,
+}
+
+/// A call and what media was told of it.
+#[derive(Debug)]
+struct Active {
+    call: Call,
+    serving: Serving,
+}
+
+/// Something an operator may want to read in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A call ended.
+    Ended {
+        /// Its call-id.
+        call_id: Bytes,
+        /// Why.
+        ending: Ending,
+    },
+    /// A command asked for something that was not there, and was served in another way.
+    Warning {
+        /// The call-id.
+        call_id: Bytes,
+        /// What, and what was done instead.
+        text: String,
+    },
+}
+
+impl Calls {
+    /// A relay without calls. `interfaces` is not empty; the first is the default. `seed` is random.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        interfaces: Vec<LogicalInterface>,
+        seed: u64,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            settings,
+            interfaces,
+            instance: format!("{:012x}", seed & 0xffff_ffff_ffff),
+            started: now,
+            calls: BTreeMap::new(),
+            next_key: 0,
+            totals: Totals::default(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Executes a command: what to reply, and what media is to do, in order.
+    ///
+    /// Never fails as such: what cannot be done is an error reply without actions.
+    pub fn execute(
+        &mut self,
+        request: &Request,
+        now: Timestamp,
+        ports: &mut dyn PortSource,
+        streams: &dyn StreamReader,
+    ) -> (Reply, Vec<Action>) {
+        let silently = |reply| (reply, Vec::new());
+        let outcome = match request.command {
+            Command::Ping => Ok(silently(Reply::pong())),
+            Command::Offer => self.offer(request, now, ports),
+            Command::Answer => self.answer(request, now, ports),
+            Command::Delete => self.delete(request, now, streams),
+            Command::Query => self.query(request, streams).map(silently),
+            Command::List => self.list(request).map(silently),
+            Command::Statistics => {
+                let statistics = self.statistics(now, streams);
+                Ok(silently(Reply::ok().with("statistics", statistics)))
+            }
+            Command::Known(_) => Err(Refusal::UnknownCommand),
+        };
+        outcome.unwrap_or_else(|refusal| {
+            let knows_load_limit = request.options.supports_load_limit;
+            silently(self.refuse(refusal, knows_load_limit))
+        })
+    }
+
+    /// Ends one call at once. No actions if there is none of that name.
+    pub fn close(
+        &mut self,
+        call_id: &Bytes,
+        now: Timestamp,
+        streams: &dyn StreamReader,
+    ) -> Vec<Action> {
+        self.end(call_id, Ending::Forced, now, streams)
+    }
+
+    /// Ends every call at once.
+    pub fn close_all(&mut self, now: Timestamp, streams: &dyn StreamReader) -> Vec<Action> {
+        let ids: Vec<Bytes> = self.calls.keys().cloned().collect();
+        ids.iter()
+            .flat_map(|id| self.close(id, now, streams))
+            .collect()
+    }
+
+    /// How many calls there are, those waiting for their delete delay included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether there is no call.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// The call-ids, sorted.
+    pub fn ids(&self) -> impl Iterator<Item = &Bytes> {
+        self.calls.keys()
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The settings, to be changed: they hold from the next command or tick on.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// What has happened since the last time this was asked, for the log. At most the first 1024 are kept.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    fn end(
+        &mut self,
+        call_id: &Bytes,
+        ending: Ending,
+        now: Timestamp,
+        streams: &dyn StreamReader,
+    ) -> Vec<Action> {
+        let Some(active) = self.calls.remove(call_id) else {
+            return Vec::new();
+        };
+        self.totals.count(&active.call, ending, now, streams);
+        let call_id = call_id.clone();
+        self.notice(Notice::Ended { call_id, ending });
+        active.serving.end()
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if self.notices.len() < MAX_NOTICES {
+            self.notices.push(notice);
+        }
+    }
+}
+
+impl Active {
+    fn new(call: Call) -> Self {
+        Self {
+            call,
+            serving: Serving::default(),
+        }
+    }
+}

@@ -1,1 +1,102 @@
 //! Options: rtpengine.conf keys, environment and flags; each value knows where it came from.
+//!
+//! One table ([`options`]) says what an option is called, what it may be and what it is when nobody says. A value comes
+//! from, in this order: command line, environment (`UNDERPASS_LISTEN_NG=…`), INI file, default. [`load`] asks the
+//! machine it runs on only through [`Machine`], so all of it is tested as values in and values out.
+
+mod address;
+mod command_line;
+mod environment;
+mod error;
+mod file;
+mod help;
+mod ini;
+mod interfaces;
+mod load;
+mod machine;
+mod nearest;
+pub mod options;
+mod ports;
+mod report;
+mod resolve;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+mod without_effect;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use command_line::{Command, CommandLine, parse};
+pub use error::{ConfigError, ListenError};
+pub use help::{help, version};
+pub use load::{Loaded, load};
+pub use machine::{LocalIp, Machine, PortRange, ThisMachine};
+pub use report::{json, text};
+pub use settings::{Given, Origin, Setting, Settings};
+
+use crate::datapath::EngineChoice;
+use crate::plan::{EndpointLearning, LogicalInterface};
+use crate::tables::TableRequest;
+
+/// Everything an operator can say, checked against this machine. See `underpass help` for each option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What this relay is called where tables and their owners are listed.
+    pub name: String,
+    /// Where media is received and sent, in order; the first is used where signalling names none. Never empty.
+    pub interfaces: Vec<LogicalInterface>,
+    /// UDP addresses of the ng protocol. Never empty. An IPv6 wildcard comes with its IPv4 twin: bind it V6ONLY.
+    pub listen_ng: Vec<SocketAddr>,
+    /// TCP addresses of the text CLI.
+    pub listen_cli: Vec<SocketAddr>,
+    /// TCP addresses of HTTP: `/ping`, `/metrics`.
+    pub listen_http: Vec<SocketAddr>,
+    /// Which forwarding table to claim.
+    pub table: TableRequest,
+    /// Refuse to start rather than forward in user space.
+    pub no_fallback: bool,
+    /// What forwards flows…
+    pub engine: EngineChoice,
+    /// …except on these devices.
+    pub device_engines: BTreeMap<String, EngineChoice>,
+    /// Flows per address family that the table holds.
+    pub max_flows: u32,
+    /// Lowest media port.
+    pub port_min: u16,
+    /// Highest media port, inclusive.
+    pub port_max: u16,
+    /// A call with no media for this long ends.
+    pub timeout: Duration,
+    /// The same where media is held or muted.
+    pub silent_timeout: Duration,
+    /// The same where the offer was never answered.
+    pub offer_timeout: Duration,
+    /// A call ends at this age; `None` never.
+    pub final_timeout: Option<Duration>,
+    /// How long a deleted call goes on before its ports are freed.
+    pub delete_delay: Duration,
+    /// TOS byte or traffic class of outgoing media.
+    pub tos: u8,
+    /// Calls at a time; `None` no limit, 0 refuses every new call.
+    pub max_sessions: Option<u32>,
+    /// How a stream's source is learned unless a command says otherwise.
+    pub endpoint_learning: EndpointLearning,
+    /// Send media to the SIP message's source address instead of the SDP's, unless a command says otherwise.
+    pub sip_source: bool,
+    /// Media workers; at least 1.
+    pub num_threads: usize,
+    /// 0 (emergency) to 7 (debug), as in syslog(3).
+    pub log_level: u8,
+    /// Log to stderr.
+    pub log_stderr: bool,
+    /// Put timestamps before lines on stderr.
+    pub log_timestamps: bool,
+    /// Do not go into the background.
+    pub foreground: bool,
+    /// Where to write the process id.
+    pub pidfile: Option<PathBuf>,
+}

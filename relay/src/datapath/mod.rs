@@ -3,11 +3,35 @@
 //! A [`Flow`] is a decision that `media` has already taken for the packets of one source at one local port. Engines
 //! only cache it: a packet that does not fit exactly comes up to the socket, and user space can always do everything.
 
+#[cfg(feature = "kernel")]
+mod encode;
+mod engine;
 pub mod flow;
+#[cfg(feature = "kernel")]
+mod kernel;
+mod monitor;
+#[cfg(feature = "kernel")]
+mod netlink;
+#[cfg(feature = "kernel")]
+mod next_hop;
+mod null;
+#[cfg(feature = "kernel")]
+pub mod object;
 pub mod report;
+#[cfg(feature = "kernel")]
+mod slots;
+mod start;
+#[cfg(feature = "kernel")]
+mod table;
+#[cfg(feature = "kernel")]
+mod watchdog;
 
+pub use engine::{Engine, EngineChoice, UnknownEngine};
 pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};
-pub use report::{FlowReport, FlowState, Reason};
+pub use monitor::{InterfaceSummary, Monitor};
+pub use null::NullDatapath;
+pub use report::{FlowReport, FlowState, Reason, SsrcCounters};
+pub use start::{DatapathConfig, StartError, Started, TableUsage, null, start, table_usage};
 
 use std::sync::Arc;
 
@@ -25,4 +49,7 @@ pub trait Datapath: Send + Sync {
     /// Brings the counters of every report up to date; returns when they are. For `query` and metrics, not for the
     /// packet path.
     fn refresh(&self);
+
+    /// The same for a few flows, at a cost that does not grow with the table. Unknown ids are ignored.
+    fn refresh_flows(&self, flows: &[FlowId]);
 }

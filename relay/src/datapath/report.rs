@@ -36,6 +36,8 @@ pub enum Reason {
     NotRtp = 13,
     /// One source feeds several receivers.
     SeveralReceivers = 14,
+    /// The egress interface can't take what the ingress engine sends: no Ethernet, or native XDP without XDP there.
+    EgressUnsupported = 15,
 }
 
 impl Reason {
@@ -57,6 +59,9 @@ impl Reason {
             Self::NoReceiver => "no receiver with a known endpoint",
             Self::NotRtp => "not RTP: handled in user space",
             Self::SeveralReceivers => "several receivers",
+            Self::EgressUnsupported => {
+                "the egress interface can't send what the kernel engine forwards"
+            }
         }
     }
 
@@ -75,6 +80,7 @@ impl Reason {
             12 => Self::NoReceiver,
             13 => Self::NotRtp,
             14 => Self::SeveralReceivers,
+            15 => Self::EgressUnsupported,
             _ => Self::NotInstalled,
         }
     }

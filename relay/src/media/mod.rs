@@ -1,1 +1,239 @@
 //! Media in user space: port pool, sockets, endpoint learning, workers.
+//!
+//! `call` says what is to happen as [`Action`](crate::plan::Action)s; [`Media`] carries it out. It takes packets until a
+//! stream's source is confirmed, hands the flow to the [`Datapath`] then, and goes on serving whatever comes up.
+
+mod batch;
+mod clock;
+mod counters;
+mod handoff;
+pub mod learning;
+mod nursery;
+pub mod packet;
+mod ports;
+mod reception;
+mod socket;
+mod stream;
+mod streams;
+mod table;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+pub use ports::Ports;
+pub use streams::Streams;
+
+use crate::datapath::Datapath;
+use crate::plan::{Action, CallKey};
+use ports::Filler;
+use worker::{Command, WorkerHandle};
+
+/// What [`Media`] is started with.
+#[derive(Clone)]
+pub struct MediaConfig {
+    /// The local addresses that ports are taken on.
+    pub addresses: Vec<IpAddr>,
+    /// Lowest port, inclusive.
+    pub port_min: u16,
+    /// Highest port, inclusive.
+    pub port_max: u16,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// How long a bound port must have been silent before it is handed out.
+    pub rest: Duration,
+    /// Pairs kept ready per address; more are kept while more are being used.
+    pub ready_pairs: usize,
+    /// Where confirmed flows are handed to.
+    pub datapath: Arc<dyn Datapath>,
+}
+
+/// Why media could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// No complete pair of an even and the next odd port in the range.
+    #[error(
+        "no even port with an odd one above it between {0} and {1}: widen port-min and port-max"
+    )]
+    EmptyRange(u16, u16),
+    /// A socket, epoll or thread could not be made.
+    #[error("starting media: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Ports of one local address, in pairs, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortUsage {
+    /// The local address.
+    pub address: IpAddr,
+    /// Pairs of the range.
+    pub total: usize,
+    /// Pairs in use by calls.
+    pub used: usize,
+    /// Pairs that can be handed out now.
+    pub ready: usize,
+}
+
+/// What user space has passed on since start, all streams together, those that are closed included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packets passed on.
+    pub packets: u64,
+    /// Their UDP payload bytes.
+    pub bytes: u64,
+    /// Packets refused by strict-source, or that could not be passed on.
+    pub errors: u64,
+}
+
+/// Media workers and port pool; stops them when dropped.
+pub struct Media {
+    ports: Ports,
+    streams: Streams,
+    workers: Vec<WorkerHandle>,
+    _filler: Filler,
+}
+
+impl MediaConfig {
+    /// The defaults for everything that does not depend on the machine.
+    #[must_use]
+    pub fn new(addresses: Vec<IpAddr>, ports: (u16, u16), datapath: Arc<dyn Datapath>) -> Self {
+        Self {
+            addresses,
+            port_min: ports.0,
+            port_max: ports.1,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            rest: Duration::from_millis(500),
+            ready_pairs: 64,
+            datapath,
+        }
+    }
+}
+
+impl Media {
+    /// Starts the workers and begins to fill the port pool.
+    ///
+    /// Raises the soft limit of open files to the hard one: every stream is a socket.
+    ///
+    /// # Errors
+    /// [`MediaError`] when the range holds no pair or the system refuses a resource.
+    pub fn start(config: MediaConfig) -> Result<Self, MediaError> {
+        raise_file_limit();
+        let (ports, filler) = Ports::start(&config)?;
+        let workers = (0..config.workers.max(1))
+            .map(|index| WorkerHandle::start(index, ports.clone(), Arc::clone(&config.datapath)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            ports,
+            streams: Streams::default(),
+            workers,
+            _filler: filler,
+        })
+    }
+
+    /// Waits until every address had its first rested ports, or `timeout` has passed; says which.
+    #[must_use]
+    pub fn wait_ready(&self, timeout: Duration) -> bool {
+        self.ports.wait_ready(timeout)
+    }
+
+    /// Carries out the actions of one command, in order. Returns before the workers have done so.
+    pub fn apply(&self, actions: Vec<Action>) {
+        let mut per_worker: Vec<Vec<Command>> = Vec::new();
+        per_worker.resize_with(self.workers.len(), Vec::new);
+        for action in actions {
+            if let Some((worker, command)) = self.command(action) {
+                per_worker[worker].push(command);
+            }
+        }
+        for (worker, commands) in self.workers.iter().zip(per_worker) {
+            if !commands.is_empty() {
+                worker.send(commands);
+            }
+        }
+    }
+
+    /// Where `call` takes ports from.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        self.ports.clone()
+    }
+
+    /// Where `call` and metrics read counters.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams.clone()
+    }
+
+    /// Port usage per local address.
+    #[must_use]
+    pub fn port_usage(&self) -> Vec<PortUsage> {
+        self.ports.usage()
+    }
+
+    /// What user space has passed on since start.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.workers
+            .iter()
+            .fold(Totals::default(), |sum, worker| Totals {
+                packets: sum.packets + worker.totals.packets.load(Relaxed),
+                bytes: sum.bytes + worker.totals.bytes.load(Relaxed),
+                errors: sum.errors + worker.totals.errors.load(Relaxed),
+            })
+    }
+
+    /// The command an action becomes, and the worker it is for.
+    fn command(&self, action: Action) -> Option<(usize, Command)> {
+        match action {
+            Action::Open { call, port, plan } => {
+                let Some(socket) = self.ports.claim(port.id) else {
+                    tracing::error!(port = %port.address, "opening a port that was not taken, or twice");
+                    return None;
+                };
+                let worker = self.worker_of(call);
+                let counters = self.streams.open(port.id, worker);
+                let open = Command::Open {
+                    call,
+                    port,
+                    socket,
+                    plan,
+                    counters,
+                };
+                Some((worker, open))
+            }
+            Action::Update { stream, plan } => {
+                let worker = self.streams.worker_of(stream)?;
+                Some((worker, Command::Update { stream, plan }))
+            }
+            Action::Close { pair } => {
+                let rtp = self.streams.close(pair.rtp.id);
+                let rtcp = self.streams.close(pair.rtcp.id);
+                let Some(worker) = rtp.or(rtcp) else {
+                    self.ports.release(&pair);
+                    return None;
+                };
+                Some((worker, Command::Close { pair }))
+            }
+        }
+    }
+
+    /// All streams of a call are one worker's.
+    fn worker_of(&self, call: CallKey) -> usize {
+        let mixed = call.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        mixed as usize % self.workers.len()
+    }
+}
+
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}

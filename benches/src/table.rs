@@ -1,0 +1,107 @@
+//! The tables as text.
+
+use std::fmt::Write;
+
+use crate::Results;
+use crate::targets::Target;
+
+/// All that was measured, for people.
+#[must_use]
+pub fn text(results: &Results) -> String {
+    let mut out = String::new();
+    if !results.program.is_empty() {
+        program(results, &mut out);
+    }
+    if !results.path.is_empty() {
+        path(results, &mut out);
+    }
+    if !results.ng.is_empty() {
+        ng(results, &mut out);
+    }
+    targets(&results.targets, &mut out);
+    out
+}
+
+// Writing to a String cannot fail.
+
+fn program(results: &Results, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "Program cost (BPF_PROG_TEST_RUN), ns per packet: median (min-max)\n"
+    );
+    for cost in &results.program {
+        let _ = writeln!(
+            out,
+            "  {:10} {:35} {:>7} flows {:>6.0} ({:.0}-{:.0})",
+            cost.program, cost.case, cost.flows, cost.ns.median, cost.ns.min, cost.ns.max
+        );
+    }
+    out.push('\n');
+}
+
+fn path(results: &Results, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "The whole path over veth, sender and receiver included\n\n  \
+         {:10} {:>6} {:>26} {:>26} {:>8} {:>11}",
+        "system", "flows", "CPU ns per packet", "packets/s at saturation", "loss", "user space"
+    );
+    for cost in &results.path {
+        let _ = writeln!(
+            out,
+            "  {:10} {:>6} {:>26} {:>26} {:>7.3}% {:>11}",
+            format!("{:?}", cost.system).to_lowercase(),
+            cost.flows,
+            format!(
+                "{:.0} ({:.0}-{:.0})",
+                cost.cpu_ns.median, cost.cpu_ns.min, cost.cpu_ns.max
+            ),
+            format!(
+                "{:.0}k ({:.0}k-{:.0}k)",
+                cost.saturation_pps.median / 1e3,
+                cost.saturation_pps.min / 1e3,
+                cost.saturation_pps.max / 1e3
+            ),
+            cost.loss * 100.0,
+            cost.user_space_packets
+        );
+    }
+    out.push('\n');
+}
+
+fn ng(results: &Results, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "ng: cycles of offer, answer and delete, one client\n\n  \
+         {:10} {:>10} {:>12} {:>12} {:>12} {:>10}",
+        "relay", "cycles/s", "CPU us", "offer p50 us", "offer p99 us", "KiB/call"
+    );
+    for cost in &results.ng {
+        let _ = writeln!(
+            out,
+            "  {:10} {:>10.0} {:>12.0} {:>12.0} {:>12.0} {:>10.1}",
+            cost.relay,
+            cost.cycles_per_second.median,
+            cost.cpu_us.median,
+            cost.offer_p50_us,
+            cost.offer_p99_us,
+            cost.call_kib
+        );
+    }
+    out.push('\n');
+}
+
+fn targets(targets: &[Target], out: &mut String) {
+    let _ = writeln!(out, "Against the targets (at most)\n");
+    for target in targets {
+        let _ = writeln!(
+            out,
+            "  {:48} {:>8.2} {:>8.2} {:4} {}",
+            target.what,
+            target.measured,
+            target.target,
+            target.unit,
+            if target.is_met() { "met" } else { "MISSED" }
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a command is refused, in the words clients know.
+
+use crate::plan::OutOfPorts;
+use crate::sdp::SdpError;
+
+/// Displays as the `error-reason` that rtpengine sends; some clients compare it byte for byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An offer or answer without `sdp`.
+    #[error("No SDP body in message")]
+    NoSdp,
+    /// No `call-id`.
+    #[error("No call-id in message")]
+    NoCallId,
+    /// No `from-tag`.
+    #[error("No from-tag in message")]
+    NoFromTag,
+    /// An answer without `to-tag`.
+    #[error("No to-tag in message")]
+    NoToTag,
+    /// An answer or query for a call that is not known.
+    #[error("Unknown call-id")]
+    UnknownCall,
+    /// Both tags name the same party, or the call has too many parties.
+    #[error("Invalid dialogue association")]
+    InvalidDialogue,
+    /// A body without media sections.
+    #[error("Error rewriting SDP")]
+    NothingToRewrite,
+    /// A body that is not SDP.
+    #[error(transparent)]
+    Sdp(#[from] SdpError),
+    /// The pool is used up.
+    #[error(transparent)]
+    OutOfPorts(#[from] OutOfPorts),
+    /// `max-sessions` is reached.
+    #[error("Parallel session limit reached")]
+    SessionLimit,
+    /// A `delete` that found nothing; an error only with the flag `fatal`.
+    #[error("Call-ID not found or tags didn't match")]
+    NothingToDelete,
+    /// A negative `limit` of `list`.
+    #[error("invalid limit, must be >= 0")]
+    InvalidLimit,
+    /// A command of rtpengine's that is not implemented.
+    #[error("Unrecognized command")]
+    UnknownCommand,
+}

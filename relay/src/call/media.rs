@@ -1,0 +1,238 @@
+//! One media of a party: what its SDP said, and our ports that face it.
+
+use std::net::SocketAddr;
+
+use super::Timestamp;
+use crate::datapath::PayloadTypes;
+use crate::plan::{EndpointLearning, Family, LocalPort, PortPair};
+use crate::sdp::Protocol;
+
+/// A media that moves between remote endpoints goes back to the ports it had with one of the last few of them.
+const KEPT_PORT_SETS: usize = 3;
+
+/// A media section as it stands between us and one party.
+#[derive(Clone, Debug)]
+pub(super) struct Media {
+    /// The word after `m=`.
+    pub(super) kind: String,
+    pub(super) protocol: Protocol,
+    /// The encoding of the first format, for `query`.
+    pub(super) codec: Option<String>,
+    /// The address family of our ports.
+    pub(super) family: Family,
+    /// Where the party receives; `None` until it has said so.
+    pub(super) remote: Option<Remote>,
+    /// The party sends to us.
+    pub(super) receives: bool,
+    /// We send to the party.
+    pub(super) sends: bool,
+    /// RTP and RTCP share a port (RFC 5761).
+    pub(super) rtcp_mux: bool,
+    /// The offer decided on `rtcp_mux`; the answer is not asked.
+    pub(super) rtcp_mux_decided: bool,
+    /// Port 0 in the last offer or answer. Ports are let go when that has been answered.
+    pub(super) rejected: bool,
+    /// Not over TCP: passes through us.
+    pub(super) relayed: bool,
+    /// An answer has been seen.
+    pub(super) public: bool,
+    pub(super) learning: EndpointLearning,
+    pub(super) strict_source: bool,
+    pub(super) media_handover: bool,
+    pub(super) asymmetric: bool,
+    /// The payload types that the party named.
+    pub(super) payload_types: PayloadTypes,
+    /// Hz, of the first payload type.
+    pub(super) clock_rate: u32,
+    pub(super) starts: Starts,
+    pub(super) created: Timestamp,
+    /// Since when its timeout runs, if no packet comes.
+    pub(super) since: Timestamp,
+    /// Our ports; those in use last.
+    port_sets: Vec<PortSet>,
+}
+
+/// Where a party receives, as it said. The address may be unspecified: the old form of hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Remote {
+    pub(super) rtp: SocketAddr,
+    pub(super) rtcp: Option<SocketAddr>,
+}
+
+/// What the learning of a media's streams sets out from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
+    public: bool,
+}
+
+/// How often learning has begun: with the answer, and with each endpoint that signalling names anew. A command that
+/// repeats what is known leaves a confirmed stream alone (rtpengine starts over with every command).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Starts {
+    pub(super) rtp: u64,
+    pub(super) rtcp: u64,
+}
+
+/// A pair of ports and whom it was taken for.
+#[derive(Clone, Debug)]
+pub(super) struct PortSet {
+    pub(super) pair: PortPair,
+    pub(super) interface: usize,
+    pub(super) family: Family,
+    /// Where the *other* party receives; `None` until that is known, then the first endpoint is adopted.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+impl Media {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            kind: String::new(),
+            protocol: Protocol::RtpAvp,
+            codec: None,
+            family: Family::V4,
+            remote: None,
+            receives: true,
+            sends: true,
+            rtcp_mux: false,
+            rtcp_mux_decided: false,
+            rejected: false,
+            relayed: true,
+            public: false,
+            learning: EndpointLearning::default(),
+            strict_source: false,
+            media_handover: false,
+            asymmetric: false,
+            payload_types: PayloadTypes::NONE,
+            clock_rate: 8000,
+            starts: Starts::default(),
+            created: now,
+            since: now,
+            port_sets: Vec::new(),
+        }
+    }
+
+    /// The ports that are announced to the party and sent from.
+    pub(super) fn ports(&self) -> Option<&PortPair> {
+        self.port_sets.last().map(|set| &set.pair)
+    }
+
+    /// All ports: those in use, and earlier ones at which the party's packets may still arrive.
+    pub(super) fn all_ports(&self) -> impl Iterator<Item = &PortPair> {
+        self.port_sets.iter().map(|set| &set.pair)
+    }
+
+    /// Where RTCP to the party leaves from.
+    pub(super) fn rtcp_port(&self) -> Option<&LocalPort> {
+        let pair = self.ports()?;
+        Some(if self.rtcp_mux { &pair.rtp } else { &pair.rtcp })
+    }
+
+    /// Where RTP is sent to; `None` while that is unknown or zero.
+    pub(super) fn rtp_endpoint(&self) -> Option<SocketAddr> {
+        self.remote.map(|remote| remote.rtp).filter(reachable)
+    }
+
+    /// Where RTCP is sent to on a port of its own; `None` while that is unknown, zero or multiplexed.
+    pub(super) fn rtcp_endpoint(&self) -> Option<SocketAddr> {
+        if self.rtcp_mux {
+            return None;
+        }
+        self.remote.and_then(|remote| remote.rtcp).filter(reachable)
+    }
+
+    /// What learning sets out from.
+    pub(super) fn start(&self) -> Start {
+        Start {
+            rtp: self.rtp_endpoint(),
+            rtcp: self.rtcp_endpoint(),
+            public: self.public,
+        }
+    }
+
+    /// Counts the streams whose learning begins anew by a command, given what it set out from before.
+    pub(super) fn count_starts(&mut self, before: Start) {
+        let now = self.start();
+        let answered = now.public && !before.public;
+        let moved = |from: Option<SocketAddr>, to: Option<SocketAddr>| to.is_some() && to != from;
+        self.starts.rtp += u64::from(answered || moved(before.rtp, now.rtp));
+        self.starts.rtcp += u64::from(answered || moved(before.rtcp, now.rtcp));
+    }
+
+    /// Sets whether we receive from and send to the party; what is newly awaited is given its whole timeout.
+    pub(super) fn expect(&mut self, receives: bool, sends: bool, now: Timestamp) {
+        if receives && !self.receives {
+            self.since = now;
+        }
+        self.receives = receives;
+        self.sends = sends;
+    }
+
+    /// Sets where the party receives; from the first time on, its packets are awaited.
+    pub(super) fn locate(&mut self, remote: Remote, now: Timestamp) {
+        if self.remote.is_none() {
+            self.since = now;
+        }
+        self.remote = Some(remote);
+        self.family = Family::of(remote.rtp.ip());
+    }
+
+    /// Makes the ports that fit current, if there are any: same interface and family, same peer or none yet. With
+    /// `latch`, the current ones fit any peer.
+    pub(super) fn reuse_ports(
+        &mut self,
+        interface: usize,
+        family: Family,
+        peer: SocketAddr,
+        latch: bool,
+    ) -> bool {
+        let current = self.port_sets.len().saturating_sub(1);
+        let found = self
+            .port_sets
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(index, set)| {
+                let any_peer = set.peer.is_none() || (latch && *index == current);
+                set.interface == interface
+                    && set.family == family
+                    && (any_peer || set.peer.is_some_and(|known| same_peer(known, peer)))
+            });
+        let Some((index, _)) = found else {
+            return false;
+        };
+        let mut set = self.port_sets.remove(index);
+        let keep = peer.ip().is_unspecified() && set.peer.is_some();
+        if !keep {
+            set.peer = Some(peer);
+        }
+        self.port_sets.push(set);
+        true
+    }
+
+    /// Makes new ports current. The oldest ones beyond a few are forgotten.
+    pub(super) fn add_ports(&mut self, set: PortSet) {
+        self.port_sets.push(set);
+        if self.port_sets.len() > KEPT_PORT_SETS {
+            self.port_sets.remove(0);
+        }
+    }
+
+    /// Lets all ports go: the media was rejected.
+    pub(super) fn drop_ports(&mut self) {
+        self.port_sets.clear();
+    }
+}
+
+fn reachable(endpoint: &SocketAddr) -> bool {
+    !endpoint.ip().is_unspecified() && endpoint.port() != 0
+}
+
+/// A party on hold by a zero address is still where it was.
+fn same_peer(known: SocketAddr, peer: SocketAddr) -> bool {
+    if known.ip().is_unspecified() || peer.ip().is_unspecified() {
+        return known.port() == peer.port() && known.is_ipv4() == peer.is_ipv4();
+    }
+    known == peer
+}

@@ -1,0 +1,322 @@
+//! `query` and `list`: a call as a dictionary.
+
+use std::net::SocketAddr;
+
+use ng_protocol::{Dict, Reply, Request, Value};
+
+use super::graph::Call;
+use super::media::Media;
+use super::party::{Party, PartyId};
+use super::statistics::integer;
+use super::{Calls, Refusal};
+use crate::plan::{Component, LocalPort, SsrcView, StreamReader, StreamView};
+
+/// `list` without `limit` names this many calls.
+const DEFAULT_LIST_LIMIT: i64 = 32;
+
+impl Calls {
+    pub(super) fn query(
+        &self,
+        request: &Request,
+        streams: &dyn StreamReader,
+    ) -> Result<Reply, Refusal> {
+        let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
+        let active = self.calls.get(id).ok_or(Refusal::UnknownCall)?;
+        let mut reply = Reply::ok();
+        describe(&active.call, streams, reply.dict_mut());
+        Ok(reply)
+    }
+
+    pub(super) fn list(&self, request: &Request) -> Result<Reply, Refusal> {
+        let limit = request.options.limit.unwrap_or(DEFAULT_LIST_LIMIT);
+        let limit = usize::try_from(limit).map_err(|_| Refusal::InvalidLimit)?;
+        let ids: Vec<Value> = self
+            .calls
+            .keys()
+            .take(limit)
+            .map(|id| Value::from(id.clone()))
+            .collect();
+        Ok(Reply::ok().with("calls", ids))
+    }
+}
+
+/// The `kernel reason` of a stream that media does not serve.
+pub(super) const NOT_OPEN: &str = "not open";
+
+/// Everything about a call: times, parties with their medias and streams, sources, sums.
+pub(super) fn describe(call: &Call, streams: &dyn StreamReader, out: &mut Dict) {
+    let mut account = Account {
+        call,
+        streams,
+        rtp: Sum::default(),
+        rtcp: Sum::default(),
+        sources: Vec::new(),
+    };
+    let mut tags = Dict::new();
+    for (id, party) in call.parties() {
+        let key = match &party.tag {
+            Some(tag) => tag.clone(),
+            None => format!("<untagged {}>", id.0 + 1).into(),
+        };
+        tags.push(key, account.party(id, party));
+    }
+    let created_us = call.created.wall_us;
+    out.insert("created", integer(created_us / 1_000_000));
+    out.insert("created_us", integer(created_us % 1_000_000));
+    out.insert("created_ts", integer(created_us));
+    out.insert("last signal", integer(call.last_signal.wall_us / 1_000_000));
+    if let Some(metadata) = &call.metadata {
+        out.insert("metadata", metadata.clone());
+    }
+    let sources = account.sources.iter();
+    let sources: Dict = sources
+        .map(|source| (source.ssrc.to_string().into(), source_dict(source).into()))
+        .collect();
+    out.insert("SSRC", sources);
+    out.insert("tags", tags);
+    let mut totals = Dict::new();
+    totals.insert("RTP", account.rtp.dict());
+    totals.insert("RTCP", account.rtcp.dict());
+    out.insert("totals", totals);
+}
+
+/// Walks a call and adds up what its streams counted.
+struct Account<'a> {
+    call: &'a Call,
+    streams: &'a dyn StreamReader,
+    rtp: Sum,
+    rtcp: Sum,
+    sources: Vec<SsrcView>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    packets: u64,
+    bytes: u64,
+    errors: u64,
+}
+
+impl Sum {
+    fn of(view: &StreamView) -> Self {
+        Self {
+            packets: view.user_packets + view.kernel_packets,
+            bytes: view.user_bytes + view.kernel_bytes,
+            errors: view.errors,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.errors += other.errors;
+    }
+
+    fn dict(self) -> Dict {
+        let mut dict = Dict::new();
+        dict.insert("packets", integer(self.packets));
+        dict.insert("bytes", integer(self.bytes));
+        dict.insert("errors", integer(self.errors));
+        dict
+    }
+}
+
+impl Account<'_> {
+    fn party(&mut self, id: PartyId, party: &Party) -> Dict {
+        let mut dict = Dict::new();
+        dict.insert("tag", party.tag.clone().unwrap_or_default());
+        if let Some(branch) = &party.via_branch {
+            dict.insert("via-branch", branch.clone());
+        }
+        if !party.aliases.is_empty() {
+            let aliases = party.aliases.iter().cloned().map(Value::from);
+            dict.insert("tag-aliases", aliases.collect::<Vec<_>>());
+        }
+        if let Some(label) = &party.label {
+            dict.insert("label", label.clone());
+        }
+        dict.insert("created", integer(party.created.wall_us / 1_000_000));
+        let subscriptions = &self.call.subscriptions;
+        dict.insert(
+            "subscriptions",
+            self.edges(subscriptions.source_parties(id)),
+        );
+        dict.insert("subscribers", self.edges(subscriptions.sink_parties(id)));
+        let medias = party.medias.iter().enumerate();
+        let medias: Vec<Value> = medias
+            .map(|(index, media)| self.media(index, media).into())
+            .collect();
+        dict.insert("medias", medias);
+        dict
+    }
+
+    fn edges(&self, parties: impl IntoIterator<Item = PartyId>) -> Vec<Value> {
+        let parties = parties.into_iter();
+        parties
+            .map(|party| {
+                let tag = self.call.party(party).and_then(|party| party.tag.clone());
+                let mut edge = Dict::new();
+                edge.insert("tag", tag.unwrap_or_default());
+                edge.insert("type", "offer/answer");
+                edge.into()
+            })
+            .collect()
+    }
+
+    fn media(&mut self, index: usize, media: &Media) -> Dict {
+        let mut dict = Dict::new();
+        dict.insert("index", integer(index as u64 + 1));
+        dict.insert("type", media.kind.clone());
+        dict.insert("protocol", media.protocol.as_str().to_owned());
+        if let Some(codec) = &media.codec {
+            dict.insert("codec", codec.clone());
+        }
+        let mut streams = Vec::new();
+        let mut ingress = Vec::new();
+        for pair in media.all_ports() {
+            let is_current = media.ports() == Some(pair);
+            for (port, component) in [(&pair.rtp, Component::Rtp), (&pair.rtcp, Component::Rtcp)] {
+                let view = self.streams.view(port.id);
+                if let Some(view) = &view {
+                    self.add(component, view, &mut ingress);
+                }
+                if is_current {
+                    streams.push(stream(media, port, component, view.as_ref()).into());
+                }
+            }
+        }
+        dict.insert("streams", streams);
+        dict.insert("flags", media_flags(media));
+        dict.insert("ingress SSRCs", ingress);
+        dict
+    }
+
+    fn add(&mut self, component: Component, view: &StreamView, ingress: &mut Vec<Value>) {
+        match component {
+            Component::Rtp => self.rtp.add(Sum::of(view)),
+            Component::Rtcp => self.rtcp.add(Sum::of(view)),
+        }
+        for source in &view.ssrcs {
+            let mut entry = Dict::new();
+            entry.insert("SSRC", i64::from(source.ssrc));
+            ingress.push(merged(entry, source_dict(source)).into());
+            if !self.sources.iter().any(|known| known.ssrc == source.ssrc) {
+                self.sources.push(*source);
+            }
+        }
+    }
+}
+
+fn merged(mut dict: Dict, more: Dict) -> Dict {
+    for (key, value) in more.iter() {
+        dict.push(key.clone(), value.clone());
+    }
+    dict
+}
+
+fn source_dict(source: &SsrcView) -> Dict {
+    let mut dict = Dict::new();
+    dict.insert("bytes", integer(source.bytes));
+    dict.insert("packets", integer(source.packets));
+    dict.insert("last RTP timestamp", i64::from(source.last_timestamp));
+    dict.insert("last RTP seq", i64::from(source.highest_sequence));
+    dict.insert("cumulative loss", i64::from(source.lost));
+    dict.insert("jitter", i64::from(source.jitter));
+    dict
+}
+
+fn media_flags(media: &Media) -> Vec<Value> {
+    let flags = [
+        ("initialized", media.ports().is_some()),
+        ("asymmetric", media.asymmetric),
+        ("send", media.sends),
+        ("recv", media.receives),
+        ("rtcp-mux", media.rtcp_mux),
+    ];
+    words(&flags)
+}
+
+fn words(flags: &[(&'static str, bool)]) -> Vec<Value> {
+    let set = flags.iter().filter(|(_, is_set)| *is_set);
+    set.map(|(word, _)| Value::from(*word)).collect()
+}
+
+fn stream(
+    media: &Media,
+    port: &LocalPort,
+    component: Component,
+    view: Option<&StreamView>,
+) -> Dict {
+    let announced = match component {
+        Component::Rtp => media.remote.map(|remote| remote.rtp),
+        Component::Rtcp => media.remote.and_then(|remote| remote.rtcp),
+    };
+    let planned = match component {
+        Component::Rtp => media.rtp_endpoint(),
+        Component::Rtcp => media.rtcp_endpoint(),
+    };
+    let current = view.and_then(|view| view.endpoint).or(planned);
+    let mut dict = Dict::new();
+    dict.insert("local port", i64::from(port.address.port()));
+    dict.insert("local address", port.address.ip().to_string());
+    dict.insert("family", family(port.address));
+    dict.insert("endpoint", endpoint(current));
+    dict.insert("advertised endpoint", endpoint(announced));
+    packet_times(media, view, &mut dict);
+    if let Some(first) = view.and_then(|view| view.ssrcs.first()) {
+        dict.insert("SSRC", i64::from(first.ssrc));
+    }
+    dict.insert("stats", view.map(Sum::of).unwrap_or_default().dict());
+    let reason = match view {
+        None => Some(NOT_OPEN),
+        Some(view) => view.kernel_reason,
+    };
+    let is_rtp = component == Component::Rtp;
+    let flags = [
+        ("RTP", is_rtp),
+        ("RTCP", !is_rtp || media.rtcp_mux),
+        ("filled", media.remote.is_some()),
+        ("confirmed", view.is_some_and(|view| view.confirmed)),
+        ("kernelized", reason.is_none()),
+        ("no kernel support", reason.is_some()),
+        ("strict source address", media.strict_source),
+        ("media handover", media.media_handover),
+    ];
+    dict.insert("flags", words(&flags));
+    if let Some(reason) = reason {
+        dict.insert("kernel reason", reason);
+    }
+    dict
+}
+
+/// Wall-clock seconds of the last packets; of the media's beginning while there was none.
+fn packet_times(media: &Media, view: Option<&StreamView>, dict: &mut Dict) {
+    let (user, kernel) = view.map_or((0, 0), |view| (view.last_user_ms, view.last_kernel_ms));
+    let last = user.max(kernel);
+    let wall = |monotonic_ms: u64| integer(media.created.wall_s_at(monotonic_ms));
+    let created = media.created.wall_us / 1_000_000;
+    let or_zero = |ms: u64| if ms == 0 { 0 } else { wall(ms) };
+    dict.insert(
+        "last packet",
+        if last == 0 {
+            integer(created)
+        } else {
+            wall(last)
+        },
+    );
+    dict.insert("last kernel packet", or_zero(kernel));
+    dict.insert("last user packet", or_zero(user));
+}
+
+fn family(address: SocketAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+fn endpoint(address: Option<SocketAddr>) -> Dict {
+    let mut dict = Dict::new();
+    if let Some(address) = address {
+        dict.insert("family", family(address));
+        dict.insert("address", address.ip().to_string());
+        dict.insert("port", i64::from(address.port()));
+    }
+    dict
+}

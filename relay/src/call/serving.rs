@@ -1,0 +1,138 @@
+//! From the graph to what media does: the plan of every stream, and the actions that lead from one graph to the next.
+
+use std::collections::BTreeMap;
+
+use super::Settings;
+use super::graph::Call;
+use super::media::Media;
+use super::subscription::MediaRef;
+use crate::datapath::PayloadTypes;
+use crate::plan::{Action, Component, LocalPort, PortPair, StreamId, StreamPlan};
+
+/// Comfort noise (RFC 3389), sent by some without saying so.
+const COMFORT_NOISE: u32 = 13;
+
+/// What media has been told about a call.
+#[derive(Debug, Default)]
+pub(super) struct Serving {
+    /// By the RTP stream.
+    pairs: BTreeMap<StreamId, PortPair>,
+    plans: BTreeMap<StreamId, StreamPlan>,
+}
+
+impl Serving {
+    /// What has to be done for media to serve the call as it is now: nothing about a stream whose plan is the same.
+    pub(super) fn follow(&mut self, call: &Call, settings: &Settings) -> Vec<Action> {
+        let mut opened = Vec::new();
+        let mut updated = Vec::new();
+        let mut pairs = BTreeMap::new();
+        let mut plans = BTreeMap::new();
+        for (media, pair) in held(call) {
+            for (port, plan) in plan_pair(call, settings, media, pair) {
+                match self.plans.get(&port.id) {
+                    None => opened.push(Action::Open {
+                        call: call.key,
+                        port: port.clone(),
+                        plan: plan.clone(),
+                    }),
+                    Some(known) if *known != plan => updated.push(Action::Update {
+                        stream: port.id,
+                        plan: plan.clone(),
+                    }),
+                    Some(_) => {}
+                }
+                plans.insert(port.id, plan);
+            }
+            pairs.insert(pair.rtp.id, pair.clone());
+        }
+        self.plans = plans;
+        let before = std::mem::replace(&mut self.pairs, pairs);
+        let closed = before
+            .into_iter()
+            .filter(|(id, _)| !self.pairs.contains_key(id))
+            .map(|(_, pair)| Action::Close { pair });
+        opened.into_iter().chain(updated).chain(closed).collect()
+    }
+
+    /// Ends the service.
+    pub(super) fn end(self) -> Vec<Action> {
+        let pairs = self.pairs.into_values();
+        pairs.map(|pair| Action::Close { pair }).collect()
+    }
+}
+
+/// Every pair of the call with the media it faces.
+fn held(call: &Call) -> impl Iterator<Item = (MediaRef, &PortPair)> {
+    call.medias()
+        .flat_map(|(name, media)| media.all_ports().map(move |pair| (name, pair)))
+}
+
+fn plan_pair<'a>(
+    call: &Call,
+    settings: &Settings,
+    name: MediaRef,
+    pair: &'a PortPair,
+) -> impl Iterator<Item = (&'a LocalPort, StreamPlan)> {
+    let media = call.media(name);
+    let plan = |component| Some(plan(call, settings, name, media?, component));
+    let rtp = plan(Component::Rtp).map(|plan| (&pair.rtp, plan));
+    let rtcp = plan(Component::Rtcp).map(|plan| (&pair.rtcp, plan));
+    rtp.into_iter().chain(rtcp)
+}
+
+fn plan(
+    call: &Call,
+    settings: &Settings,
+    name: MediaRef,
+    media: &Media,
+    component: Component,
+) -> StreamPlan {
+    let sinks: Vec<&Media> = call
+        .subscriptions
+        .sinks(name)
+        .filter_map(|sink| call.media(sink))
+        .collect();
+    let rtcp_sinks: Vec<StreamId> = sinks
+        .iter()
+        .filter_map(|sink| Some(sink.rtcp_port()?.id))
+        .collect();
+    let rtp_sinks = || {
+        let pairs = sinks.iter().filter_map(|sink| sink.ports());
+        pairs.map(|pair| pair.rtp.id).collect()
+    };
+    StreamPlan {
+        component,
+        endpoint: match component {
+            Component::Rtp => media.rtp_endpoint(),
+            Component::Rtcp => media.rtcp_endpoint(),
+        },
+        public: media.public,
+        signalled: match component {
+            Component::Rtp => media.starts.rtp,
+            Component::Rtcp => media.starts.rtcp,
+        },
+        learning: media.learning,
+        strict_source: media.strict_source,
+        media_handover: media.media_handover,
+        asymmetric: media.asymmetric,
+        sinks: match component {
+            Component::Rtp => rtp_sinks(),
+            Component::Rtcp => rtcp_sinks.clone(),
+        },
+        rtcp_sinks,
+        payload_types: payload_types(media, &sinks),
+        clock_rate: media.clock_rate,
+        tos: call.tos.unwrap_or(settings.tos),
+    }
+}
+
+/// All that either side named: an answerer may send what it was offered, an offerer what it was answered.
+fn payload_types(media: &Media, sinks: &[&Media]) -> PayloadTypes {
+    if !media.protocol.is_rtp() {
+        return PayloadTypes::ALL;
+    }
+    let named = sinks.iter().fold(media.payload_types.0, |set, sink| {
+        set | sink.payload_types.0
+    });
+    PayloadTypes(named | 1 << COMFORT_NOISE)
+}

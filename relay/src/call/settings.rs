@@ -1,0 +1,42 @@
+//! What the configuration says about calls. Every value may be changed at run time.
+
+use crate::plan::EndpointLearning;
+
+/// Lifetimes are in seconds; 0 turns one off, except `delete_delay`, where it means at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `timeout`: for media that should be arriving.
+    pub timeout: u64,
+    /// `silent-timeout`: for media that is not expected, such as on hold.
+    pub silent_timeout: u64,
+    /// `offer-timeout`: for media whose party has not answered.
+    pub offer_timeout: u64,
+    /// `final-timeout`: the age at which any call ends.
+    pub final_timeout: u64,
+    /// `delete-delay`: from `delete` until ports are freed.
+    pub delete_delay: u64,
+    /// `max-sessions`: new calls beyond it are refused; 0 drains, `None` is unlimited.
+    pub max_sessions: Option<u64>,
+    /// `tos`: TOS byte or traffic class of relayed packets.
+    pub tos: u8,
+    /// `endpoint-learning`, where a request does not say otherwise.
+    pub endpoint_learning: EndpointLearning,
+    /// `sip-source`: believe `received-from` rather than the SDP's addresses.
+    pub sip_source: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: 60,
+            silent_timeout: 3600,
+            offer_timeout: 3600,
+            final_timeout: 0,
+            delete_delay: 30,
+            max_sessions: None,
+            tos: 0,
+            endpoint_learning: EndpointLearning::default(),
+            sip_source: false,
+        }
+    }
+}

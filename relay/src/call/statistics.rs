@@ -1,0 +1,163 @@
+//! `statistics`, and the numbers behind it.
+
+use ng_protocol::{Dict, Reply};
+
+use super::graph::Call;
+use super::party::PartyId;
+use super::{Calls, Refusal, Timestamp};
+use crate::plan::StreamReader;
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By `delete`.
+    Deleted,
+    /// `timeout`
+    Timeout,
+    /// `silent-timeout`
+    SilentTimeout,
+    /// `offer-timeout`
+    OfferTimeout,
+    /// `final-timeout`
+    FinalTimeout,
+    /// By the operator or the end of the process.
+    Forced,
+}
+
+/// Counters since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Calls that were made.
+    pub created: u64,
+    /// Calls that were refused by a limit.
+    pub rejected: u64,
+    /// Calls ended by `delete`.
+    pub deleted: u64,
+    /// Calls ended by `timeout`.
+    pub timeouts: u64,
+    /// Calls ended by `silent-timeout`.
+    pub silent_timeouts: u64,
+    /// Calls ended by `offer-timeout`.
+    pub offer_timeouts: u64,
+    /// Calls ended by `final-timeout`.
+    pub final_timeouts: u64,
+    /// Calls ended by the operator.
+    pub forced: u64,
+    /// RTP streams that ended without a packet.
+    pub zero_packet_streams: u64,
+    /// Ended calls in which one party was heard and another was not.
+    pub one_way: u64,
+    /// How long ended calls lasted, ms.
+    pub duration_ms: u64,
+    /// The sum of the squares of that, in square seconds.
+    pub duration_squared: f64,
+}
+
+impl Totals {
+    /// Calls that have ended.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.deleted
+            + self.timeouts
+            + self.silent_timeouts
+            + self.offer_timeouts
+            + self.final_timeouts
+            + self.forced
+    }
+
+    pub(super) fn count(
+        &mut self,
+        call: &Call,
+        ending: Ending,
+        now: Timestamp,
+        streams: &dyn StreamReader,
+    ) {
+        *match ending {
+            Ending::Deleted => &mut self.deleted,
+            Ending::Timeout => &mut self.timeouts,
+            Ending::SilentTimeout => &mut self.silent_timeouts,
+            Ending::OfferTimeout => &mut self.offer_timeouts,
+            Ending::FinalTimeout => &mut self.final_timeouts,
+            Ending::Forced => &mut self.forced,
+        } += 1;
+        let age_ms = now.monotonic_ms.saturating_sub(call.created.monotonic_ms);
+        self.duration_ms += age_ms;
+        self.duration_squared += (age_ms as f64 / 1000.0).powi(2);
+
+        let mut heard: Vec<PartyId> = Vec::new();
+        let mut unheard: Vec<PartyId> = Vec::new();
+        for (name, media) in call.medias() {
+            let mut views = media.all_ports().map(|pair| streams.view(pair.rtp.id));
+            if media.ports().is_none() {
+                continue;
+            }
+            let any = views
+                .any(|view| view.is_some_and(|view| view.user_packets + view.kernel_packets > 0));
+            if any {
+                heard.push(name.party);
+            } else {
+                self.zero_packet_streams += 1;
+                unheard.push(name.party);
+            }
+        }
+        unheard.retain(|party| !heard.contains(party));
+        self.one_way += u64::from(!heard.is_empty() && !unheard.is_empty());
+    }
+}
+
+impl Calls {
+    /// What calls know of rtpengine's `statistics`: `currentstatistics` and `totalstatistics`.
+    #[must_use]
+    pub fn statistics(&self, now: Timestamp, streams: &dyn StreamReader) -> Dict {
+        let forwarding = self.forwarding(streams);
+        let totals = &self.totals;
+        let mut current = Dict::new();
+        current.insert("sessionsown", integer(self.calls.len() as u64));
+        current.insert("sessionsforeign", 0);
+        current.insert("sessionstotal", integer(self.calls.len() as u64));
+        current.insert("transcodedmedia", 0);
+        current.insert("media_kernel", integer(forwarding.kernel));
+        current.insert("media_userspace", integer(forwarding.user_space));
+        current.insert("media_mixed", integer(forwarding.mixed));
+
+        let uptime_ms = now.monotonic_ms.saturating_sub(self.started.monotonic_ms);
+        let mut total = Dict::new();
+        total.insert("uptime", integer(uptime_ms / 1000));
+        total.insert("managedsessions", integer(totals.created));
+        total.insert("rejectedsessions", integer(totals.rejected));
+        total.insert("timeoutsessions", integer(totals.timeouts));
+        total.insert("silenttimeoutsessions", integer(totals.silent_timeouts));
+        total.insert("finaltimeoutsessions", integer(totals.final_timeouts));
+        total.insert("offertimeoutsessions", integer(totals.offer_timeouts));
+        total.insert("regularterminatedsessions", integer(totals.deleted));
+        total.insert("forcedterminatedsessions", integer(totals.forced));
+        total.insert("zerowaystreams", integer(totals.zero_packet_streams));
+        total.insert("onewaystreams", integer(totals.one_way));
+        let average = totals.duration_ms / totals.closed().max(1);
+        total.insert("avgcallduration", integer(average / 1000));
+        total.insert("totalcallsduration", integer(totals.duration_ms / 1000));
+
+        let mut statistics = Dict::new();
+        statistics.insert("currentstatistics", current);
+        statistics.insert("totalstatistics", total);
+        statistics
+    }
+
+    /// A refusal as a reply; a limit in the words that the client knows.
+    pub(super) fn refuse(&mut self, refusal: Refusal, knows_load_limit: bool) -> Reply {
+        if refusal != Refusal::SessionLimit {
+            return Reply::error(refusal.to_string());
+        }
+        self.totals.rejected += 1;
+        if knows_load_limit {
+            Reply::load_limit(refusal.to_string())
+        } else {
+            Reply::error(refusal.to_string())
+        }
+    }
+}
+
+/// A counter as the protocol's integer.
+pub(super) fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Offers that fail leave nothing behind; limits.
+
+use super::world::*;
+use crate::call::Settings;
+
+fn refused(command: Command) -> String {
+    let mut world = World::new();
+    let reply = world.send(command);
+    assert!(world.calls.is_empty());
+    assert!(world.pool.held.is_empty());
+    assert_eq!(world.actions, []);
+    assert_eq!(world.calls.totals().created, 0);
+    reply.reason().to_owned()
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let offer = || command("offer");
+    assert_eq!(refused(offer()), "No SDP body in message");
+    let offer = || command("offer").with("sdp", audio(A, 4000));
+    assert_eq!(refused(offer()), "No call-id in message");
+    let offer = offer().with("call-id", "c");
+    assert_eq!(refused(offer), "No from-tag in message");
+}
+
+#[test]
+fn an_answer_needs_a_to_tag() {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)));
+    let reply = world.send(answer_by("", &audio(B, 5000)));
+    assert_eq!(reply.reason(), "No to-tag in message");
+}
+
+#[test]
+fn a_body_that_cannot_be_used_leaves_nothing() {
+    assert_eq!(refused(offer("")), "Error rewriting SDP");
+    assert_eq!(refused(offer(&sdp_of(A, &[]))), "Error rewriting SDP");
+    assert_eq!(refused(offer("garbage")), "Failed to parse SDP");
+    let without_address =
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    assert_eq!(
+        refused(offer(without_address)),
+        "Incomplete SDP specification"
+    );
+}
+
+#[test]
+fn a_new_call_that_runs_out_of_ports_leaves_nothing() {
+    let mut world = World::new();
+    world.pool.left = 3;
+    let lines = ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 99"];
+    let reply = world.send(offer(&sdp_of(A, &lines)));
+    assert_eq!(reply.reason(), "Ran out of ports");
+    assert!(world.calls.is_empty());
+    assert_eq!(world.pool.left, 3);
+}
+
+#[test]
+fn a_call_that_runs_out_of_ports_later_lives_on_as_it_was() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    world.pool.left = 0;
+    let lines = ["m=audio 4000 RTP/AVP 0 8 101", "m=video 4002 RTP/AVP 99"];
+    let reply = world.send(offer(&sdp_of(A, &lines)).with("to-tag", "b"));
+    assert_eq!(reply.reason(), "Ran out of ports");
+    assert_eq!(world.actions, []);
+    assert_eq!(world.plan(to_b).sinks[0].0, u64::from(to_a));
+}
+
+#[test]
+fn an_offer_that_fails_in_a_known_call_changes_nothing() {
+    let mut world = World::new();
+    world.call();
+    world.send(offer("garbage").with("from-tag", "x"));
+    world.send(offer(&audio(A, 4000)).with("to-tag", "a"));
+    assert_eq!(world.actions, []);
+    assert_eq!(world.pool.held.len(), 2);
+}
+
+#[test]
+fn the_session_limit_holds_for_new_calls_only() {
+    let mut world = World::with(Settings {
+        max_sessions: Some(1),
+        ..Settings::default()
+    });
+    world.call();
+    let refused = world.send(offer(&audio(A, 4000)).but("call-id", "d"));
+    assert_eq!(refused.reason(), "Parallel session limit reached");
+    let known = world.send(offer(&audio(A, 4000)).with("to-tag", "b"));
+    assert_eq!(known.result(), "ok");
+    assert_eq!(world.calls.totals().rejected, 1);
+}
+
+#[test]
+fn a_client_that_knows_load_limit_is_told_so() {
+    let mut world = World::new();
+    world.calls.settings_mut().max_sessions = Some(0);
+    let reply = world.send(offer(&audio(A, 4000)).list("supports", &["load limit"]));
+    assert_eq!(reply.result(), "load limit");
+    assert_eq!(reply.text("message"), "Parallel session limit reached");
+}
+
+#[test]
+fn what_nobody_knows_never_fails_an_offer() {
+    let mut world = World::new();
+    let odd = offer(&audio(A, 4000))
+        .with("ICE", "bogus")
+        .with("address family", "IP5")
+        .with("transport protocol", "FOO")
+        .with("no such key", 7)
+        .list("flags", &["no-such-flag"])
+        .list("replace", &["session-connection", "whatever"]);
+    assert_eq!(world.send(odd).result(), "ok");
+}
+
+#[test]
+fn a_command_that_is_not_implemented_is_unrecognized() {
+    let mut world = World::new();
+    let reply = world.send(command("play media").with("call-id", "c"));
+    assert_eq!(reply.reason(), "Unrecognized command");
+}

@@ -1,0 +1,15 @@
+//! Calls driven through requests as they come off the wire, with a pool and counters that are pretended.
+
+mod answer;
+mod delete;
+mod forks;
+mod limits;
+mod offer;
+mod property;
+mod query;
+mod real_exchange;
+mod reinvite;
+mod rtcp_mux;
+mod survey;
+mod timeouts;
+mod world;

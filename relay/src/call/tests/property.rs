@@ -1,0 +1,247 @@
+//! Whatever is commanded in whatever order: ports held are ports of calls, none is closed twice, every port that a party
+//! is told is held by its call. (The first two are checked in `World` after every step.) And saying the same thing twice does
+//! nothing the second time.
+
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::call::Settings;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Exchange {
+        is_offer: bool,
+        call: &'static str,
+        from: &'static str,
+        to: Option<&'static str>,
+        branch: Option<&'static str>,
+        sdp: String,
+        flags: Vec<&'static str>,
+        mux: Vec<&'static str>,
+        direction: Vec<&'static str>,
+        family: &'static str,
+    },
+    Delete {
+        call: &'static str,
+        from: Option<&'static str>,
+        to: Option<&'static str>,
+        branch: Option<&'static str>,
+        delay: Option<i64>,
+    },
+    Query(&'static str),
+    Packets,
+    Pass(u64),
+    Ports(usize),
+}
+
+fn tag() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b", "c", "d"])
+}
+
+fn call() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["x", "y"])
+}
+
+fn branch() -> impl Strategy<Value = Option<&'static str>> {
+    prop::option::of(prop::sample::select(vec!["z1", "z2"]))
+}
+
+fn section() -> impl Strategy<Value = String> {
+    let port = prop::sample::select(vec![0u16, 4000, 4002, 4004]);
+    let shape = prop::sample::select(vec![
+        "audio {} RTP/AVP 0",
+        "video {} RTP/SAVPF 99 100",
+        "image {} udptl t38",
+        "message {} TCP/MSRP *",
+    ]);
+    let direction = prop::sample::select(vec!["", "sendonly", "recvonly", "inactive"]);
+    (port, shape, direction, any::<bool>()).prop_map(|(port, shape, direction, mux)| {
+        let mut section = format!("m={}\r\n", shape.replace("{}", &port.to_string()));
+        if !direction.is_empty() {
+            section += &format!("a={direction}\r\n");
+        }
+        if mux {
+            section += "a=rtcp-mux\r\n";
+        }
+        section
+    })
+}
+
+fn body() -> impl Strategy<Value = String> {
+    let address = prop::sample::select(vec![A, B, "0.0.0.0", "2001:db8::20"]);
+    let sections = prop::collection::vec(section(), 0..4);
+    prop_oneof![
+        20 => (address, sections).prop_map(|(address, sections)| {
+            sdp_of(address, &[]) + &sections.concat()
+        }),
+        1 => Just(String::new()),
+        1 => Just("not SDP".to_owned()),
+    ]
+}
+
+fn words(words: &[&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
+    prop::sample::subsequence(words.to_vec(), 0..=2)
+}
+
+fn exchange() -> impl Strategy<Value = Step> {
+    let who = (
+        any::<bool>(),
+        call(),
+        tag(),
+        prop::option::of(tag()),
+        branch(),
+    );
+    let flags = words(&[
+        "port-latching",
+        "no-port-latching",
+        "new-branch",
+        "strict-source",
+        "loop-protect",
+        "SIP-source-address",
+    ]);
+    let mux = words(&["offer", "require", "demux", "accept", "reject"]);
+    let direction = words(&["ext", "int", "nope"]);
+    let family = prop::sample::select(vec!["", "IP4", "IP6"]);
+    (who, body(), flags, mux, direction, family).prop_map(
+        |((is_offer, call, from, to, branch), sdp, flags, mux, direction, family)| Step::Exchange {
+            is_offer,
+            call,
+            from,
+            to,
+            branch,
+            sdp,
+            flags,
+            mux,
+            direction,
+            family,
+        },
+    )
+}
+
+fn deletion() -> impl Strategy<Value = Step> {
+    let delay = prop::option::of(0i64..3);
+    let tags = (prop::option::of(tag()), prop::option::of(tag()));
+    (call(), tags, branch(), delay).prop_map(|(call, (from, to), branch, delay)| Step::Delete {
+        call,
+        from,
+        to,
+        branch,
+        delay,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => exchange(),
+        3 => deletion(),
+        1 => call().prop_map(Step::Query),
+        1 => Just(Step::Packets),
+        2 => (1u64..40).prop_map(Step::Pass),
+        1 => (0usize..12).prop_map(Step::Ports),
+    ]
+}
+
+fn optional(command: Command, key: &'static str, value: Option<&'static str>) -> Command {
+    match value {
+        Some(value) => command.with(key, value),
+        None => command,
+    }
+}
+
+fn take(world: &mut World, step: Step) {
+    match step {
+        Step::Exchange {
+            is_offer,
+            call,
+            from,
+            to,
+            branch,
+            sdp,
+            flags,
+            mux,
+            direction,
+            family,
+        } => {
+            let name = if is_offer { "offer" } else { "answer" };
+            let request = command(name)
+                .with("call-id", call)
+                .with("from-tag", from)
+                .with("sdp", sdp)
+                .list("flags", &flags)
+                .list("rtcp-mux", &mux)
+                .list("direction", &direction)
+                .with("address family", family);
+            let request = optional(request, "to-tag", to);
+            let request = optional(request, "via-branch", branch);
+            let looping = flags.contains(&"loop-protect");
+            let reply = world.send(request.clone());
+            if reply.result() == "ok" && !looping {
+                ports_are_held(world, call, &reply);
+                let again = world.send(request);
+                assert_eq!(again.sdp(), reply.sdp());
+                assert_eq!(world.actions, [], "the same again did something");
+            } else if reply.result() == "error" {
+                assert_eq!(world.actions, [], "an error with actions");
+            }
+        }
+        Step::Delete {
+            call,
+            from,
+            to,
+            branch,
+            delay,
+        } => {
+            let request = command("delete").with("call-id", call);
+            let request = optional(request, "from-tag", from);
+            let request = optional(request, "to-tag", to);
+            let mut request = optional(request, "via-branch", branch).list("flags", &["to-tag"]);
+            if let Some(delay) = delay {
+                request = request.with("delete-delay", delay);
+            }
+            assert_eq!(world.send(request).result(), "ok");
+        }
+        Step::Query(call) => {
+            world.send(command("query").with("call-id", call));
+        }
+        Step::Packets => {
+            let ports: Vec<u64> = world.plans.keys().map(|id| id.0).collect();
+            for port in ports.into_iter().step_by(3) {
+                world.packet(u16::try_from(port).unwrap());
+            }
+        }
+        Step::Pass(seconds) => world.pass(seconds),
+        Step::Ports(left) => world.pool.left = left,
+    }
+}
+
+fn ports_are_held(world: &World, call: &str, reply: &Outcome) {
+    let active = &world.calls.calls[call.as_bytes()];
+    let held: Vec<u16> = active
+        .call
+        .ports()
+        .map(|pair| pair.rtp.address.port())
+        .collect();
+    let session = reply.session();
+    let relayed = session
+        .medias
+        .iter()
+        .filter(|media| media.protocol.is_udp());
+    for media in relayed.filter(|media| media.port != 0) {
+        assert!(held.contains(&media.port), "a port that is not held");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_commands_leaves_ports_and_calls_in_step(
+        steps in prop::collection::vec(step(), 1..40)
+    ) {
+        let mut world = World::with(Settings { timeout: 30, silent_timeout: 60, ..Settings::default() });
+        for step in steps {
+            take(&mut world, step);
+        }
+        let actions = world.calls.close_all(world.now, &world.streams);
+        world.finish(actions);
+        prop_assert!(world.pool.held.is_empty());
+    }
+}

@@ -1,0 +1,180 @@
+//! `query`, `list`, `statistics`.
+
+use ng_protocol::Value;
+
+use super::world::*;
+use crate::plan::SsrcView;
+
+fn query(world: &mut World) -> Outcome {
+    world.send(command("query").with("call-id", "c"))
+}
+
+const STREAM: [&str; 6] = ["tags", "a", "medias", "0", "streams", "0"];
+
+fn stream(key: &str) -> Vec<&str> {
+    STREAM.iter().copied().chain([key]).collect()
+}
+
+#[test]
+fn an_unknown_call_is_an_error() {
+    assert_eq!(query(&mut World::new()).reason(), "Unknown call-id");
+}
+
+#[test]
+fn a_call_tells_its_times() {
+    let mut world = World::new();
+    world.call();
+    let reply = query(&mut world);
+    assert_eq!(reply.at(&["created"]), Some(Value::from(1_700_000_000)));
+    assert_eq!(reply.at(&["created_us"]), Some(Value::from(250_000)));
+    assert_eq!(reply.at(&["last signal"]), Some(Value::from(1_700_000_000)));
+}
+
+#[test]
+fn a_stream_tells_its_addresses() {
+    let mut world = World::new();
+    let (_, to_a) = world.call();
+    world.view(to_a).endpoint = at("192.0.2.66:6666");
+    let reply = query(&mut world);
+    let text = |key| reply.at(&stream(key)).unwrap();
+    assert_eq!(text("local port"), Value::from(i64::from(to_a)));
+    assert_eq!(text("local address"), Value::from(LOCAL));
+    assert_eq!(text("family"), Value::from("IPv4"));
+    let port = |key| reply.at(&[&stream(key)[..], &["port"]].concat());
+    assert_eq!(port("endpoint"), Some(Value::from(6666)));
+    assert_eq!(port("advertised endpoint"), Some(Value::from(4000)));
+}
+
+#[test]
+fn an_unanswered_side_has_no_tag_and_no_endpoint() {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)));
+    let reply = query(&mut world);
+    assert_eq!(
+        reply.at(&["tags", "<untagged 2>", "tag"]),
+        Some(Value::from(""))
+    );
+    let path = [
+        "tags",
+        "<untagged 2>",
+        "medias",
+        "0",
+        "streams",
+        "0",
+        "endpoint",
+    ];
+    assert_eq!(reply.at(&path).unwrap().as_dict().unwrap().len(), 0);
+}
+
+#[test]
+fn the_last_packet_is_the_creation_while_there_is_none() {
+    let mut world = World::new();
+    let (_, to_a) = world.call();
+    let last = |world: &mut World| query(world).at(&stream("last packet"));
+    assert_eq!(last(&mut world), Some(Value::from(1_700_000_000)));
+    world.pass(5);
+    world.packet(to_a);
+    assert_eq!(last(&mut world), Some(Value::from(1_700_000_005)));
+}
+
+#[test]
+fn a_stream_is_kernelized_only_when_the_kernel_forwards_it() {
+    let mut world = World::new();
+    let (_, to_a) = world.call();
+    let flag = |world: &mut World, flag: &str| {
+        let flags = query(world).words(&stream("flags"));
+        flags.iter().any(|known| known == flag)
+    };
+    assert!(flag(&mut world, "kernelized"));
+    assert!(!flag(&mut world, "no kernel support"));
+    world.view(to_a).kernel_reason = Some("not confirmed yet");
+    assert!(!flag(&mut world, "kernelized"));
+    assert!(flag(&mut world, "no kernel support"));
+    let reason = query(&mut world).at(&stream("kernel reason"));
+    assert_eq!(reason, Some(Value::from("not confirmed yet")));
+}
+
+#[test]
+fn a_stream_that_media_does_not_serve_is_not_kernelized() {
+    let mut world = World::new();
+    world.call();
+    world.streams.0.clear();
+    let flags = query(&mut world).words(&stream("flags"));
+    assert!(!flags.contains(&"kernelized".to_owned()));
+}
+
+#[test]
+fn totals_add_user_space_and_kernel_of_all_streams() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    world.view(to_a).kernel_packets = 1000;
+    world.packet(to_a);
+    world.packet(to_b);
+    world.packet(to_b + 1);
+    let reply = query(&mut world);
+    let packets = |kind| reply.at(&["totals", kind, "packets"]);
+    assert_eq!(packets("RTP"), Some(Value::from(1002)));
+    assert_eq!(packets("RTCP"), Some(Value::from(1)));
+}
+
+#[test]
+fn sources_stand_in_their_media_and_in_the_call() {
+    let mut world = World::new();
+    let (_, to_a) = world.call();
+    world.view(to_a).ssrcs.push(SsrcView {
+        ssrc: 0x1234,
+        packets: 7,
+        ..SsrcView::default()
+    });
+    let reply = query(&mut world);
+    let path = ["tags", "a", "medias", "0", "ingress SSRCs", "0", "SSRC"];
+    assert_eq!(reply.at(&path), Some(Value::from(0x1234)));
+    assert_eq!(reply.at(&["SSRC", "4660", "packets"]), Some(Value::from(7)));
+}
+
+#[test]
+fn parties_tell_whom_they_talk_to() {
+    let mut world = World::new();
+    world.call();
+    let reply = query(&mut world);
+    for edge in ["subscriptions", "subscribers"] {
+        let at = |key| reply.at(&["tags", "a", edge, "0", key]);
+        assert_eq!(at("tag"), Some(Value::from("b")));
+        assert_eq!(at("type"), Some(Value::from("offer/answer")));
+    }
+}
+
+#[test]
+fn list_names_calls_up_to_its_limit() {
+    let mut world = World::new();
+    world.call();
+    world.send(offer(&audio(A, 4000)).but("call-id", "d"));
+    let list = |world: &mut World, limit: i64| world.send(command("list").with("limit", limit));
+    assert_eq!(world.send(command("list")).words(&["calls"]), ["c", "d"]);
+    assert_eq!(list(&mut world, 1).words(&["calls"]), ["c"]);
+    assert_eq!(list(&mut world, -1).reason(), "invalid limit, must be >= 0");
+}
+
+#[test]
+fn statistics_count_sessions() {
+    let mut world = World::new();
+    world.call();
+    let reply = world.send(command("statistics"));
+    let path = ["statistics", "currentstatistics", "sessionstotal"];
+    assert_eq!(reply.at(&path), Some(Value::from(1)));
+}
+
+#[test]
+fn a_call_heard_on_one_side_only_is_counted_as_one_way() {
+    let mut world = World::new();
+    let (to_b, _) = world.call();
+    world.packet(to_b);
+    world.send(delete().with("delete-delay", 0));
+    let totals = world.calls.totals();
+    assert_eq!((totals.one_way, totals.zero_packet_streams), (1, 1));
+}
+
+#[test]
+fn ping_is_answered() {
+    assert_eq!(World::new().send(command("ping")).result(), "pong");
+}

@@ -1,0 +1,160 @@
+//! The INI file: which one, which section, which options.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::ConfigError;
+use super::ini::{self, Section};
+use super::load::Source;
+use super::machine::Machine;
+use super::nearest::nearest;
+use super::options::{self, OptionSpec};
+use super::settings::{Given, Origin, Setting, Settings};
+use super::value::setting;
+
+/// Read when no file is named, the first that is there.
+const DEFAULT_FILES: [&str; 2] = [
+    "/etc/underpass/underpass.conf",
+    "/etc/rtpengine/rtpengine.conf",
+];
+
+/// Reads the section that counts of the file that counts; which these are, the other sources have said in `early`.
+///
+/// # Errors
+/// A file or section that was asked for and is not there, a line that is none, an option that nobody knows.
+pub(super) fn read(
+    early: &Settings,
+    machine: &dyn Machine,
+    warnings: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> Result<Source, ConfigError> {
+    let file = setting(early, "config-file");
+    let unreadable = |path: &Path, source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let (path, bytes) = match file.scalar() {
+        "none" => return Ok(Source::new()),
+        "" => {
+            let mut found = None;
+            for path in DEFAULT_FILES.map(Path::new) {
+                let bytes = machine
+                    .read(path)
+                    .map_err(|error| unreadable(path, error))?;
+                if let Some(bytes) = bytes {
+                    found = Some((path, bytes));
+                    break;
+                }
+            }
+            let Some(found) = found else {
+                return Ok(Source::new());
+            };
+            found
+        }
+        named => {
+            let path = Path::new(named);
+            let bytes = machine
+                .read(path)
+                .map_err(|error| unreadable(path, error))?;
+            let missing = || {
+                unreadable(
+                    path,
+                    io::Error::new(io::ErrorKind::NotFound, "no such file"),
+                )
+            };
+            (path, bytes.ok_or_else(missing)?)
+        }
+    };
+    let sections = ini::parse(path, &bytes)?;
+    let Some((name, lines)) =
+        choose_section(path, &sections, setting(early, "config-section"), warnings)?
+    else {
+        return Ok(Source::new());
+    };
+    notes.push(format!("configuration from {} [{name}]", path.display()));
+    read_section(path, lines, warnings)
+}
+
+fn choose_section<'a>(
+    path: &Path,
+    sections: &'a BTreeMap<String, Section>,
+    asked: &Setting,
+    warnings: &mut Vec<String>,
+) -> Result<Option<(&'a String, &'a Section)>, ConfigError> {
+    let name = asked.scalar();
+    if name.is_empty() {
+        let found = ["underpass", "rtpengine"]
+            .iter()
+            .find_map(|name| sections.get_key_value(*name));
+        if found.is_none() {
+            warnings.push(format!(
+                "{} has no section [underpass] or [rtpengine] and has no effect",
+                path.display()
+            ));
+        }
+        return Ok(found);
+    }
+    let found = sections.get_key_value(name);
+    found.map(Some).ok_or_else(|| ConfigError::NoSection {
+        path: path.to_owned(),
+        section: name.to_owned(),
+        origin: asked.origin.clone(),
+        present: match sections.len() {
+            0 => "none".to_owned(),
+            _ => {
+                let names: Vec<String> = sections.keys().map(|name| format!("[{name}]")).collect();
+                names.join(", ")
+            }
+        },
+    })
+}
+
+fn read_section(
+    path: &Path,
+    lines: &Section,
+    warnings: &mut Vec<String>,
+) -> Result<Source, ConfigError> {
+    let path: Arc<Path> = Arc::from(path);
+    let mut by_option: BTreeMap<&'static str, (&'static OptionSpec, Given, usize)> =
+        BTreeMap::new();
+    for line in lines {
+        let origin = Origin::File {
+            path: Arc::clone(&path),
+            line: line.number,
+        };
+        let Some(option) = options::by_long(&line.key) else {
+            return Err(ConfigError::UnknownOption {
+                name: line.key.clone(),
+                origin,
+                nearest: nearest(&line.key).map(str::to_owned),
+            });
+        };
+        let given = Given {
+            text: line.value.clone(),
+            origin,
+        };
+        // As in GLib's key files: the last one counts, for lists too.
+        let earlier = by_option.insert(option.long, (option, given, line.number));
+        if let Some((_, _, earlier)) = earlier {
+            warnings.push(format!(
+                "{} is given twice in {}, in lines {earlier} and {}: the first has no effect{}",
+                option.long,
+                path.display(),
+                line.number,
+                if option.is_list() {
+                    " (several values go in one line, separated by ;)"
+                } else {
+                    ""
+                }
+            ));
+        }
+    }
+    let mut source: Vec<_> = by_option.into_values().collect();
+    source.sort_by_key(|(_, _, number)| *number);
+    Ok(source
+        .into_iter()
+        .map(|(option, given, _)| (option, given))
+        .collect())
+}

@@ -1,0 +1,207 @@
+//! Gives the values their meaning.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::Config;
+use super::address::{self, Locality};
+use super::error::ConfigError;
+use super::interfaces::{self, Interfaces};
+use super::machine::{Machine, PortRange};
+use super::ports;
+use super::settings::{Given, Origin, Settings};
+use super::value::{bad, bad_scalar, flag, integer, path, positive_seconds, seconds, setting};
+use crate::datapath::EngineChoice;
+use crate::plan::{EndpointLearning, LogicalInterface};
+use crate::tables::{TABLES, TableRequest};
+
+/// Checks every value, against the machine where it speaks of the machine.
+///
+/// # Errors
+/// The first value that cannot be.
+pub(super) fn resolve(
+    settings: &Settings,
+    machine: &dyn Machine,
+    warnings: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> Result<Config, ConfigError> {
+    let listen = setting(settings, "listen-ng");
+    let locality = Locality::of(machine).map_err(|error| {
+        let problem = format!("the kernel does not tell this machine's addresses: {error}");
+        bad_scalar(listen, &problem)
+    })?;
+    let (port_min, port_max) = port_range(settings)?;
+    let media = PortRange {
+        first: port_min,
+        last: port_max,
+    };
+    warnings.extend(ports::warning(media, machine));
+    let interfaces = media_interfaces(settings, &locality, warnings, notes)?;
+    let listen_ng = listen_addresses(settings, "listen-ng", &locality)?;
+    if listen_ng.is_empty() {
+        return Err(bad_scalar(listen, "expected [ADDRESS:]PORT"));
+    }
+    let final_timeout = seconds(settings, "final-timeout")?;
+    let threads = integer(settings, "num-threads")?;
+    let max_sessions = integer(settings, "max-sessions")?;
+    let (engine, device_engines) = engines(settings, machine)?;
+    Ok(Config {
+        name: setting(settings, "name").scalar().to_owned(),
+        interfaces,
+        listen_ng,
+        listen_cli: listen_addresses(settings, "listen-cli", &locality)?,
+        listen_http: listen_addresses(settings, "listen-http", &locality)?,
+        table: table(settings)?,
+        no_fallback: flag(settings, "no-fallback")?,
+        engine,
+        device_engines,
+        max_flows: integer(settings, "max-flows")? as u32,
+        port_min,
+        port_max,
+        timeout: positive_seconds(settings, "timeout")?,
+        silent_timeout: positive_seconds(settings, "silent-timeout")?,
+        offer_timeout: positive_seconds(settings, "offer-timeout")?,
+        final_timeout: (!final_timeout.is_zero()).then_some(final_timeout),
+        delete_delay: seconds(settings, "delete-delay")?,
+        tos: integer(settings, "tos")? as u8,
+        max_sessions: u32::try_from(max_sessions).ok(),
+        endpoint_learning: endpoint_learning(settings)?,
+        sip_source: flag(settings, "sip-source")?,
+        num_threads: usize::try_from(threads)
+            .ok()
+            .filter(|threads| *threads > 0)
+            .unwrap_or_else(|| machine.cores().max(1)),
+        log_level: integer(settings, "log-level")? as u8,
+        log_stderr: flag(settings, "log-stderr")?,
+        log_timestamps: !flag(settings, "no-log-timestamps")?,
+        foreground: flag(settings, "foreground")?,
+        pidfile: path(settings, "pidfile"),
+    })
+}
+
+fn media_interfaces(
+    settings: &Settings,
+    locality: &Locality,
+    warnings: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<LogicalInterface>, ConfigError> {
+    let setting = setting(settings, "interface");
+    if !setting.values.is_empty() {
+        let mut interfaces = Interfaces::default();
+        for given in &setting.values {
+            let added = interfaces.add(&given.text, locality);
+            added.map_err(|problem| bad(setting.spec, given, &problem))?;
+        }
+        warnings.append(&mut interfaces.warnings);
+        return Ok(interfaces.finish());
+    }
+    let own = interfaces::own(locality);
+    let Some(interface) = own.first() else {
+        let nothing = Given {
+            text: String::new(),
+            origin: Origin::Default,
+        };
+        let problem = "this machine has no address at all: bring an interface up";
+        return Err(bad(setting.spec, &nothing, problem));
+    };
+    let addresses: Vec<String> = interface
+        .addresses
+        .iter()
+        .map(|local| local.address.to_string())
+        .collect();
+    notes.push(format!(
+        "no interface given: media on this machine's own addresses {}",
+        addresses.join(", ")
+    ));
+    Ok(own)
+}
+
+fn listen_addresses(
+    settings: &Settings,
+    name: &'static str,
+    locality: &Locality,
+) -> Result<Vec<SocketAddr>, ConfigError> {
+    let setting = setting(settings, name);
+    let mut addresses = Vec::new();
+    for given in &setting.values {
+        let found = address::listen(&given.text, locality);
+        for address in found.map_err(|problem| bad(setting.spec, given, &problem))? {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
+    Ok(addresses)
+}
+
+fn port_range(settings: &Settings) -> Result<(u16, u16), ConfigError> {
+    let min = integer(settings, "port-min")? as u16;
+    let max = integer(settings, "port-max")? as u16;
+    let first_even = u32::from(min) + u32::from(min % 2);
+    if first_even < u32::from(max) {
+        return Ok((min, max));
+    }
+    Err(ConfigError::EmptyPortRange {
+        min,
+        min_origin: setting(settings, "port-min").origin.clone(),
+        max,
+        max_origin: setting(settings, "port-max").origin.clone(),
+    })
+}
+
+fn table(settings: &Settings) -> Result<TableRequest, ConfigError> {
+    let setting = setting(settings, "table");
+    let problem = format!(
+        "expected auto, a number from 0 to {}, or -1 for user space",
+        TABLES - 1
+    );
+    setting
+        .scalar()
+        .parse()
+        .map_err(|_| bad_scalar(setting, &problem))
+}
+
+fn engines(
+    settings: &Settings,
+    machine: &dyn Machine,
+) -> Result<(EngineChoice, BTreeMap<String, EngineChoice>), ConfigError> {
+    let setting = setting(settings, "engine");
+    let mut general = EngineChoice::default();
+    let mut by_device = BTreeMap::new();
+    for given in &setting.values {
+        let (device, word) = match given.text.rsplit_once(':') {
+            Some((device, word)) => (Some(device), word),
+            None => (None, given.text.as_str()),
+        };
+        let engine: EngineChoice = word.parse().map_err(|_| {
+            let problem = "expected [DEVICE:] and auto, xdp, xdp-generic, tc or null";
+            bad(setting.spec, given, problem)
+        })?;
+        let Some(device) = device else {
+            general = engine;
+            continue;
+        };
+        let devices = machine.devices();
+        if !devices.iter().any(|name| name == device) {
+            let devices = devices.join(", ");
+            let problem = format!("there is no device {device}; devices here: {devices}");
+            return Err(bad(setting.spec, given, &problem));
+        }
+        by_device.insert(device.to_owned(), engine);
+    }
+    Ok((general, by_device))
+}
+
+fn endpoint_learning(settings: &Settings) -> Result<EndpointLearning, ConfigError> {
+    let setting = setting(settings, "endpoint-learning");
+    match setting.scalar().to_ascii_lowercase().as_str() {
+        "off" => Ok(EndpointLearning::Off),
+        "immediate" => Ok(EndpointLearning::Immediate),
+        "delayed" => Ok(EndpointLearning::Delayed),
+        "heuristic" => Ok(EndpointLearning::Heuristic),
+        _ => Err(bad_scalar(
+            setting,
+            "expected delayed, immediate, off or heuristic",
+        )),
+    }
+}

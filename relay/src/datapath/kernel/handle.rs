@@ -1,0 +1,139 @@
+//! The face of the kernel datapath: puts wishes into a queue and wakes the thread that carries them out.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam::channel::{self, Receiver, Sender};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::datapath::{Datapath, Flow, FlowId, FlowReport};
+
+/// What the thread is told.
+pub(super) enum Command {
+    /// See [`Datapath::install`].
+    Install(FlowId, Flow, Arc<FlowReport>),
+    /// See [`Datapath::remove`].
+    Remove(FlowId),
+    /// Bring the reports up to date; the sender is dropped when they are.
+    Refresh(Sender<()>),
+    /// The same for these flows alone.
+    RefreshFlows(Vec<FlowId>, Sender<()>),
+    /// End.
+    Stop,
+}
+
+/// The queue between the callers and the thread.
+pub(super) struct Queue {
+    sender: Sender<Command>,
+    wake: Arc<Wake>,
+}
+
+/// The thread's end of the queue.
+pub(super) struct Inbox {
+    receiver: Receiver<Command>,
+    wake: Arc<Wake>,
+}
+
+struct Wake {
+    event: EventFd,
+    /// Written and not yet read: spares a system call per command.
+    is_set: AtomicBool,
+}
+
+/// Makes a queue.
+///
+/// # Errors
+/// No descriptor to be had.
+pub(super) fn queue() -> std::io::Result<(Queue, Inbox)> {
+    let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+    let wake = Arc::new(Wake {
+        event: EventFd::from_flags(flags)?,
+        is_set: AtomicBool::new(false),
+    });
+    let (sender, receiver) = channel::unbounded();
+    let queue = Queue {
+        sender,
+        wake: wake.clone(),
+    };
+    Ok((queue, Inbox { receiver, wake }))
+}
+
+impl Queue {
+    fn send(&self, command: Command) {
+        // The receiver is gone only after a panic of the thread; then nothing is forwarded any more anyway.
+        let _ = self.sender.send(command);
+        if !self.wake.is_set.swap(true, Ordering::AcqRel) {
+            let _ = self.wake.event.write(1);
+        }
+    }
+}
+
+impl Inbox {
+    /// Readable when there are commands.
+    pub(super) fn descriptor(&self) -> impl AsFd + '_ {
+        self.wake.event.as_fd()
+    }
+
+    /// The next commands, at most `most`.
+    pub(super) fn take(&self, most: usize) -> Vec<Command> {
+        let _ = self.wake.event.read();
+        self.wake.is_set.store(false, Ordering::Release);
+        let commands: Vec<Command> = self.receiver.try_iter().take(most).collect();
+        if commands.len() == most && !self.wake.is_set.swap(true, Ordering::AcqRel) {
+            let _ = self.wake.event.write(1);
+        }
+        commands
+    }
+}
+
+/// The kernel engines of one table.
+pub(super) struct KernelDatapath {
+    queue: Queue,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl KernelDatapath {
+    /// A datapath that `thread` carries out.
+    pub(super) fn new(queue: Queue, thread: JoinHandle<()>) -> Self {
+        Self {
+            queue,
+            thread: Some(thread),
+        }
+    }
+
+    fn await_done(&self, command: impl FnOnce(Sender<()>) -> Command) {
+        let (done, wait) = channel::bounded(0);
+        self.queue.send(command(done));
+        // Ends with an error: the sender is dropped, by the thread when it is done, or with it.
+        let _ = wait.recv();
+    }
+}
+
+impl Datapath for KernelDatapath {
+    fn install(&self, id: FlowId, flow: Flow, report: Arc<FlowReport>) {
+        self.queue.send(Command::Install(id, flow, report));
+    }
+
+    fn remove(&self, id: FlowId) {
+        self.queue.send(Command::Remove(id));
+    }
+
+    fn refresh(&self) {
+        self.await_done(Command::Refresh);
+    }
+
+    fn refresh_flows(&self, flows: &[FlowId]) {
+        self.await_done(|done| Command::RefreshFlows(flows.to_vec(), done));
+    }
+}
+
+impl Drop for KernelDatapath {
+    fn drop(&mut self) {
+        self.queue.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

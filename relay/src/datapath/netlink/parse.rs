@@ -1,0 +1,167 @@
+//! From rtnetlink messages to values.
+
+use std::net::IpAddr;
+
+use super::message::{Message, attributes, u16_at, u32_at, u64_at};
+use super::{Event, Link, Neighbour, Route};
+
+const RTNL_HEADER: usize = 12;
+const LINK_HEADER: usize = 16;
+const ADDRESS_HEADER: usize = 8;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_STATS64: u16 = 23;
+const IFLA_INFO_KIND: u16 = 1;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_METRICS: u16 = 8;
+const RTA_VIA: u16 = 18;
+const RTAX_MTU: u16 = 2;
+const RTAX_HOPLIMIT: u16 = 10;
+const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
+const ARPHRD_ETHER: u16 = 1;
+const IFF_LOWER_UP: u32 = 1 << 16;
+
+/// What a watched or dumped message says; `None` if it is none of our business.
+pub(super) fn event(message: &Message<'_>) -> Option<Event> {
+    match message.kind {
+        libc::RTM_NEWLINK => link(message.payload).map(|(index, link, _)| Event::Link(index, link)),
+        libc::RTM_DELLINK => link(message.payload).map(|(index, _, _)| Event::LinkGone(index)),
+        libc::RTM_NEWADDR => address(message.payload).map(|(index, a)| Event::Address(index, a)),
+        libc::RTM_DELADDR => {
+            address(message.payload).map(|(index, a)| Event::AddressGone(index, a))
+        }
+        libc::RTM_NEWNEIGH => neighbour(message.payload)
+            .map(|(index, address, n)| Event::Neighbour(index, address, Some(n))),
+        libc::RTM_DELNEIGH => neighbour(message.payload)
+            .map(|(index, address, _)| Event::Neighbour(index, address, None)),
+        libc::RTM_NEWROUTE | libc::RTM_DELROUTE | libc::RTM_NEWRULE | libc::RTM_DELRULE => {
+            Some(Event::Routes)
+        }
+        _ => None,
+    }
+}
+
+/// A link message: index, link and packets sent. Bridge port messages (another family) are not links.
+pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
+    let family = *payload.first()?;
+    if family != libc::AF_UNSPEC as u8 {
+        return None;
+    }
+    let hardware = u16_at(payload, 2)?;
+    let index = u32_at(payload, 4)?;
+    let flags = u32_at(payload, 8)?;
+    let up = libc::IFF_UP as u32 | IFF_LOWER_UP;
+    let mut link = Link {
+        up: flags & up == up,
+        loopback: flags & libc::IFF_LOOPBACK as u32 != 0,
+        ..Link::default()
+    };
+    let mut sent = 0;
+    for (kind, value) in attributes(payload.get(LINK_HEADER..)?) {
+        match kind {
+            IFLA_ADDRESS if hardware == ARPHRD_ETHER => link.mac = value.try_into().ok(),
+            IFLA_IFNAME => link.name = text(value),
+            IFLA_MTU => link.mtu = u32_at(value, 0)?,
+            IFLA_LINKINFO => {
+                link.kind = attributes(value)
+                    .find(|(kind, _)| *kind == IFLA_INFO_KIND)
+                    .map(|(_, value)| text(value));
+            }
+            IFLA_STATS64 => sent = u64_at(value, 8)?,
+            _ => {}
+        }
+    }
+    Some((index, link, sent))
+}
+
+/// A route message, as `RTM_GETROUTE` for one destination is answered.
+pub(super) fn route(payload: &[u8]) -> Option<Route> {
+    match *payload.get(7)? {
+        RTN_UNICAST => {}
+        RTN_LOCAL => return Some(Route::Local),
+        _ => return Some(Route::Unusable),
+    }
+    let (mut ifindex, mut destination, mut gateway) = (None, None, None);
+    let (mut mtu, mut hop_limit) = (None, None);
+    for (kind, value) in attributes(payload.get(RTNL_HEADER..)?) {
+        match kind {
+            RTA_DST => destination = ip(value),
+            RTA_OIF => ifindex = u32_at(value, 0),
+            RTA_GATEWAY => gateway = ip(value),
+            // A gateway of the other family: its family, then its address.
+            RTA_VIA => gateway = ip(value.get(2..)?),
+            RTA_METRICS => {
+                for (metric, value) in attributes(value) {
+                    match metric {
+                        RTAX_MTU => mtu = u32_at(value, 0),
+                        RTAX_HOPLIMIT => hop_limit = u32_at(value, 0).map(|hops| hops as u8),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(Route::Unicast {
+        ifindex: ifindex?,
+        neighbour: gateway.or(destination)?,
+        mtu,
+        hop_limit: hop_limit.filter(|hops| *hops > 0),
+    })
+}
+
+fn address(payload: &[u8]) -> Option<(u32, IpAddr)> {
+    let index = u32_at(payload, 4)?;
+    let (mut local, mut address) = (None, None);
+    for (kind, value) in attributes(payload.get(ADDRESS_HEADER..)?) {
+        match kind {
+            IFA_LOCAL => local = ip(value),
+            IFA_ADDRESS => address = ip(value),
+            _ => {}
+        }
+    }
+    // On point-to-point links IFA_ADDRESS is the peer.
+    Some((index, local.or(address)?))
+}
+
+fn neighbour(payload: &[u8]) -> Option<(u32, IpAddr, Neighbour)> {
+    // Not the forwarding entries of bridges and tunnels.
+    if ![libc::AF_INET as u8, libc::AF_INET6 as u8].contains(payload.first()?) {
+        return None;
+    }
+    let index = u32_at(payload, 4)?;
+    let state = u16_at(payload, 8)?;
+    let (mut address, mut mac) = (None, None);
+    for (kind, value) in attributes(payload.get(RTNL_HEADER..)?) {
+        match kind {
+            NDA_DST => address = ip(value),
+            NDA_LLADDR => mac = value.try_into().ok(),
+            _ => {}
+        }
+    }
+    Some((index, address?, Neighbour { mac, state }))
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        _ => None,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .trim_end_matches('\0')
+        .to_owned()
+}

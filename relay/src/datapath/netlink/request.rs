@@ -1,0 +1,184 @@
+//! Questions to the kernel, answered at once.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::message::{Message, Request, messages, u32_at};
+use super::{Event, Route, parse};
+
+const NLMSG_ERROR: u16 = libc::NLMSG_ERROR as u16;
+const NLMSG_DONE: u16 = libc::NLMSG_DONE as u16;
+const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
+const RTA_OIF: u16 = 4;
+const NDA_DST: u16 = 1;
+const NTF_USE: u8 = 1;
+/// No answer is longer: the kernel cuts dumps into parts of at most 32 KiB.
+const BUFFER: usize = 64 * 1024;
+
+/// A socket for requests.
+pub(crate) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl Netlink {
+    /// Opens a socket in the thread's network namespace.
+    ///
+    /// # Errors
+    /// No socket to be had.
+    pub(crate) fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        // The kernel answers while the request is sent; the limit is for answers that got lost.
+        let limit = nix::sys::time::TimeVal::new(2, 0);
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &limit)?;
+        Ok(Self {
+            socket,
+            sequence: 0,
+            buffer: Vec::with_capacity(BUFFER),
+        })
+    }
+
+    /// All links, addresses and neighbours.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn dump(&mut self) -> io::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        for (kind, body) in [
+            (libc::RTM_GETLINK, vec![0; 16]),
+            (libc::RTM_GETADDR, vec![0; 8]),
+            (libc::RTM_GETNEIGH, vec![0; 12]),
+        ] {
+            let request = Request::new(kind, libc::NLM_F_DUMP as u16, &body);
+            self.ask(request, |message| events.extend(parse::event(message)))?;
+        }
+        Ok(events)
+    }
+
+    /// The route from `from` to `to`; through the device `oif` if not 0.
+    ///
+    /// # Errors
+    /// What the kernel says; ENETUNREACH: no route.
+    pub(crate) fn route(&mut self, to: IpAddr, from: IpAddr, oif: u32) -> io::Result<Route> {
+        let (family, to, from) = match (to, from) {
+            (IpAddr::V4(to), IpAddr::V4(from)) => {
+                (libc::AF_INET, to.octets().to_vec(), from.octets().to_vec())
+            }
+            (IpAddr::V6(to), IpAddr::V6(from)) => {
+                (libc::AF_INET6, to.octets().to_vec(), from.octets().to_vec())
+            }
+            _ => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let bits = (to.len() * 8) as u8;
+        let mut body = [0; 12];
+        body[..3].copy_from_slice(&[family as u8, bits, bits]);
+        let mut request = Request::new(libc::RTM_GETROUTE, 0, &body)
+            .attribute(RTA_DST, &to)
+            .attribute(RTA_SRC, &from);
+        if oif != 0 {
+            request = request.attribute(RTA_OIF, &oif.to_ne_bytes());
+        }
+        let mut route = None;
+        self.ask(request, |message| {
+            if message.kind == libc::RTM_NEWROUTE {
+                route = parse::route(message.payload);
+            }
+        })?;
+        route.ok_or_else(|| io::ErrorKind::NetworkUnreachable.into())
+    }
+
+    /// Packets the device has sent, as it counts them itself.
+    ///
+    /// # Errors
+    /// What the kernel says; ENODEV: gone.
+    pub(crate) fn packets_sent(&mut self, ifindex: u32) -> io::Result<u64> {
+        let mut body = [0; 16];
+        body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        let mut sent = 0;
+        self.ask(Request::new(libc::RTM_GETLINK, 0, &body), |message| {
+            if let Some((_, _, packets)) = parse::link(message.payload) {
+                sent = packets;
+            }
+        })?;
+        Ok(sent)
+    }
+
+    /// Tells the kernel that a neighbour is in use, as a packet sent to it would: it resolves the address, or confirms
+    /// it once it has gone stale.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn use_neighbour(&mut self, ifindex: u32, address: IpAddr) -> io::Result<()> {
+        let (family, address) = match address {
+            IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
+            IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
+        };
+        let mut body = [0; 12];
+        body[0] = family as u8;
+        body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        body[10] = NTF_USE;
+        let flags = (libc::NLM_F_CREATE | libc::NLM_F_ACK) as u16;
+        let request = Request::new(libc::RTM_NEWNEIGH, flags, &body).attribute(NDA_DST, &address);
+        self.ask(request, |_| {})
+    }
+
+    /// Removes every ingress classifier of `priority` from a device's clsact qdisc.
+    ///
+    /// # Errors
+    /// What the kernel says; ENOENT or EINVAL: there was none.
+    pub(crate) fn remove_ingress_filters(&mut self, ifindex: u32, priority: u16) -> io::Result<()> {
+        const CLSACT_INGRESS: u32 = 0xffff_fff2;
+        let protocol = (libc::ETH_P_ALL as u16).to_be();
+        let info = u32::from(priority) << 16 | u32::from(protocol);
+        let mut body = [0; 20];
+        body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        body[12..16].copy_from_slice(&CLSACT_INGRESS.to_ne_bytes());
+        body[16..20].copy_from_slice(&info.to_ne_bytes());
+        let request = Request::new(libc::RTM_DELTFILTER, libc::NLM_F_ACK as u16, &body);
+        self.ask(request, |_| {})
+    }
+
+    /// Sends one request and hands every message of its answer to `each`.
+    fn ask(&mut self, request: Request, mut each: impl FnMut(&Message<'_>)) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let is_dump = request.is_dump();
+        self.socket.send(&request.finish(self.sequence), 0)?;
+        loop {
+            self.buffer.clear();
+            self.socket.recv(&mut self.buffer, 0)?;
+            for message in messages(&self.buffer) {
+                // What is left of an answer that took too long.
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                match message.kind {
+                    NLMSG_DONE => return Ok(()),
+                    NLMSG_ERROR => {
+                        let code = u32_at(message.payload, 0).unwrap_or(0) as i32;
+                        return match code {
+                            0 => Ok(()),
+                            code => Err(io::Error::from_raw_os_error(-code)),
+                        };
+                    }
+                    _ => each(&message),
+                }
+                if !is_dump {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Netlink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Netlink({})", self.socket.as_raw_fd())
+    }
+}

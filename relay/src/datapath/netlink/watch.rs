@@ -1,0 +1,83 @@
+//! What changes on this machine, as it changes.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rtnetlink::sys::{Socket, protocols::NETLINK_ROUTE};
+
+use super::message::messages;
+use super::{Event, parse};
+
+const GROUPS: [u32; 8] = [
+    libc::RTNLGRP_LINK,
+    libc::RTNLGRP_NEIGH,
+    libc::RTNLGRP_IPV4_IFADDR,
+    libc::RTNLGRP_IPV6_IFADDR,
+    libc::RTNLGRP_IPV4_ROUTE,
+    libc::RTNLGRP_IPV6_ROUTE,
+    libc::RTNLGRP_IPV4_RULE,
+    libc::RTNLGRP_IPV6_RULE,
+];
+
+/// Room for bursts: a full routing table re-learned, a network's neighbours flushed.
+const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// A socket subscribed to links, neighbours, addresses, routes and rules.
+pub(crate) struct Watch {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Watch {
+    /// Subscribes in the thread's network namespace.
+    ///
+    /// # Errors
+    /// No socket to be had.
+    pub(crate) fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        let force = nix::sys::socket::sockopt::RcvBufForce;
+        if nix::sys::socket::setsockopt(&socket, force, &RECEIVE_BUFFER).is_err() {
+            socket.set_rx_buf_sz(RECEIVE_BUFFER as libc::c_int)?;
+        }
+        for group in GROUPS {
+            socket.add_membership(group)?;
+        }
+        Ok(Self {
+            socket,
+            buffer: Vec::with_capacity(64 * 1024),
+        })
+    }
+
+    /// Everything that has happened since the last call; never waits.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            self.buffer.clear();
+            match self.socket.recv(&mut self.buffer, 0) {
+                Ok(_) => events.extend(messages(&self.buffer).filter_map(|m| parse::event(&m))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return events,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // ENOBUFS: the kernel dropped events that we were too slow for.
+                    tracing::debug!(%error, "netlink events lost");
+                    events.push(Event::Lost);
+                    return events;
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}

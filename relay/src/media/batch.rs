@@ -1,0 +1,202 @@
+//! Datagrams in batches: one system call receives or sends up to [`BATCH`] of them, into buffers made once.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd;
+
+/// Datagrams per system call; a [`Mask`] has one bit for each.
+pub(crate) const BATCH: usize = 32;
+
+/// Some of a batch's datagrams: bit N is datagram N.
+pub(crate) type Mask = u32;
+
+/// Room for the largest UDP payload, and an offset that keeps datagrams of a batch out of each other's cache sets.
+const STRIDE: usize = 65_536 + 192;
+
+/// Received datagrams and everything needed to pass them on.
+pub(crate) struct Batch {
+    payloads: Vec<u8>,
+    sources: Vec<libc::sockaddr_storage>,
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+    out_vectors: Vec<libc::iovec>,
+    out_headers: Vec<libc::mmsghdr>,
+    lengths: [usize; BATCH],
+    /// Headers that the last receive wrote to.
+    used: usize,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        // SAFETY: these C structs are plain integers and pointers, for which all-zero is a valid value.
+        let (source, header) = unsafe {
+            (
+                std::mem::zeroed::<libc::sockaddr_storage>(),
+                std::mem::zeroed::<libc::mmsghdr>(),
+            )
+        };
+        let vector = libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        };
+        Self {
+            payloads: vec![0; BATCH * STRIDE],
+            sources: vec![source; BATCH],
+            vectors: vec![vector; BATCH],
+            headers: vec![header; BATCH],
+            out_vectors: vec![vector; BATCH],
+            out_headers: vec![header; BATCH],
+            lengths: [0; BATCH],
+            used: BATCH,
+        }
+    }
+
+    /// Receives what waits at `socket`, at most [`BATCH`] datagrams; 0 if nothing does, or the socket had an error to
+    /// report (an ICMP message), which is thereby cleared.
+    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> usize {
+        for index in 0..self.used {
+            let vector = &mut self.vectors[index];
+            vector.iov_base = self.payloads[index * STRIDE..].as_mut_ptr().cast();
+            vector.iov_len = STRIDE;
+            let header = &mut self.headers[index].msg_hdr;
+            header.msg_name = (&raw mut self.sources[index]).cast();
+            header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_iov = &raw mut self.vectors[index];
+            header.msg_iovlen = 1;
+        }
+        // SAFETY: every header (the first receive fills all of them in) points to one iovec, one source address and one
+        // stretch of `payloads`, all in vectors that `self` owns and never grows; stretches are disjoint and as long as said.
+        let received = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                BATCH as libc::c_uint,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
+        self.used = usize::try_from(received).unwrap_or(0);
+        for index in 0..self.used {
+            self.lengths[index] = self.headers[index].msg_len as usize;
+        }
+        self.used
+    }
+
+    /// Datagram `index` of the last receive.
+    pub(crate) fn payload(&self, index: usize) -> &[u8] {
+        &self.payloads[index * STRIDE..index * STRIDE + self.lengths[index]]
+    }
+
+    /// Where datagram `index` came from.
+    pub(crate) fn source(&self, index: usize) -> Option<SocketAddr> {
+        from_c(&self.sources[index])
+    }
+
+    /// Sends the chosen datagrams through `socket`; returns those that could not be sent. An error concerns one
+    /// datagram, the rest go on.
+    pub(crate) fn send(&mut self, socket: &UdpSocket, to: SocketAddr, chosen: Mask) -> Mask {
+        let name = socket2::SockAddr::from(to);
+        let mut order = [0_u8; BATCH];
+        let mut count = 0;
+        for index in (0..BATCH).filter(|index| chosen & (1 << index) != 0) {
+            order[count] = index as u8;
+            let vector = &mut self.out_vectors[count];
+            vector.iov_base = self.payloads[index * STRIDE..].as_mut_ptr().cast();
+            vector.iov_len = self.lengths[index];
+            let header = &mut self.out_headers[count].msg_hdr;
+            header.msg_name = name.as_ptr().cast_mut().cast();
+            header.msg_namelen = name.len();
+            header.msg_iov = &raw mut self.out_vectors[count];
+            header.msg_iovlen = 1;
+            count += 1;
+        }
+        let mut failed = 0;
+        let mut done = 0;
+        while done < count {
+            // SAFETY: the headers from `done` to `count` point to the one address `name` and to iovecs within `payloads`,
+            // all alive for the call; the kernel only reads them, but for each header's own length field.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    self.out_headers[done..].as_mut_ptr(),
+                    (count - done) as libc::c_uint,
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            match usize::try_from(sent) {
+                Ok(sent) => done += sent.max(1),
+                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    failed |= 1 << order[done];
+                    done += 1;
+                }
+            }
+        }
+        failed
+    }
+}
+
+fn from_c(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let storage: *const libc::sockaddr_storage = storage;
+    // SAFETY: `sockaddr_storage` is large enough and aligned for every address family, and the family says which was
+    // written.
+    unsafe {
+        match i32::from((*storage).ss_family) {
+            libc::AF_INET => {
+                let v4 = &*storage.cast::<libc::sockaddr_in>();
+                let address = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+                Some(SocketAddrV4::new(address, u16::from_be(v4.sin_port)).into())
+            }
+            libc::AF_INET6 => {
+                let v6 = &*storage.cast::<libc::sockaddr_in6>();
+                let address = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+                let port = u16::from_be(v6.sin6_port);
+                Some(SocketAddrV6::new(address, port, 0, v6.sin6_scope_id).into())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(address: &str) -> (UdpSocket, SocketAddr) {
+        let socket = UdpSocket::bind((address, 0)).unwrap();
+        let local = socket.local_addr().unwrap();
+        (socket, local)
+    }
+
+    #[test]
+    fn what_was_received_can_be_sent_on_unchanged() {
+        for address in ["127.0.0.1", "::1"] {
+            let ((sender, from), (relay, relay_address)) = (socket(address), socket(address));
+            let (receiver, to) = socket(address);
+            for payload in [&b"one"[..], b"", &[7; 9000]] {
+                sender.send_to(payload, relay_address).unwrap();
+            }
+            let mut batch = Batch::new();
+            assert_eq!(batch.receive(&relay), 3);
+            assert_eq!(batch.source(2), Some(from));
+            assert_eq!(batch.send(&relay, to, 0b101), 0);
+            let mut buffer = [0; 65_536];
+            assert_eq!(receiver.recv_from(&mut buffer).unwrap(), (3, relay_address));
+            assert_eq!(&buffer[..3], b"one");
+            assert_eq!(receiver.recv(&mut buffer).unwrap(), 9000);
+            assert_eq!(batch.receive(&relay), 0, "nothing waits");
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_cannot_be_sent_is_told_and_does_not_hold_up_the_others() {
+        let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        for _ in 0..2 {
+            sender.send_to(b"x", relay_address).unwrap();
+        }
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive(&relay), 2);
+        let other_family = "[::1]:9".parse().unwrap();
+        assert_eq!(batch.send(&relay, other_family, 0b11), 0b11);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a stream's worker counts and everybody may read: plain atomics with one writer, no lock for packets.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::reception::{Reception, merge};
+use crate::datapath::{FlowReport, FlowState};
+use crate::plan::{SsrcView, StreamView};
+
+/// SSRCs measured per stream; a further one takes the place of the one not heard for longest.
+pub(crate) const SSRCS: usize = 4;
+
+/// The counters of one stream. Only its worker writes them.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) packets: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) last_ms: AtomicU64,
+    pub(crate) confirmed: AtomicBool,
+    /// Written when it changes, not per packet.
+    endpoint: Mutex<Option<SocketAddr>>,
+    ssrcs: [SsrcCell; SSRCS],
+    /// What the engine reports about the stream's flow.
+    pub(crate) report: Arc<FlowReport>,
+}
+
+#[derive(Debug, Default)]
+struct SsrcCell {
+    ssrc: AtomicU32,
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    highest: AtomicU32,
+    timestamp: AtomicU32,
+    lost: AtomicU32,
+    jitter: AtomicU32,
+    interleaved: AtomicU64,
+}
+
+/// Adds to a counter that only this thread writes: cheaper than an atomic addition.
+pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
+}
+
+impl Counters {
+    pub(crate) fn set_endpoint(&self, endpoint: Option<SocketAddr>) {
+        *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
+    }
+
+    /// Publishes what was measured for SSRC number `index`.
+    pub(crate) fn publish(&self, index: usize, reception: &Reception) {
+        let Some(cell) = self.ssrcs.get(index) else {
+            return;
+        };
+        cell.ssrc.store(reception.ssrc, Relaxed);
+        cell.packets.store(reception.packets, Relaxed);
+        cell.bytes.store(reception.bytes, Relaxed);
+        cell.highest.store(reception.highest, Relaxed);
+        cell.timestamp.store(reception.last_timestamp, Relaxed);
+        cell.lost.store(reception.lost(), Relaxed);
+        cell.jitter.store(reception.jitter(), Relaxed);
+        cell.interleaved.store(reception.interleaved, Relaxed);
+    }
+
+    /// User space and kernel together.
+    pub(crate) fn view(&self) -> StreamView {
+        let report = &self.report;
+        StreamView {
+            user_packets: self.packets.load(Relaxed),
+            user_bytes: self.bytes.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            kernel_packets: report.packets(),
+            kernel_bytes: report.bytes(),
+            last_user_ms: self.last_ms.load(Relaxed),
+            last_kernel_ms: report.last_packet_ms(),
+            confirmed: self.confirmed.load(Relaxed),
+            endpoint: *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner),
+            kernel_reason: match report.state() {
+                FlowState::Kernel => None,
+                FlowState::UserSpace(reason) => Some(reason.text()),
+            },
+            ssrcs: self.ssrc_views(),
+        }
+    }
+
+    fn ssrc_views(&self) -> Vec<SsrcView> {
+        let kernel = self.report.ssrcs();
+        let mut views: Vec<SsrcView> = self
+            .ssrcs
+            .iter()
+            .filter(|cell| cell.packets.load(Relaxed) > 0)
+            .map(|cell| {
+                let (measured, interleaved) = cell.read();
+                match kernel.iter().find(|k| k.ssrc == measured.ssrc) {
+                    Some(k) => merge(measured, interleaved, k),
+                    None => measured,
+                }
+            })
+            .collect();
+        for counted in kernel.iter().filter(|k| k.packets > 0) {
+            if !views.iter().any(|view| view.ssrc == counted.ssrc) {
+                views.push(SsrcView {
+                    ssrc: counted.ssrc,
+                    packets: counted.packets,
+                    highest_sequence: counted.highest_sequence,
+                    lost: counted.lost,
+                    jitter: counted.jitter,
+                    ..SsrcView::default()
+                });
+            }
+        }
+        views
+    }
+}
+
+impl SsrcCell {
+    fn read(&self) -> (SsrcView, u64) {
+        let view = SsrcView {
+            ssrc: self.ssrc.load(Relaxed),
+            packets: self.packets.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            highest_sequence: self.highest.load(Relaxed),
+            last_timestamp: self.timestamp.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            jitter: self.jitter.load(Relaxed),
+        };
+        (view, self.interleaved.load(Relaxed))
+    }
+}

@@ -1,0 +1,294 @@
+//! When a stream's packets are handed to the kernel, and as what flow. Values in, a step out.
+
+use std::net::SocketAddr;
+
+use crate::datapath::{Flow, PayloadTypes, Reason, SsrcFilter};
+use crate::plan::{Component, EndpointLearning, StreamPlan};
+
+/// A flow that packets want changed is changed at most this often, ms; signalling is not held up.
+const INTERVAL_MS: u64 = 100;
+
+/// Where a sink's packets leave from and go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: Option<SocketAddr>,
+    pub(crate) tos: u8,
+}
+
+/// What is known of a stream's source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    /// The confirmed source.
+    pub(crate) source: Option<SocketAddr>,
+    /// Its SSRCs; `None` if they were too many to be told apart.
+    pub(crate) ssrcs: Option<&'a [u32]>,
+}
+
+/// The flow that a stream should have in the kernel, or why it has none.
+pub(crate) fn wanted(
+    local: SocketAddr,
+    plan: &StreamPlan,
+    sender: Sender<'_>,
+    exit: Option<Exit>,
+) -> Result<Flow, Reason> {
+    if plan.component != Component::Rtp || plan.payload_types == PayloadTypes::NONE {
+        return Err(Reason::NotRtp);
+    }
+    match plan.sinks.len() {
+        0 => return Err(Reason::NoReceiver),
+        1 => {}
+        _ => return Err(Reason::SeveralReceivers),
+    }
+    let exit = exit.ok_or(Reason::NoReceiver)?;
+    let to = exit
+        .to
+        .filter(|to| to.is_ipv4() == exit.from.is_ipv4())
+        .ok_or(Reason::NoReceiver)?;
+    let source = sender
+        .source
+        .filter(|source| source.is_ipv4() == local.is_ipv4())
+        .ok_or(Reason::SourceNotConfirmed)?;
+    let ssrcs = match sender.ssrcs {
+        _ if plan.learning == EndpointLearning::Off => SsrcFilter::Any,
+        None => SsrcFilter::Any,
+        Some([]) => return Err(Reason::NotRtp),
+        Some(known) => SsrcFilter::Known(known.to_vec()),
+    };
+    Ok(Flow {
+        local,
+        source,
+        from: exit.from,
+        to,
+        tos: exit.tos,
+        payload_types: plan.payload_types,
+        ssrcs,
+        clock_rate: plan.clock_rate,
+    })
+}
+
+/// What is to be done at the datapath.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing.
+    Keep,
+    /// Install or replace.
+    Install(Flow),
+    /// Take back.
+    Remove,
+}
+
+/// What a stream has in the kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Handoff {
+    installed: Option<Box<Flow>>,
+    not_before_ms: u64,
+}
+
+impl Handoff {
+    /// The kernel has been asked to forward.
+    pub(crate) fn is_installed(&self) -> bool {
+        self.installed.is_some()
+    }
+
+    /// The next step towards `wanted`, and when to ask again if it is not the last. Changes that packets brought about
+    /// are bound in rate, those that signalling did (`signalled`) are not.
+    pub(crate) fn step(
+        &mut self,
+        wanted: Option<Flow>,
+        signalled: bool,
+        now_ms: u64,
+    ) -> (Step, Option<u64>) {
+        if self.installed.as_deref() == wanted.as_ref() {
+            return (Step::Keep, None);
+        }
+        let Some(flow) = wanted else {
+            self.installed = None;
+            return (Step::Remove, None);
+        };
+        if signalled || now_ms >= self.not_before_ms {
+            self.not_before_ms = now_ms + INTERVAL_MS;
+            self.installed = Some(Box::new(flow.clone()));
+            return (Step::Install(flow), None);
+        }
+        let later = Some(self.not_before_ms);
+        match &self.installed {
+            Some(installed) if !leads_the_same_way(installed, &flow) => {
+                self.installed = None;
+                (Step::Remove, later)
+            }
+            _ => (Step::Keep, later),
+        }
+    }
+}
+
+/// What `old` forwards is forwarded rightly by `new`'s lights, too.
+fn leads_the_same_way(old: &Flow, new: &Flow) -> bool {
+    (old.source, old.from, old.to) == (new.source, new.from, new.to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::StreamId;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn plan() -> StreamPlan {
+        StreamPlan {
+            component: Component::Rtp,
+            endpoint: Some(at("192.0.2.1:5000")),
+            public: true,
+            signalled: 1,
+            learning: EndpointLearning::Heuristic,
+            strict_source: false,
+            media_handover: false,
+            asymmetric: false,
+            sinks: vec![StreamId(2)],
+            rtcp_sinks: vec![],
+            payload_types: PayloadTypes(1),
+            clock_rate: 8000,
+            tos: 0,
+        }
+    }
+
+    fn exit() -> Exit {
+        Exit {
+            from: at("10.0.0.1:30002"),
+            to: Some(at("198.51.100.1:7000")),
+            tos: 0xb8,
+        }
+    }
+
+    fn ask(plan: &StreamPlan, source: Option<&str>, exit: Option<Exit>) -> Result<Flow, Reason> {
+        let sender = Sender {
+            source: source.map(at),
+            ssrcs: Some(&[7]),
+        };
+        wanted(at("10.0.0.1:30000"), plan, sender, exit)
+    }
+
+    const SOURCE: Option<&str> = Some("192.0.2.1:5000");
+
+    #[test]
+    fn a_confirmed_stream_with_one_receiver_becomes_a_flow() {
+        let flow = ask(&plan(), SOURCE, Some(exit())).unwrap();
+        let expected = Flow {
+            local: at("10.0.0.1:30000"),
+            source: at("192.0.2.1:5000"),
+            from: at("10.0.0.1:30002"),
+            to: at("198.51.100.1:7000"),
+            tos: 0xb8,
+            payload_types: PayloadTypes(1),
+            ssrcs: SsrcFilter::Known(vec![7]),
+            clock_rate: 8000,
+        };
+        assert_eq!(flow, expected);
+    }
+
+    #[test]
+    fn every_other_stream_says_why_not() {
+        let rtcp = StreamPlan {
+            component: Component::Rtcp,
+            ..plan()
+        };
+        let t38 = StreamPlan {
+            payload_types: PayloadTypes::NONE,
+            ..plan()
+        };
+        let held = StreamPlan {
+            sinks: vec![],
+            ..plan()
+        };
+        let forked = StreamPlan {
+            sinks: vec![StreamId(2), StreamId(4)],
+            ..plan()
+        };
+        let unanswered = Exit { to: None, ..exit() };
+        let other_family = Exit {
+            to: Some(at("[2001:db8::1]:7000")),
+            ..exit()
+        };
+        for (plan, source, exit, reason) in [
+            (rtcp, SOURCE, Some(exit()), Reason::NotRtp),
+            (t38, SOURCE, Some(exit()), Reason::NotRtp),
+            (held, SOURCE, None, Reason::NoReceiver),
+            (forked, SOURCE, Some(exit()), Reason::SeveralReceivers),
+            (plan(), SOURCE, Some(unanswered), Reason::NoReceiver),
+            (plan(), SOURCE, Some(other_family), Reason::NoReceiver),
+            (plan(), SOURCE, None, Reason::NoReceiver),
+            (plan(), None, Some(exit()), Reason::SourceNotConfirmed),
+            (
+                plan(),
+                Some("[::1]:1"),
+                Some(exit()),
+                Reason::SourceNotConfirmed,
+            ),
+        ] {
+            assert_eq!(ask(&plan, source, exit), Err(reason));
+        }
+    }
+
+    #[test]
+    fn the_ssrcs_that_pass_are_those_of_the_source() {
+        let local = at("10.0.0.1:30000");
+        let ask = |plan: &StreamPlan, ssrcs| {
+            let source = SOURCE.map(at);
+            wanted(local, plan, Sender { source, ssrcs }, Some(exit())).map(|flow| flow.ssrcs)
+        };
+        let off = StreamPlan {
+            learning: EndpointLearning::Off,
+            ..plan()
+        };
+        assert_eq!(
+            ask(&plan(), Some(&[7, 9])),
+            Ok(SsrcFilter::Known(vec![7, 9]))
+        );
+        assert_eq!(ask(&plan(), None), Ok(SsrcFilter::Any), "too many");
+        assert_eq!(ask(&plan(), Some(&[])), Err(Reason::NotRtp), "none yet");
+        assert_eq!(ask(&off, Some(&[])), Ok(SsrcFilter::Any), "not learned");
+    }
+
+    #[test]
+    fn an_equal_flow_is_left_where_it_is() {
+        let mut handoff = Handoff::default();
+        let flow = ask(&plan(), SOURCE, Some(exit())).unwrap();
+        let (first, _) = handoff.step(Some(flow.clone()), false, 0);
+        assert_eq!(first, Step::Install(flow.clone()));
+        assert_eq!(handoff.step(Some(flow), true, 500), (Step::Keep, None));
+    }
+
+    #[test]
+    fn packets_change_a_flow_at_a_bounded_rate_and_signalling_at_once() {
+        let mut handoff = Handoff::default();
+        let flow = ask(&plan(), SOURCE, Some(exit())).unwrap();
+        let more = Flow {
+            ssrcs: SsrcFilter::Known(vec![7, 8]),
+            ..flow.clone()
+        };
+        handoff.step(Some(flow.clone()), false, 0);
+        let held_up = handoff.step(Some(more.clone()), false, 10);
+        assert_eq!(held_up, (Step::Keep, Some(INTERVAL_MS)));
+        let (late, _) = handoff.step(Some(more), false, INTERVAL_MS);
+        assert!(matches!(late, Step::Install(_)));
+        let (signalled, _) = handoff.step(Some(flow), true, INTERVAL_MS + 1);
+        assert!(matches!(signalled, Step::Install(_)));
+    }
+
+    #[test]
+    fn a_flow_that_leads_elsewhere_is_taken_back_even_if_the_new_one_must_wait() {
+        let mut handoff = Handoff::default();
+        let flow = ask(&plan(), SOURCE, Some(exit())).unwrap();
+        handoff.step(Some(flow.clone()), false, 0);
+        let moved = Flow {
+            to: at("198.51.100.1:7777"),
+            ..flow
+        };
+        let step = handoff.step(Some(moved), false, 10);
+        assert_eq!(step, (Step::Remove, Some(INTERVAL_MS)));
+        assert!(!handoff.is_installed());
+        assert_eq!(handoff.step(None, false, 20), (Step::Keep, None));
+    }
+}

@@ -1,0 +1,309 @@
+//! Which source a stream belongs to, and where it is sent: endpoint learning, strict source and media handover.
+//!
+//! Values and a clock in, a verdict out. What comes of every case is tabled in `docs/endpoint-learning.md`; the tests
+//! read that table.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use crate::plan::{EndpointLearning, StreamPlan};
+
+/// How long after signalling `delayed` and `heuristic` wait before they commit, ms.
+pub const WINDOW_MS: u64 = 3000;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is passed on.
+    Forward,
+    /// Strict source: it is dropped and counted as an error.
+    Refuse,
+}
+
+/// A packet as learning sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// RTCP on an RTP port: forwarded like any other, but no evidence of where RTP comes from.
+    pub stray_rtcp: bool,
+    /// Now, ms.
+    pub now_ms: u64,
+    /// When the kernel last forwarded a packet of this stream's flow, as far as is known, ms; 0 never.
+    pub kernel_ms: u64,
+}
+
+/// The learning state of one stream.
+#[derive(Clone, Debug)]
+pub struct Learning {
+    mode: EndpointLearning,
+    strict_source: bool,
+    media_handover: bool,
+    asymmetric: bool,
+    public: bool,
+    /// What SDP said.
+    announced: Option<SocketAddr>,
+    signalled: u64,
+    signalled_ms: u64,
+    send_to: Option<SocketAddr>,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Candidates by rank: 0 the announced address and port, 1 its address, 2 its port, 3 neither.
+    Learning([Option<SocketAddr>; 4]),
+    Confirmed(SocketAddr),
+    /// Confirmed before the latest signalling, which said nothing new about the stream: it goes on, in the kernel too,
+    /// until another source contests it.
+    Kept {
+        source: SocketAddr,
+        /// It was heard since.
+        heard: bool,
+    },
+}
+
+impl Learning {
+    /// The state of a stream that opens with `plan`.
+    #[must_use]
+    pub fn new(plan: &StreamPlan, now_ms: u64) -> Self {
+        let mut new = Self {
+            mode: plan.learning,
+            strict_source: plan.strict_source,
+            media_handover: plan.media_handover,
+            asymmetric: plan.asymmetric,
+            public: plan.public,
+            announced: plan.endpoint,
+            signalled: plan.signalled,
+            signalled_ms: now_ms,
+            send_to: None,
+            state: State::Learning([None; 4]),
+        };
+        new.restart();
+        new
+    }
+
+    /// Takes over what `plan` says now. A new announced endpoint, mode or publicness begins anew; mere signalling
+    /// restarts the window and leaves a confirmed source until another one shows up.
+    pub fn update(&mut self, plan: &StreamPlan, now_ms: u64) {
+        let moved = self.announced != plan.endpoint;
+        let changed = self.mode != plan.learning
+            || self.asymmetric != plan.asymmetric
+            || self.public != plan.public;
+        let signalled = self.signalled != plan.signalled;
+        let source = self.source();
+
+        self.mode = plan.learning;
+        self.strict_source = plan.strict_source;
+        self.media_handover = plan.media_handover;
+        self.asymmetric = plan.asymmetric;
+        self.public = plan.public;
+        self.announced = plan.endpoint;
+        self.signalled = plan.signalled;
+        if moved || changed || signalled {
+            self.signalled_ms = now_ms;
+        }
+
+        let announces_what_was_learned = moved && source.is_some() && source == plan.endpoint;
+        if announces_what_was_learned && !changed {
+            self.send_to = plan.endpoint;
+        } else if moved || changed {
+            return self.restart();
+        }
+        if (signalled || moved) && self.mode != EndpointLearning::Off {
+            self.state = match source {
+                Some(source) => State::Kept {
+                    source,
+                    heard: false,
+                },
+                None => State::Learning([None; 4]),
+            };
+        }
+    }
+
+    /// Judges a packet and learns from it.
+    pub fn packet(&mut self, arrival: Arrival) -> Verdict {
+        if !self.public || self.announced.is_none() {
+            return Verdict::Forward;
+        }
+        match self.state {
+            State::Learning(_) => self.learn(arrival),
+            State::Confirmed(source) => self.guard(source, arrival),
+            State::Kept { source, heard } => self.keep(source, heard, arrival),
+        }
+    }
+
+    /// The confirmed source, if there is one: the only one whose packets the kernel may forward.
+    #[must_use]
+    pub fn source(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Learning(_) => None,
+            State::Confirmed(source) | State::Kept { source, .. } => Some(source),
+        }
+    }
+
+    /// Where packets for this peer are sent: learned, or from SDP.
+    #[must_use]
+    pub fn send_to(&self) -> Option<SocketAddr> {
+        self.send_to
+    }
+
+    fn restart(&mut self) {
+        self.send_to = self.announced;
+        self.state = match self.announced {
+            Some(announced) if self.public && self.mode == EndpointLearning::Off => {
+                State::Confirmed(announced)
+            }
+            _ => State::Learning([None; 4]),
+        };
+    }
+
+    fn learn(&mut self, arrival: Arrival) -> Verdict {
+        if arrival.stray_rtcp {
+            return self.judge_by_best(arrival.source);
+        }
+        match self.mode {
+            EndpointLearning::Off => self.restart(),
+            EndpointLearning::Immediate => self.confirm(arrival.source),
+            EndpointLearning::Delayed if !self.strict_source => {
+                self.follow(arrival.source);
+                if self.window_over(arrival.now_ms) {
+                    self.confirm(arrival.source);
+                }
+            }
+            EndpointLearning::Delayed | EndpointLearning::Heuristic => {
+                return self.learn_by_rank(arrival);
+            }
+        }
+        Verdict::Forward
+    }
+
+    fn learn_by_rank(&mut self, arrival: Arrival) -> Verdict {
+        let rank = self.rank(arrival.source);
+        if let State::Learning(candidates) = &mut self.state {
+            candidates[rank] = Some(arrival.source);
+        }
+        let Some(best) = self.best_candidate() else {
+            return Verdict::Forward;
+        };
+        let verdict = self.judge_by_best(arrival.source);
+        if self.would_be_confirmed(best, arrival.now_ms) {
+            self.confirm(best);
+        } else {
+            self.follow(best);
+        }
+        verdict
+    }
+
+    /// A packet while the source is confirmed.
+    fn guard(&mut self, confirmed: SocketAddr, arrival: Arrival) -> Verdict {
+        if arrival.source == confirmed {
+            return Verdict::Forward;
+        }
+        if self.media_handover && !arrival.stray_rtcp {
+            self.hand_over(arrival.source);
+            return Verdict::Forward;
+        }
+        if self.strict_source {
+            return Verdict::Refuse;
+        }
+        Verdict::Forward
+    }
+
+    /// A packet while the source was confirmed before the latest signalling.
+    fn keep(&mut self, kept: SocketAddr, heard: bool, arrival: Arrival) -> Verdict {
+        let own = arrival.source == kept;
+        let heard =
+            heard || own || (arrival.kernel_ms > 0 && arrival.kernel_ms >= self.signalled_ms);
+        if heard && self.would_be_confirmed(kept, arrival.now_ms) {
+            self.state = State::Confirmed(kept);
+            return self.guard(kept, arrival);
+        }
+        if own {
+            self.state = State::Kept {
+                source: kept,
+                heard,
+            };
+            return Verdict::Forward;
+        }
+        if !arrival.stray_rtcp {
+            self.contest(kept, heard);
+        }
+        // The kernel may hold back the kept source's packets from this race, so the first of another one decides nothing.
+        if self.strict_source {
+            return Verdict::Refuse;
+        }
+        Verdict::Forward
+    }
+
+    fn contest(&mut self, kept: SocketAddr, heard: bool) {
+        let mut candidates = [None; 4];
+        if heard {
+            candidates[self.rank(kept)] = Some(kept);
+        }
+        self.state = State::Learning(candidates);
+    }
+
+    fn hand_over(&mut self, source: SocketAddr) {
+        self.follow(source);
+        if self.mode == EndpointLearning::Off {
+            self.state = State::Confirmed(source);
+            return;
+        }
+        let mut candidates = [None; 4];
+        candidates[self.rank(source)] = Some(source);
+        self.state = State::Learning(candidates);
+    }
+
+    fn confirm(&mut self, source: SocketAddr) {
+        self.follow(source);
+        self.state = State::Confirmed(source);
+    }
+
+    fn follow(&mut self, source: SocketAddr) {
+        if !self.asymmetric {
+            self.send_to = Some(source);
+        }
+    }
+
+    fn would_be_confirmed(&self, source: SocketAddr, now_ms: u64) -> bool {
+        match self.mode {
+            EndpointLearning::Off | EndpointLearning::Immediate => true,
+            EndpointLearning::Delayed => self.window_over(now_ms),
+            EndpointLearning::Heuristic => {
+                Some(source) == self.announced || self.window_over(now_ms)
+            }
+        }
+    }
+
+    /// Under strict source, only the best-ranked source seen so far passes while learning.
+    fn judge_by_best(&self, source: SocketAddr) -> Verdict {
+        let better_known = self
+            .best_candidate()
+            .is_some_and(|best| best != source && self.rank(best) <= self.rank(source));
+        if self.strict_source && better_known {
+            Verdict::Refuse
+        } else {
+            Verdict::Forward
+        }
+    }
+
+    fn best_candidate(&self) -> Option<SocketAddr> {
+        let State::Learning(candidates) = &self.state else {
+            return None;
+        };
+        candidates.iter().flatten().next().copied()
+    }
+
+    fn rank(&self, source: SocketAddr) -> usize {
+        let other_port = self.announced.is_none_or(|a| a.port() != source.port());
+        let other_address = self.announced.is_none_or(|a| a.ip() != source.ip());
+        usize::from(other_port) + 2 * usize::from(other_address)
+    }
+
+    fn window_over(&self, now_ms: u64) -> bool {
+        now_ms > self.signalled_ms + WINDOW_MS
+    }
+}

@@ -1,0 +1,348 @@
+//! The port pool: pairs bound ahead of time and watched while they rest, so that taking one is quick and never brings
+//! another call's packets along.
+//!
+//! A thread keeps the shelf of each address filled from its [`Nursery`]; taking a pair from the shelf costs one system
+//! call, the last look whether something has arrived.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rand::seq::SliceRandom;
+
+use super::clock::Now;
+use super::nursery::{Limits, Nursery};
+use super::socket::SocketPair;
+use super::{MediaConfig, MediaError, PortUsage};
+use crate::plan::{LocalAddress, LocalPort, OutOfPorts, PortPair, PortSource, StreamId};
+
+/// How long taking a pair waits for one to have rested when none is ready.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a pair rests while somebody waits for it: several packets of any common length.
+const HURRIED_MS: u64 = 120;
+/// How often the filler looks at what rests.
+const TICK: Duration = Duration::from_millis(20);
+/// How often it looks for barred ports when there is nothing else to do.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+/// Pairs bound at most per address, resting and ready together.
+const BOUND: usize = 2048;
+
+/// A handle on the port pool; clones share it.
+#[derive(Clone)]
+pub struct Ports {
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    shelves: Vec<Shelf>,
+    /// Sockets of pairs that were taken and are not served yet.
+    held: Mutex<BTreeMap<StreamId, UdpSocket>>,
+    next_id: AtomicU64,
+    bell: Bell,
+    stop: AtomicBool,
+}
+
+/// The pairs of one address that can be had.
+struct Shelf {
+    address: IpAddr,
+    total: usize,
+    ready_target: usize,
+    stock: Mutex<Stock>,
+    refilled: Condvar,
+}
+
+#[derive(Default)]
+struct Stock {
+    ready: VecDeque<(u16, SocketPair)>,
+    /// In use, by the name of their RTP port.
+    taken: BTreeMap<StreamId, u16>,
+    returned: Vec<u16>,
+    noisy: Vec<u16>,
+    taken_lately: usize,
+    waiting: usize,
+    /// The filler has nothing that could become ready.
+    exhausted: bool,
+    started: bool,
+}
+
+/// Wakes the filler.
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    heard: Condvar,
+}
+
+/// The thread that fills the shelves; stopped when dropped.
+pub(super) struct Filler {
+    pool: Arc<Pool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ports {
+    /// A pool for the addresses of `config`, and the thread that fills it.
+    pub(super) fn start(config: &MediaConfig) -> Result<(Self, Filler), MediaError> {
+        let ports = even_ports(config.port_min, config.port_max);
+        if ports.is_empty() {
+            return Err(MediaError::EmptyRange(config.port_min, config.port_max));
+        }
+        let limits = Limits {
+            ready: config.ready_pairs.max(1),
+            bound: BOUND.max(config.ready_pairs),
+            rest_ms: config.rest.as_millis() as u64,
+            hurried_ms: HURRIED_MS,
+        };
+        let mut shelves = Vec::new();
+        let mut nurseries = Vec::new();
+        for address in &config.addresses {
+            let mut order = ports.clone();
+            order.shuffle(&mut rand::rng());
+            nurseries.push(Nursery::new(order, limits));
+            shelves.push(Shelf {
+                address: *address,
+                total: ports.len(),
+                ready_target: limits.ready,
+                stock: Mutex::default(),
+                refilled: Condvar::new(),
+            });
+        }
+        let pool = Arc::new(Pool {
+            shelves,
+            held: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            bell: Bell::default(),
+            stop: AtomicBool::new(false),
+        });
+        let shared = Arc::clone(&pool);
+        let thread = std::thread::Builder::new()
+            .name("ports".into())
+            .spawn(move || shared.fill(nurseries))?;
+        let filler = Filler {
+            pool: Arc::clone(&pool),
+            thread: Some(thread),
+        };
+        Ok((Self { pool }, filler))
+    }
+
+    /// Waits until every shelf had its first rested ports, or `timeout` has passed; says which.
+    pub(super) fn wait_ready(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        self.pool.shelves.iter().all(|shelf| {
+            let mut stock = lock(&shelf.stock);
+            while !stock.started {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return false;
+                }
+                stock = wait(&shelf.refilled, stock, left);
+            }
+            true
+        })
+    }
+
+    /// The socket of a taken port, once.
+    pub(super) fn claim(&self, id: StreamId) -> Option<UdpSocket> {
+        lock(&self.pool.held).remove(&id)
+    }
+
+    /// Takes a pair back whose sockets are closed or unclaimed. Doing it twice does nothing.
+    pub(super) fn release(&self, pair: &PortPair) {
+        let mut held = lock(&self.pool.held);
+        let unclaimed = (held.remove(&pair.rtp.id), held.remove(&pair.rtcp.id));
+        drop(held);
+        drop(unclaimed);
+        let Some(shelf) = self.pool.shelf(pair.rtp.address.ip()) else {
+            return;
+        };
+        let mut stock = lock(&shelf.stock);
+        if let Some(port) = stock.taken.remove(&pair.rtp.id) {
+            stock.returned.push(port);
+            if stock.exhausted || stock.waiting > 0 {
+                stock.exhausted = false;
+                self.pool.bell.ring();
+            }
+        }
+    }
+
+    /// Port usage per local address.
+    pub(super) fn usage(&self) -> Vec<PortUsage> {
+        let of = |shelf: &Shelf| {
+            let stock = lock(&shelf.stock);
+            PortUsage {
+                address: shelf.address,
+                total: shelf.total,
+                used: stock.taken.len(),
+                ready: stock.ready.len(),
+            }
+        };
+        self.pool.shelves.iter().map(of).collect()
+    }
+}
+
+impl PortSource for Ports {
+    fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts> {
+        let shelf = self.pool.shelf(address.address).ok_or(OutOfPorts)?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut stock = lock(&shelf.stock);
+        let (port, sockets) = loop {
+            if let Some(found) = stock.next_quiet() {
+                break found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if stock.exhausted || left.is_zero() {
+                return Err(OutOfPorts);
+            }
+            stock.waiting += 1;
+            stock.taken_lately += shelf.ready_target;
+            self.pool.bell.ring();
+            stock = wait(&shelf.refilled, stock, left);
+            stock.waiting -= 1;
+        };
+        let pair = self.pool.name(shelf.address, port, address.advertised);
+        stock.taken.insert(pair.rtp.id, port);
+        stock.taken_lately += 1;
+        if stock.ready.len() < shelf.ready_target {
+            self.pool.bell.ring();
+        }
+        drop(stock);
+        let mut held = lock(&self.pool.held);
+        held.insert(pair.rtp.id, sockets.rtp);
+        held.insert(pair.rtcp.id, sockets.rtcp);
+        Ok(pair)
+    }
+
+    fn give_back(&mut self, pair: PortPair) {
+        self.release(&pair);
+    }
+}
+
+impl Stock {
+    /// The next ready pair at which nothing has arrived while it waited on the shelf.
+    fn next_quiet(&mut self) -> Option<(u16, SocketPair)> {
+        while let Some((port, sockets)) = self.ready.pop_front() {
+            if sockets.is_quiet() {
+                return Some((port, sockets));
+            }
+            self.noisy.push(port);
+        }
+        None
+    }
+}
+
+impl Pool {
+    fn shelf(&self, address: IpAddr) -> Option<&Shelf> {
+        self.shelves.iter().find(|shelf| shelf.address == address)
+    }
+
+    fn name(&self, address: IpAddr, port: u16, advertised: IpAddr) -> PortPair {
+        let first = self.next_id.fetch_add(2, Ordering::Relaxed);
+        let local = |offset: u16| LocalPort {
+            id: StreamId(first + u64::from(offset)),
+            address: SocketAddr::new(address, port + offset),
+            advertised,
+        };
+        PortPair {
+            rtp: local(0),
+            rtcp: local(1),
+        }
+    }
+
+    fn fill(&self, mut nurseries: Vec<Nursery<SocketPair>>) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let mut busy = false;
+            for (shelf, nursery) in self.shelves.iter().zip(&mut nurseries) {
+                busy |= shelf.refill(nursery);
+            }
+            self.bell.wait(if busy { TICK } else { IDLE_TICK });
+        }
+    }
+}
+
+impl Shelf {
+    /// One round of filling; says whether the next should come soon.
+    fn refill(&self, nursery: &mut Nursery<SocketPair>) -> bool {
+        let now_ms = Now::read().ms();
+        let mut stock = lock(&self.stock);
+        for port in std::mem::take(&mut stock.returned) {
+            nursery.give_back(port);
+        }
+        for port in std::mem::take(&mut stock.noisy) {
+            nursery.bar(port, now_ms);
+        }
+        nursery.note_taken(std::mem::take(&mut stock.taken_lately), now_ms);
+        let (mut ready, hurried) = (stock.ready.len(), stock.waiting > 0);
+        drop(stock);
+
+        let rested = nursery.sift(now_ms, hurried, SocketPair::is_quiet);
+        ready += rested.len();
+        while let Some(port) = nursery.next_to_bind(ready, now_ms) {
+            match SocketPair::bind(SocketAddr::new(self.address, port)) {
+                Ok(sockets) => nursery.admit(port, sockets, Now::read().ms()),
+                Err(error) => {
+                    tracing::debug!(address = %self.address, port, %error, "port pair not to be had");
+                    nursery.bar(port, now_ms);
+                }
+            }
+        }
+
+        let mut stock = lock(&self.stock);
+        stock.started |= !rested.is_empty();
+        stock.ready.extend(rested);
+        stock.exhausted = !nursery.has_prospects() && stock.returned.is_empty();
+        if !stock.ready.is_empty() || stock.exhausted {
+            self.refilled.notify_all();
+        }
+        stock.waiting > 0 || nursery.is_busy(stock.ready.len())
+    }
+}
+
+impl Bell {
+    fn ring(&self) {
+        *lock(&self.rung) = true;
+        self.heard.notify_one();
+    }
+
+    fn wait(&self, timeout: Duration) {
+        let mut rung = lock(&self.rung);
+        if !*rung {
+            rung = wait(&self.heard, rung, timeout);
+        }
+        *rung = false;
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        self.pool.stop.store(true, Ordering::Relaxed);
+        self.pool.bell.ring();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the filler has been reported by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Even ports whose odd neighbour is in the range, too.
+fn even_ports(min: u16, max: u16) -> Vec<u16> {
+    (min.max(2)..=max)
+        .filter(|port| port % 2 == 0 && *port < max)
+        .collect()
+}
+
+/// Locks; what a panicked thread left behind is whole, as nothing here panics half-way through a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    timeout: Duration,
+) -> MutexGuard<'a, T> {
+    condition
+        .wait_timeout(guard, timeout)
+        .unwrap_or_else(PoisonError::into_inner)
+        .0
+}

@@ -1,0 +1,221 @@
+//! One stream as its worker has it: socket, plan, what was learned and measured, and its flow in the kernel.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::clock::Now;
+use super::counters::{Counters, SSRCS, add};
+use super::handoff::{Exit, Handoff, Sender};
+use super::learning::{Arrival, Learning, Verdict};
+use super::packet::{Kind, RtpHeader, classify};
+use super::reception::Reception;
+use super::socket::set_tos;
+use crate::datapath::{FlowState, PayloadTypes};
+use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
+
+/// SSRCs of a source that a flow can know; with more of them any passes.
+const KNOWN_SSRCS: usize = underpass_abi::MAX_SSRCS;
+
+/// Which way an accepted packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the plan's `sinks`.
+    Media,
+    /// To its `rtcp_sinks`.
+    Rtcp,
+}
+
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) call: CallKey,
+    pub(super) local: SocketAddr,
+    pub(super) socket: UdpSocket,
+    pub(super) plan: StreamPlan,
+    pub(super) counters: Arc<Counters>,
+    pub(super) handoff: Handoff,
+    /// Something about the stream's flow, or those that lead to it, may have changed.
+    pub(super) stirred: bool,
+    /// The worker looks at the flow again by itself.
+    pub(super) deferred: bool,
+    learning: Learning,
+    receptions: Vec<Reception>,
+    /// When each of `receptions` was last heard, ms.
+    heard_ms: [u64; SSRCS],
+    known: KnownSsrcs,
+}
+
+/// The SSRCs of one source, in order of appearance.
+#[derive(Debug, Default)]
+struct KnownSsrcs {
+    source: Option<SocketAddr>,
+    ssrcs: Vec<u32>,
+    too_many: bool,
+}
+
+impl Stream {
+    pub(super) fn open(
+        call: CallKey,
+        port: &LocalPort,
+        socket: UdpSocket,
+        plan: StreamPlan,
+        counters: Arc<Counters>,
+        now: Now,
+    ) -> Self {
+        let stream = Self {
+            id: port.id,
+            call,
+            local: port.address,
+            socket,
+            learning: Learning::new(&plan, now.ms()),
+            plan,
+            counters,
+            handoff: Handoff::default(),
+            stirred: true,
+            deferred: false,
+            receptions: Vec::new(),
+            heard_ms: [0; SSRCS],
+            known: KnownSsrcs::default(),
+        };
+        stream.apply_tos();
+        stream.publish_learning();
+        stream
+    }
+
+    /// Takes a new plan over; an equal one changes nothing.
+    pub(super) fn update(&mut self, plan: StreamPlan, now: Now) {
+        if plan == self.plan {
+            return;
+        }
+        self.learning.update(&plan, now.ms());
+        let tos_changed = plan.tos != self.plan.tos;
+        self.plan = plan;
+        if tos_changed {
+            self.apply_tos();
+        }
+        self.publish_learning();
+        self.stirred = true;
+    }
+
+    /// Judges, counts and learns from a packet; `None`: it is refused.
+    pub(super) fn accept(&mut self, payload: &[u8], source: SocketAddr, now: Now) -> Option<Route> {
+        // Media that is not RTP (T.38) may look like RTP or RTCP by chance.
+        let kind = if self.plan.payload_types == PayloadTypes::NONE {
+            Kind::Other
+        } else {
+            classify(payload)
+        };
+        let before = (self.learning.source(), self.learning.send_to());
+        let verdict = self.learning.packet(Arrival {
+            source,
+            stray_rtcp: kind == Kind::Rtcp && self.plan.component == Component::Rtp,
+            now_ms: now.ms(),
+            kernel_ms: self.counters.report.last_packet_ms(),
+        });
+        if before != (self.learning.source(), self.learning.send_to()) {
+            self.publish_learning();
+            self.stirred = true;
+        }
+        if verdict == Verdict::Refuse {
+            return None;
+        }
+        match kind {
+            Kind::Rtp(header) => {
+                self.measure(header, payload.len(), now);
+                self.know(header.ssrc, source);
+                Some(Route::Media)
+            }
+            Kind::Rtcp => Some(Route::Rtcp),
+            Kind::Other => Some(Route::Media),
+        }
+    }
+
+    /// Counts packets passed on, and those that could not be.
+    pub(super) fn count(&self, packets: u64, bytes: u64, errors: u64) {
+        add(&self.counters.packets, packets);
+        add(&self.counters.bytes, bytes);
+        add(&self.counters.errors, errors);
+    }
+
+    /// Where packets leave that this stream passes on for others.
+    pub(super) fn exit(&self) -> Exit {
+        Exit {
+            from: self.local,
+            to: self.send_to(),
+            tos: self.plan.tos,
+        }
+    }
+
+    /// The peer's address, if it is one that packets can be sent to.
+    pub(super) fn send_to(&self) -> Option<SocketAddr> {
+        self.learning
+            .send_to()
+            .filter(|to| to.port() != 0 && !to.ip().is_unspecified())
+    }
+
+    pub(super) fn sender(&self) -> Sender<'_> {
+        let source = self.learning.source();
+        let ssrcs: Option<&[u32]> = match &self.known {
+            known if known.source != source => Some(&[]),
+            known if known.too_many => None,
+            known => Some(&known.ssrcs),
+        };
+        Sender { source, ssrcs }
+    }
+
+    fn apply_tos(&self) {
+        if let Err(error) = set_tos(&self.socket, self.local, self.plan.tos) {
+            tracing::warn!(local = %self.local, tos = self.plan.tos, %error, "TOS not set");
+        }
+    }
+
+    fn publish_learning(&self) {
+        let confirmed = self.learning.source().is_some();
+        self.counters.confirmed.store(confirmed, Relaxed);
+        self.counters.set_endpoint(self.learning.send_to());
+    }
+
+    fn measure(&mut self, header: RtpHeader, bytes: usize, now: Now) {
+        let known = self.receptions.iter().position(|r| r.ssrc == header.ssrc);
+        let index = known.unwrap_or_else(|| self.place_for(header.ssrc));
+        self.heard_ms[index] = now.ms();
+        let reception = &mut self.receptions[index];
+        let kernel = self.counters.report.state() == FlowState::Kernel;
+        reception.count(header, bytes, self.plan.clock_rate, kernel, now);
+        self.counters.publish(index, reception);
+    }
+
+    fn place_for(&mut self, ssrc: u32) -> usize {
+        if self.receptions.len() < SSRCS {
+            self.receptions.push(Reception::new(ssrc));
+            return self.receptions.len() - 1;
+        }
+        let oldest = (0..SSRCS).min_by_key(|index| self.heard_ms[*index]);
+        let index = oldest.unwrap_or(0);
+        self.receptions[index] = Reception::new(ssrc);
+        index
+    }
+
+    /// Takes note of an SSRC of the confirmed source; others' count for nothing.
+    fn know(&mut self, ssrc: u32, source: SocketAddr) {
+        if self.learning.source() != Some(source) {
+            return;
+        }
+        if self.known.source != Some(source) {
+            self.known = KnownSsrcs {
+                source: Some(source),
+                ..KnownSsrcs::default()
+            };
+        }
+        let known = &mut self.known;
+        if known.too_many || known.ssrcs.contains(&ssrc) {
+            return;
+        }
+        if known.ssrcs.len() < KNOWN_SSRCS {
+            known.ssrcs.push(ssrc);
+        } else {
+            known.too_many = true;
+        }
+        self.stirred = true;
+    }
+}

@@ -1,0 +1,78 @@
+//! Which streams are open, for commands and for readers of counters.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::counters::Counters;
+use crate::datapath::{FlowState, Reason};
+use crate::plan::{StreamId, StreamReader, StreamView};
+
+/// A handle on the streams' counters; clones share them.
+#[derive(Clone, Default)]
+pub struct Streams {
+    open: Arc<Mutex<BTreeMap<StreamId, Entry>>>,
+}
+
+struct Entry {
+    worker: usize,
+    counters: Arc<Counters>,
+}
+
+impl StreamReader for Streams {
+    fn view(&self, stream: StreamId) -> Option<StreamView> {
+        let counters = Arc::clone(&self.entries().get(&stream)?.counters);
+        Some(counters.view())
+    }
+}
+
+impl Streams {
+    pub(super) fn open(&self, id: StreamId, worker: usize) -> Arc<Counters> {
+        let counters = Arc::new(Counters::default());
+        let entry = Entry {
+            worker,
+            counters: Arc::clone(&counters),
+        };
+        self.entries().insert(id, entry);
+        counters
+    }
+
+    pub(super) fn worker_of(&self, id: StreamId) -> Option<usize> {
+        self.entries().get(&id).map(|entry| entry.worker)
+    }
+
+    /// Those of `streams` whose packets the kernel forwards now.
+    #[must_use]
+    pub fn in_kernel(&self, streams: &[StreamId]) -> Vec<StreamId> {
+        let entries = self.entries();
+        let in_kernel = |id: &StreamId| {
+            let report = entries.get(id).map(|entry| entry.counters.report.state());
+            report == Some(FlowState::Kernel)
+        };
+        streams.iter().copied().filter(in_kernel).collect()
+    }
+
+    /// How many streams carry RTP in the kernel (`None`), or not, by reason.
+    #[must_use]
+    pub fn by_kernel_reason(&self) -> BTreeMap<Option<&'static str>, u64> {
+        let mut counts = BTreeMap::new();
+        for entry in self.entries().values() {
+            let reason = match entry.counters.report.state() {
+                FlowState::Kernel => None,
+                FlowState::UserSpace(Reason::NotRtp) => continue,
+                FlowState::UserSpace(reason) => Some(reason.text()),
+            };
+            *counts.entry(reason).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Forgets a stream; says whose it was.
+    pub(super) fn close(&self, id: StreamId) -> Option<usize> {
+        self.entries().remove(&id).map(|entry| entry.worker)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamId, Entry>> {
+        // No code panics while it holds this lock.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,387 @@
+//! A media worker: one thread that owns its streams outright, serves their sockets and takes commands.
+//!
+//! Readiness is level-triggered and every socket is read once per round, a batch at most: a flood keeps its own socket
+//! ready and takes its turn like the others. Nothing ever disables a socket.
+
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::batch::{Batch, Mask};
+use super::clock::Now;
+use super::counters::{Counters, add};
+use super::handoff::{Step, wanted};
+use super::ports::Ports;
+use super::stream::{Route, Stream};
+use super::table::Table;
+use crate::datapath::{Datapath, FlowId, FlowState};
+use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
+
+/// Sockets served per round.
+const ROUND: usize = 256;
+/// Epoll's name for the command channel.
+const WAKE: u64 = u64::MAX;
+
+/// What a worker is told.
+pub(super) enum Command {
+    Open {
+        call: CallKey,
+        port: LocalPort,
+        socket: UdpSocket,
+        plan: StreamPlan,
+        counters: Arc<Counters>,
+    },
+    Update {
+        stream: StreamId,
+        plan: StreamPlan,
+    },
+    Close {
+        pair: PortPair,
+    },
+    Stop,
+}
+
+/// What a worker has passed on since it began.
+#[derive(Debug, Default)]
+pub(super) struct WorkerTotals {
+    pub(super) packets: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) errors: AtomicU64,
+}
+
+/// The other end of a worker; stops it when dropped.
+pub(super) struct WorkerHandle {
+    commands: Sender<Vec<Command>>,
+    wake: Arc<EventFd>,
+    pub(super) totals: Arc<WorkerTotals>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Worker {
+    epoll: Epoll,
+    wake: Arc<EventFd>,
+    commands: Receiver<Vec<Command>>,
+    ports: Ports,
+    datapath: Arc<dyn Datapath>,
+    totals: Arc<WorkerTotals>,
+    table: Table,
+    batch: Batch,
+    /// Flows to look at again, and when, ms.
+    deferred: Vec<(u64, StreamId)>,
+    running: bool,
+}
+
+impl WorkerHandle {
+    /// Starts worker number `index`.
+    pub(super) fn start(
+        index: usize,
+        ports: Ports,
+        datapath: Arc<dyn Datapath>,
+    ) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let wake = Arc::new(EventFd::from_flags(
+            EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
+        )?);
+        epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        let (sender, receiver) = unbounded();
+        let totals = Arc::new(WorkerTotals::default());
+        let for_worker = (Arc::clone(&wake), Arc::clone(&totals));
+        let thread = std::thread::Builder::new()
+            .name(format!("media-{index}"))
+            .spawn(move || {
+                let (wake, totals) = for_worker;
+                Worker {
+                    epoll,
+                    wake,
+                    commands: receiver,
+                    ports,
+                    datapath,
+                    totals,
+                    table: Table::default(),
+                    batch: Batch::new(),
+                    deferred: Vec::new(),
+                    running: true,
+                }
+                .run();
+            })?;
+        Ok(Self {
+            commands: sender,
+            wake,
+            totals,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands over commands, to be carried out in order.
+    pub(super) fn send(&self, commands: Vec<Command>) {
+        let sent = self.commands.send(commands).is_ok() && self.wake.write(1).is_ok();
+        if !sent {
+            tracing::error!("a media worker has gone; its calls have no media");
+        }
+    }
+}
+
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        self.send(vec![Command::Stop]);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the worker has been reported by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut events = vec![EpollEvent::empty(); ROUND];
+        while self.running {
+            let count = match self.epoll.wait(&mut events, self.timeout()) {
+                Ok(count) => count,
+                Err(nix::errno::Errno::EINTR) => 0,
+                Err(error) => {
+                    tracing::error!(%error, "epoll failed; media worker stops");
+                    return;
+                }
+            };
+            let now = Now::read();
+            let mut woken = false;
+            for event in &events[..count] {
+                match event.data() {
+                    WAKE => woken = true,
+                    slot => self.serve(slot as usize, now),
+                }
+            }
+            // After the packets: a slot that an event names is not given to another stream before.
+            if woken {
+                self.obey(now);
+            }
+            self.take_up_deferred(now);
+        }
+    }
+
+    fn timeout(&self) -> EpollTimeout {
+        let Some(due_ms) = self.deferred.iter().map(|(due_ms, _)| *due_ms).min() else {
+            return EpollTimeout::NONE;
+        };
+        let left = due_ms.saturating_sub(Now::read().ms());
+        EpollTimeout::from(u16::try_from(left).unwrap_or(u16::MAX))
+    }
+
+    // Packets.
+
+    fn serve(&mut self, slot: usize, now: Now) {
+        let Some(stream) = self.table.at_mut(slot) else {
+            return;
+        };
+        let received = self.batch.receive(&stream.socket);
+        let (mut media, mut rtcp): (Mask, Mask) = (0, 0);
+        for index in 0..received {
+            let Some(source) = self.batch.source(index) else {
+                continue;
+            };
+            match stream.accept(self.batch.payload(index), source, now) {
+                Some(Route::Media) => media |= 1 << index,
+                Some(Route::Rtcp) => rtcp |= 1 << index,
+                None => {}
+            }
+        }
+        let accepted = media | rtcp;
+        if accepted != 0 {
+            stream.counters.last_ms.store(now.ms(), Relaxed);
+        }
+        let (id, call, stirred) = (stream.id, stream.call, stream.stirred);
+        let failed = self.pass_on(id, Route::Media, media) | self.pass_on(id, Route::Rtcp, rtcp);
+        self.count(id, received, accepted & !failed);
+        if stirred {
+            self.reconsider(call, false, now);
+        }
+    }
+
+    /// Sends datagrams of the batch to every sink of the route; returns those that did not get to all of them.
+    fn pass_on(&mut self, id: StreamId, route: Route, chosen: Mask) -> Mask {
+        let (Some(stream), true) = (self.table.get(id), chosen != 0) else {
+            return 0;
+        };
+        let sinks = match route {
+            Route::Media => &stream.plan.sinks,
+            Route::Rtcp => &stream.plan.rtcp_sinks,
+        };
+        let mut failed = 0;
+        for sink in sinks {
+            let exit = self
+                .table
+                .get(*sink)
+                .and_then(|sink| Some((sink, sink.send_to()?)));
+            failed |= match exit {
+                Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
+                None => chosen,
+            };
+        }
+        failed
+    }
+
+    fn count(&self, id: StreamId, received: usize, passed: Mask) {
+        let packets = u64::from(passed.count_ones());
+        let errors = received as u64 - packets;
+        let bytes = (0..received)
+            .filter(|index| passed & (1 << index) != 0)
+            .map(|index| self.batch.payload(index).len() as u64)
+            .sum();
+        if let Some(stream) = self.table.get(id) {
+            stream.count(packets, bytes, errors);
+        }
+        add(&self.totals.packets, packets);
+        add(&self.totals.bytes, bytes);
+        add(&self.totals.errors, errors);
+    }
+
+    // Commands.
+
+    fn obey(&mut self, now: Now) {
+        // Clearing the counter first: whatever is sent from here on wakes the worker again.
+        let _ = self.wake.read();
+        let mut touched = Vec::new();
+        while let Ok(commands) = self.commands.try_recv() {
+            for command in commands {
+                self.carry_out(command, &mut touched, now);
+            }
+            // A command's actions are one change: flows are looked at when all of them are in place.
+            for call in touched.drain(..) {
+                self.reconsider(call, true, now);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command, touched: &mut Vec<CallKey>, now: Now) {
+        match command {
+            Command::Open {
+                call,
+                port,
+                socket,
+                plan,
+                counters,
+            } => {
+                self.open(
+                    Stream::open(call, &port, socket, plan, counters, now),
+                    touched,
+                );
+            }
+            Command::Update { stream, plan } => {
+                if let Some(stream) = self.table.get_mut(stream) {
+                    stream.update(plan, now);
+                    touch(touched, stream.call);
+                }
+            }
+            Command::Close { pair } => self.close(&pair, now),
+            Command::Stop => self.running = false,
+        }
+    }
+
+    fn open(&mut self, stream: Stream, touched: &mut Vec<CallKey>) {
+        let (id, call, local) = (stream.id, stream.call, stream.local);
+        let slot = self.table.insert(stream);
+        let Some(stream) = self.table.get(id) else {
+            return;
+        };
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
+        if let Err(error) = self.epoll.add(&stream.socket, event) {
+            tracing::error!(%local, %error, "port is not served");
+        }
+        touch(touched, call);
+    }
+
+    /// Flows first, then sockets, then the ports: nothing leads to a port that could be handed out again.
+    fn close(&mut self, pair: &PortPair, now: Now) {
+        let mut closed = Vec::new();
+        for id in [pair.rtp.id, pair.rtcp.id] {
+            let Some(stream) = self.table.remove(id) else {
+                continue;
+            };
+            if stream.handoff.is_installed() {
+                self.datapath.remove(FlowId(id.0));
+            }
+            self.deferred.retain(|(_, deferred)| *deferred != id);
+            closed.push(stream);
+        }
+        if let Some(call) = closed.first().map(|stream| stream.call) {
+            self.reconsider(call, true, now);
+        }
+        drop(closed);
+        self.ports.release(pair);
+    }
+
+    // Flows.
+
+    /// Brings the kernel up to date with all streams of a call: a change of one may concern those that lead to it.
+    ///
+    /// Packets that wait in a socket while its flow is installed are still passed on from here, so a few of them may be
+    /// overtaken by those that follow in the kernel.
+    fn reconsider(&mut self, call: CallKey, signalled: bool, now: Now) {
+        let mut index = 0;
+        while let Some(id) = self.table.of_call(call, index) {
+            self.reconsider_stream(id, signalled, now);
+            index += 1;
+        }
+    }
+
+    fn reconsider_stream(&mut self, id: StreamId, signalled: bool, now: Now) {
+        let Some(stream) = self.table.get(id) else {
+            return;
+        };
+        let exit = stream
+            .plan
+            .sinks
+            .first()
+            .and_then(|sink| self.table.get(*sink))
+            .map(Stream::exit);
+        let wanted = wanted(stream.local, &stream.plan, stream.sender(), exit);
+        let reason = wanted.as_ref().err().copied();
+        let report = Arc::clone(&stream.counters.report);
+        let Some(stream) = self.table.get_mut(id) else {
+            return;
+        };
+        stream.stirred = false;
+        let (step, later) = stream.handoff.step(wanted.ok(), signalled, now.ms());
+        if let (Some(due_ms), false) = (later, stream.deferred) {
+            stream.deferred = true;
+            self.deferred.push((due_ms, id));
+        }
+        match step {
+            Step::Keep => {}
+            Step::Install(flow) => self
+                .datapath
+                .install(FlowId(id.0), flow, Arc::clone(&report)),
+            Step::Remove => self.datapath.remove(FlowId(id.0)),
+        }
+        if let Some(reason) = reason {
+            report.set_state(FlowState::UserSpace(reason));
+        }
+    }
+
+    fn take_up_deferred(&mut self, now: Now) {
+        while let Some(position) = self
+            .deferred
+            .iter()
+            .position(|(due_ms, _)| *due_ms <= now.ms())
+        {
+            let (_, id) = self.deferred.swap_remove(position);
+            if let Some(stream) = self.table.get_mut(id) {
+                stream.deferred = false;
+                self.reconsider_stream(id, false, now);
+            }
+        }
+    }
+}
+
+fn touch(touched: &mut Vec<CallKey>, call: CallKey) {
+    if !touched.contains(&call) {
+        touched.push(call);
+    }
+}

@@ -1,0 +1,109 @@
+//! Being a relay: from a configuration to the exit.
+
+mod calls;
+mod operators;
+mod start;
+
+use std::io;
+
+use crate::config::{Config, ListenError, Loaded};
+use crate::datapath::StartError;
+use crate::media::MediaError;
+use crate::ops::daemon::Background;
+use crate::ops::pidfile::PidFile;
+use crate::ops::signals::Signals;
+use crate::ops::{limits, logging, notify};
+use crate::tables::ClaimError;
+use start::Relay;
+
+/// Why the relay stopped, or never started.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address to listen on cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The kernel refused something that everything stands on.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Logging is taken already.
+    #[error("logging cannot be started: {0}")]
+    Logging(#[from] tracing_subscriber::util::TryInitError),
+    /// No table to be had.
+    #[error("{0}")]
+    Claim(#[from] ClaimError),
+    /// No kernel forwarding, and `no-fallback` is set.
+    #[error("{0}; not going on in user space because of no-fallback")]
+    NoFallback(StartError),
+    /// Media can't work.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+}
+
+/// Runs the relay until SIGINT or SIGTERM.
+///
+/// # Errors
+/// Whatever keeps it from starting, or from going on.
+pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
+    let config = loaded.config;
+    let (log_level, destination) = logging::start(&config)?;
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    check_open_files(&config);
+    let runtime = tokio::runtime::Runtime::new().map_err(system("cannot start threads"))?;
+    runtime.block_on(async {
+        let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
+        let relay = Relay::start(&config).await?;
+        let _pidfile = write_pidfile(&config);
+        background
+            .ready(destination)
+            .map_err(system("cannot go into the background"))?;
+        if let Err(error) = notify::ready() {
+            tracing::warn!("cannot tell systemd that the relay is ready: {error}");
+        }
+        let signal = signals.stop_requested(&log_level).await;
+        tracing::info!("{signal}: stopping");
+        // Nobody is left to tell if this fails.
+        let _ = notify::stopping();
+        relay.stop().await;
+        Ok(())
+    })
+}
+
+/// Every media port is an open file.
+fn check_open_files(config: &Config) {
+    let ports = u64::from(config.port_max - config.port_min) + 1;
+    let addresses = config.interfaces.iter().map(|of| of.addresses.len() as u64);
+    let wanted = ports * addresses.sum::<u64>();
+    match limits::raise_open_files() {
+        Ok(limit) if limit < wanted => tracing::warn!(
+            "{limit} open files are allowed, fewer than the {wanted} media ports: raise the limit (ulimit -n, or \
+             LimitNOFILE= in the unit)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!("the limit of open files cannot be raised: {error}"),
+    }
+}
+
+/// A process without its pid file is better than none, and rtpengine goes on, too.
+fn write_pidfile(config: &Config) -> Option<PidFile> {
+    let path = config.pidfile.as_deref()?;
+    let written = PidFile::write(path);
+    written
+        .inspect_err(|error| {
+            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display())
+        })
+        .ok()
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |source| RunError::System { what, source }
+}

@@ -1,0 +1,250 @@
+//! Bringing the relay up, in the order in which things can go wrong without harm: table, datapath, media, ports to listen
+//! on; and serving only when all of it stands.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use super::calls::{self, CallServer};
+use super::operators::Operators;
+use super::{RunError, system};
+use crate::call::{Calls, Settings};
+use crate::config::{Config, ListenError};
+use crate::control::cache::Limits;
+use crate::control::dispatch::Dispatcher;
+use crate::control::udp::{Listeners, UdpServer};
+use crate::datapath::{self, DatapathConfig, Monitor, Reason, Started};
+use crate::media::{Media, MediaConfig};
+use crate::ops::{cli, http};
+use crate::tables::{Owner, Tables};
+
+/// How long the first media ports may take to prove that nobody sends to them any more.
+const PORTS_REST: Duration = Duration::from_secs(10);
+
+pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
+
+/// A relay at work.
+pub(super) struct Relay {
+    server: UdpServer,
+    tasks: Vec<JoinHandle<()>>,
+    shared: Shared,
+}
+
+impl Relay {
+    pub(super) async fn start(config: &Config) -> Result<Self, RunError> {
+        // Bound first: a second relay with the same configuration must not get further than this.
+        let listeners = Listeners::bind(&config.listen_ng)
+            .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
+        let http = bind("listen-http", &config.listen_http).await?;
+        let cli = bind("listen-cli", &config.listen_cli).await?;
+        let Started { datapath, monitor } = start_datapath(config)?;
+        say_engines(&monitor);
+
+        let media = start_media(config, Arc::clone(&datapath)).await?;
+        let now = calls::now();
+        let calls = Calls::new(
+            settings(config),
+            config.interfaces.clone(),
+            rand::random(),
+            now,
+        );
+        let server = CallServer::new(calls, media, Arc::clone(&datapath));
+        let dispatcher = Dispatcher::new(server, Limits::default());
+        let counters = dispatcher.counters();
+        let shared: Shared = Arc::new(Mutex::new(dispatcher));
+        let operators = Arc::new(Operators::new(
+            Arc::clone(&shared),
+            counters,
+            datapath,
+            monitor,
+            config.interfaces.clone(),
+        ));
+        let mut tasks = vec![tokio::spawn(tick(Arc::clone(&shared)))];
+        for listener in http {
+            let operators = Arc::clone(&operators);
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = http::serve(listener, operators, std::future::pending()).await {
+                    error!("listen-http: {error}");
+                }
+            }));
+        }
+        for listener in cli {
+            let operators = Arc::clone(&operators);
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = cli::serve(listener, operators).await {
+                    error!("listen-cli: {error}");
+                }
+            }));
+        }
+        let server = listeners
+            .serve(&shared)
+            .map_err(system("cannot start the ng threads"))?;
+        Ok(Self {
+            server,
+            tasks,
+            shared,
+        })
+    }
+
+    /// Closes the ng ports first, so that proxies turn elsewhere at once, then ends calls, flows and pins.
+    pub(super) async fn stop(self) {
+        let Self {
+            server,
+            tasks,
+            shared,
+        } = self;
+        let stopped = tokio::task::spawn_blocking(move || {
+            server.stop();
+            if let Ok(mut dispatcher) = shared.lock() {
+                dispatcher.handler_mut().terminate_all();
+            }
+        });
+        // A panic in there has been logged; the process ends anyway.
+        let _ = stopped.await;
+        for task in tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+fn start_datapath(config: &Config) -> Result<Started, RunError> {
+    let owner = Owner::this_process(&config.name);
+    let claim = Tables::default().claim(config.table, &owner)?;
+    if claim.is_none() {
+        info!("table -1: forwarding in user space only");
+        return Ok(datapath::null(Reason::NoEngine));
+    }
+    let addresses = config
+        .interfaces
+        .iter()
+        .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
+        .collect();
+    let started = datapath::start(DatapathConfig {
+        claim,
+        addresses,
+        engine: config.engine,
+        interface_engines: config.device_engines.clone(),
+        max_flows: config.max_flows,
+        ..DatapathConfig::default()
+    });
+    match started {
+        Ok(started) => Ok(started),
+        Err(error) if config.no_fallback => Err(RunError::NoFallback(error)),
+        Err(error) => {
+            warn!("forwarding in user space only: {error}");
+            Ok(datapath::null(Reason::NoEngine))
+        }
+    }
+}
+
+fn say_engines(monitor: &Monitor) {
+    let Some(table) = monitor.table() else { return };
+    info!("table {table} claimed");
+    for interface in monitor.interfaces() {
+        let engine = interface
+            .engine
+            .map_or_else(|| "user space".to_owned(), |engine| engine.to_string());
+        let separator = if interface.note.is_empty() { "" } else { ": " };
+        info!(
+            "interface {}: {engine}{separator}{}",
+            interface.name, interface.note
+        );
+    }
+}
+
+async fn start_media(
+    config: &Config,
+    datapath: Arc<dyn datapath::Datapath>,
+) -> Result<Media, RunError> {
+    let mut addresses: Vec<_> = config
+        .interfaces
+        .iter()
+        .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let mut media = MediaConfig::new(addresses, (config.port_min, config.port_max), datapath);
+    media.workers = config.num_threads;
+    let started = tokio::task::spawn_blocking(move || -> Result<Media, RunError> {
+        let media = Media::start(media)?;
+        if !media.wait_ready(PORTS_REST) {
+            warn!(
+                "not every media address has free ports yet: packets still arrive at them, or others hold them"
+            );
+        }
+        Ok(media)
+    });
+    started.await.map_err(|_| RunError::System {
+        what: "cannot start media",
+        source: io::Error::other("its start panicked"),
+    })?
+}
+
+async fn bind(
+    option: &'static str,
+    addresses: &[std::net::SocketAddr],
+) -> Result<Vec<TcpListener>, ListenError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let listener = tcp_listener(address)
+            .map_err(|source| ListenError::new(option, "TCP", address, source))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// An IPv6 wildcard comes with its IPv4 twin, so it must not take both.
+fn tcp_listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        None,
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(128)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Timeouts and delete delays, once a second.
+async fn tick(shared: Shared) {
+    let mut interval = tokio::time::interval(Duration::from_secs(1));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let shared = Arc::clone(&shared);
+        let ticked = tokio::task::spawn_blocking(move || {
+            if let Ok(mut dispatcher) = shared.lock() {
+                dispatcher.handler_mut().tick();
+            }
+        });
+        if ticked.await.is_err() {
+            // Calls would never time out again: better to be restarted than to leak.
+            error!("bug: the timer of calls panicked");
+            std::process::abort();
+        }
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        timeout: config.timeout.as_secs(),
+        silent_timeout: config.silent_timeout.as_secs(),
+        offer_timeout: config.offer_timeout.as_secs(),
+        final_timeout: config.final_timeout.map_or(0, |limit| limit.as_secs()),
+        delete_delay: config.delete_delay.as_secs(),
+        max_sessions: config.max_sessions.map(u64::from),
+        tos: config.tos,
+        endpoint_learning: config.endpoint_learning,
+        sip_source: config.sip_source,
+    }
+}

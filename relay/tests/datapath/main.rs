@@ -1,0 +1,322 @@
+//! The kernel datapath in real namespaces: no user-space relay stands by, so what arrives was forwarded by the kernel.
+#![cfg(feature = "kernel")]
+
+mod net;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use net::{CALLEE, CALLER, Net, RELAY_A, RELAY_B, relayed, skipped, until};
+use tempfile::TempDir;
+use underpass::datapath::{
+    DatapathConfig, Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
+    Reason, SsrcFilter, Started, start, table_usage,
+};
+use underpass::tables::{Owner, TableRequest, Tables};
+
+/// A datapath in the relay's namespace, with locks and pins of its own.
+struct Relay {
+    started: Option<Started>,
+    directory: TempDir,
+}
+
+impl Relay {
+    fn new(net: &Net, configure: impl FnOnce(&mut DatapathConfig)) -> Self {
+        Self::at(net, "r", &[RELAY_A, RELAY_B], configure)
+    }
+
+    fn at(
+        net: &Net,
+        namespace: &str,
+        addresses: &[&str],
+        configure: impl FnOnce(&mut DatapathConfig),
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = DatapathConfig {
+            claim: Tables::at(directory.path().join("tables"))
+                .claim(TableRequest::Auto, &Owner::this_process("test"))
+                .unwrap(),
+            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+            bpffs: directory.path().join("bpf"),
+            max_flows: 1024,
+            ..DatapathConfig::default()
+        };
+        configure(&mut config);
+        let started = net.inside(namespace, || start(config).unwrap());
+        Self {
+            started: Some(started),
+            directory,
+        }
+    }
+
+    fn started(&self) -> &Started {
+        self.started.as_ref().unwrap()
+    }
+
+    fn install(&self, id: u64, flow: Flow) -> Arc<FlowReport> {
+        let report = Arc::new(FlowReport::default());
+        self.started()
+            .datapath
+            .install(FlowId(id), flow, report.clone());
+        report
+    }
+
+    fn engines(&self) -> Vec<(String, Option<Engine>)> {
+        let interfaces = self.started().monitor.interfaces();
+        interfaces
+            .into_iter()
+            .map(|interface| (interface.name, interface.engine))
+            .collect()
+    }
+
+    fn bpffs(&self) -> std::path::PathBuf {
+        self.directory.path().join("bpf")
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.started = None;
+        let _ = nix::mount::umount(&self.directory.path().join("bpf"));
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(RELAY_A.parse().unwrap(), port)
+}
+
+/// From the caller's port 4000 to the callee's port 5000, through `port` of the relay.
+fn flow(port: u16) -> Flow {
+    Flow {
+        local: local(port),
+        source: SocketAddr::new(CALLER.parse().unwrap(), 4000),
+        from: SocketAddr::new(RELAY_B.parse().unwrap(), 40_000),
+        to: SocketAddr::new(CALLEE.parse().unwrap(), 5000),
+        tos: 0xb8,
+        payload_types: PayloadTypes::ALL,
+        ssrcs: SsrcFilter::Any,
+        clock_rate: 8000,
+    }
+}
+
+fn is_in_kernel(report: &FlowReport) -> bool {
+    report.state() == FlowState::Kernel
+}
+
+fn is_out(report: &FlowReport, reason: Reason) -> bool {
+    report.state() == FlowState::UserSpace(reason)
+}
+
+#[test]
+fn an_installed_flow_is_forwarded_and_counted_until_it_is_removed() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let tc = Some(Engine::Tc);
+    assert_eq!(relay.engines(), [("r0".into(), tc), ("r1".into(), tc)]);
+
+    let report = relay.install(1, flow(30_000));
+
+    until("in the kernel", || is_in_kernel(&report));
+    let from = relayed(&caller, local(30_000), &callee);
+    assert_eq!(from, Some(flow(30_000).from));
+    relay.started().datapath.refresh();
+    let packets = report.packets();
+    assert!(packets > 0);
+    assert_eq!(report.bytes(), packets * 172);
+    assert_eq!(report.ssrcs()[0].ssrc, 0x1234_5678);
+    let usage = table_usage(&relay.bpffs(), 0).unwrap();
+    assert_eq!((usage.flows, usage.packets), (1, packets));
+
+    relay.started().datapath.remove(FlowId(1));
+    until("removed", || is_out(&report, Reason::NotInstalled));
+    assert_eq!(report.packets(), packets);
+    assert_eq!(table_usage(&relay.bpffs(), 0).unwrap().flows, 0);
+}
+
+#[test]
+fn a_datapath_that_ends_leaves_no_pin_and_its_table_is_free() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let mut relay = Relay::new(&net, |_| {});
+    let pins = relay.bpffs().join("underpass/v1/tables/0");
+    assert!(Path::new(&pins).exists());
+    relay.started = None;
+    assert!(!Path::new(&pins).exists());
+    let tables = Tables::at(relay.directory.path().join("tables"));
+    assert_eq!(tables.list().unwrap(), []);
+}
+
+#[test]
+fn a_new_mac_of_the_next_hop_is_followed() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    relay.install(1, flow(30_000));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+
+    net.ip("b", &["link", "set", "b0", "address", "02:00:00:00:00:99"]);
+    // The callee says so the way any host does: it asks for the relay's address.
+    net.ip("b", &["neigh", "flush", "dev", "b0"]);
+    callee.send_to(b"hello", (RELAY_B, 9)).unwrap();
+
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn an_egress_interface_that_goes_down_takes_the_flow_out_until_it_is_up() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let report = relay.install(1, flow(30_000));
+    until("in the kernel", || is_in_kernel(&report));
+
+    net.ip("r", &["link", "set", "r1", "down"]);
+    until("out", || is_out(&report, Reason::InterfaceDown));
+
+    net.ip("r", &["link", "set", "r1", "up"]);
+    until("back", || is_in_kernel(&report));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn an_interface_made_anew_gets_its_engine_again() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |_| {});
+    let callee = net.socket("b", CALLEE, 5000);
+    let report = relay.install(1, flow(30_000));
+    until("in the kernel", || is_in_kernel(&report));
+
+    net.ip("r", &["link", "delete", "r0"]);
+    until("out", || is_out(&report, Reason::NoEngineOnInterface));
+
+    net.connect_caller();
+    until("back", || is_in_kernel(&report));
+    let caller = net.socket("a", CALLER, 4000);
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn native_xdp_forwards_where_the_other_ends_co_operate() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    // A veth takes XDP's packets only if its own end has a program; any will do. And native XDP can't know that a
+    // sender on the same machine has left the checksum to a device.
+    let native = |config: &mut DatapathConfig| config.engine = EngineChoice::Xdp;
+    let _caller_end = Relay::at(&net, "a", &[CALLER], native);
+    let _callee_end = Relay::at(&net, "b", &[CALLEE], native);
+    net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
+    let relay = Relay::new(&net, native);
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+
+    let report = relay.install(1, flow(30_000));
+
+    until("in the kernel", || is_in_kernel(&report));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+    let xdp = Some(Engine::Xdp);
+    assert_eq!(relay.engines(), [("r0".into(), xdp), ("r1".into(), xdp)]);
+}
+
+#[test]
+fn native_xdp_on_a_device_that_does_not_send_is_given_up_for_tc() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
+    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Xdp);
+    let xdp = Some(Engine::Xdp);
+    assert_eq!(relay.engines(), [("r0".into(), xdp), ("r1".into(), xdp)]);
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let report = relay.install(1, flow(30_000));
+
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+
+    let tc = Some(Engine::Tc);
+    until("given up on both sides", || {
+        relay.engines() == [("r0".into(), tc), ("r1".into(), tc)]
+    });
+    let interfaces = relay.started().monitor.interfaces();
+    assert!(interfaces[0].note.contains("given up"));
+    until("in the kernel", || is_in_kernel(&report));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn generic_xdp_forwards_when_asked_for() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |config| config.engine = EngineChoice::XdpGeneric);
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    relay.install(1, flow(30_000));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+    let generic = Some(Engine::XdpGeneric);
+    assert_eq!(
+        relay.engines(),
+        [("r0".into(), generic), ("r1".into(), generic)]
+    );
+}
+
+#[test]
+fn a_full_table_leaves_a_flow_in_user_space_until_another_ends() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |config| config.max_flows = 1);
+    let first = relay.install(1, flow(30_000));
+    until("in the kernel", || is_in_kernel(&first));
+    let second = relay.install(2, flow(30_002));
+    until("no room", || is_out(&second, Reason::TableFull));
+    relay.started().datapath.remove(FlowId(1));
+    until("room", || is_in_kernel(&second));
+}
+
+#[test]
+fn flows_that_cannot_be_forwarded_say_why() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |config| {
+        config
+            .interface_engines
+            .insert("r1".to_owned(), EngineChoice::Null);
+    });
+    let to = |to: &str| Flow {
+        to: to.parse().unwrap(),
+        ..flow(30_000)
+    };
+    let through_b = Flow {
+        local: SocketAddr::new(RELAY_B.parse().unwrap(), 30_000),
+        ..flow(30_000)
+    };
+    for (id, flow, reason) in [
+        (1, to("10.71.0.1:5000"), Reason::DestinationIsLocal),
+        (2, to("192.0.2.1:5000"), Reason::NoRoute),
+        (3, to("10.72.0.77:5000"), Reason::NextHopUnresolved),
+        (4, through_b, Reason::NoEngineOnInterface),
+    ] {
+        let report = relay.install(id, flow);
+        until(reason.text(), || is_out(&report, reason));
+    }
+}
