@@ -88,6 +88,11 @@ impl Endpoint {
 
     /// Sends `count` packets to `to`, a few milliseconds apart.
     pub fn send(&self, to: SocketAddr, count: u32) {
+        self.send_every(to, count, Duration::from_millis(2));
+    }
+
+    /// Sends `count` packets to `to`, each this long after the last.
+    pub fn send_every(&self, to: SocketAddr, count: u32, spacing: Duration) {
         let stream = self.stream();
         for _ in 0..count {
             let number = self.sent.fetch_add(1, Ordering::Relaxed);
@@ -96,7 +101,7 @@ impl Endpoint {
             if self.rtp.socket.send_to(&packet, to).is_err() {
                 let _ = self.rtp.socket.send_to(&packet, to);
             }
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(spacing);
         }
     }
 

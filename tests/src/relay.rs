@@ -54,6 +54,7 @@ pub fn kind_under_test() -> Kind {
 pub struct Launch {
     kind: Kind,
     engine: Engine,
+    binary: Option<PathBuf>,
     table: String,
     ng: String,
     http: String,
@@ -145,6 +146,7 @@ impl Launch {
         Self {
             kind,
             engine: Engine::Auto,
+            binary: None,
             table,
             ng,
             http,
@@ -157,6 +159,13 @@ impl Launch {
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// Starts this underpass instead of the one beside the running test.
+    #[must_use]
+    pub fn binary(mut self, path: PathBuf) -> Self {
+        self.binary = Some(path);
         self
     }
 
@@ -252,11 +261,11 @@ impl Launch {
             .collect();
         arguments.push(format!("--listen-ng={}", self.ng));
         arguments.push(format!("--listen-http={}", self.http));
-        arguments.extend(["--foreground", "--log-stderr"].map(str::to_owned));
+        arguments.extend(["--config-file=none", "--foreground", "--log-stderr"].map(str::to_owned));
         match self.kind {
-            Kind::Rtpengine => arguments.extend(
-                ["--table=-1", "--config-file=none", "--delete-delay=0"].map(str::to_owned),
-            ),
+            Kind::Rtpengine => {
+                arguments.extend(["--table=-1", "--delete-delay=0"].map(str::to_owned))
+            }
             Kind::Underpass => {
                 let engine = match self.engine {
                     Engine::Auto => "auto",
