@@ -8,7 +8,7 @@ use ng_protocol::Dict;
 use super::graph::Call;
 use super::media::Media;
 use super::{Calls, Timestamp, query};
-use crate::plan::StreamReader;
+use crate::plan::{StreamId, StreamReader};
 
 /// A call in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,14 @@ impl Calls {
             count(&active.call, streams, &mut forwarding);
         }
         forwarding
+    }
+
+    /// Every stream of a call; none if there is none of that name.
+    #[must_use]
+    pub fn streams_of(&self, call_id: &Bytes) -> Vec<StreamId> {
+        let call = self.calls.get(call_id).map(|active| &active.call);
+        let pairs = call.into_iter().flat_map(Call::ports);
+        pairs.flat_map(|pair| [pair.rtp.id, pair.rtcp.id]).collect()
     }
 
     fn summary_of(&self, call_id: &Bytes, call: &Call) -> Summary {

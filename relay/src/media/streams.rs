@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::counters::Counters;
-use crate::datapath::{FlowState, Reason};
+use crate::datapath::FlowState;
 use crate::plan::{StreamId, StreamReader, StreamView};
 
 /// A handle on the streams' counters; clones share them.
@@ -49,21 +49,6 @@ impl Streams {
             report == Some(FlowState::Kernel)
         };
         streams.iter().copied().filter(in_kernel).collect()
-    }
-
-    /// How many streams carry RTP in the kernel (`None`), or not, by reason.
-    #[must_use]
-    pub fn by_kernel_reason(&self) -> BTreeMap<Option<&'static str>, u64> {
-        let mut counts = BTreeMap::new();
-        for entry in self.entries().values() {
-            let reason = match entry.counters.report.state() {
-                FlowState::Kernel => None,
-                FlowState::UserSpace(Reason::NotRtp) => continue,
-                FlowState::UserSpace(reason) => Some(reason.text()),
-            };
-            *counts.entry(reason).or_default() += 1;
-        }
-        counts
     }
 
     /// Forgets a stream; says whose it was.

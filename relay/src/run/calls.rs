@@ -1,16 +1,19 @@
 //! Commands to calls, calls' wishes to media.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ng_protocol::{Command, Reply, Request};
+use ng_protocol::{Command, Dict, Reply, Request, Value};
 use nix::time::{ClockId, clock_gettime};
 use tracing::{info, warn};
 
-use crate::call::{Calls, Notice, Timestamp};
+use crate::call::{Calls, Notice, Summary, Timestamp};
 use crate::control::dispatch::{Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
+use crate::ops::cli::{Families, SessionDetails, SessionSummary};
 use crate::plan::Action;
 
 /// All calls and the media that serves them. Whoever holds it works on calls alone: one command at a time.
@@ -20,6 +23,8 @@ pub(super) struct CallServer {
     ports: Ports,
     streams: Streams,
     datapath: Arc<dyn Datapath>,
+    /// Who commanded a call last.
+    proxies: BTreeMap<Bytes, SocketAddr>,
 }
 
 impl CallServer {
@@ -31,6 +36,43 @@ impl CallServer {
             ports,
             streams,
             datapath,
+            proxies: BTreeMap::new(),
+        }
+    }
+
+    /// Every call, in the order they began.
+    pub(super) fn sessions(&self) -> Vec<SessionSummary> {
+        let summaries = self.calls.summaries();
+        summaries.iter().map(|call| self.listed(call)).collect()
+    }
+
+    /// All there is to say about one call; `None` if there is none of that id.
+    pub(super) fn session(&self, call_id: &str) -> Option<SessionDetails> {
+        let call_id = Bytes::copy_from_slice(call_id.as_bytes());
+        let call = self.calls.summary(&call_id)?;
+        let description = self.calls.description(&call_id, &self.streams)?;
+        let mut lines = Vec::new();
+        indent(&description, 0, &mut lines);
+        Some(SessionDetails {
+            summary: self.listed(&call),
+            tos: call.tos,
+            last_signal: call.last_signal.wall_us / 1_000_000,
+            lines,
+        })
+    }
+
+    fn listed(&self, call: &Summary) -> SessionSummary {
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        SessionSummary {
+            call_id: String::from_utf8_lossy(&call.call_id).into_owned(),
+            deleted: call.deleted,
+            created: call.created.wall_us / 1_000_000,
+            proxy: *self.proxies.get(&call.call_id).unwrap_or(&nobody),
+            families: match (call.ipv4, call.ipv6) {
+                (true, true) => Families::Mixed,
+                (false, true) => Families::V6,
+                (_, false) => Families::V4,
+            },
         }
     }
 
@@ -82,13 +124,16 @@ impl CallServer {
     fn carry_out(&mut self, actions: Vec<Action>) {
         self.media.apply(actions);
         for notice in self.calls.take_notices() {
+            if let Notice::Ended { call_id, .. } = &notice {
+                self.proxies.remove(call_id);
+            }
             log(&notice);
         }
     }
 }
 
 impl Handler for CallServer {
-    fn handle(&mut self, request: &Request, _origin: &Origin) -> Reply {
+    fn handle(&mut self, request: &Request, origin: &Origin) -> Reply {
         if matches!(request.command, Command::Query | Command::Delete) {
             self.refresh(request);
         }
@@ -96,12 +141,45 @@ impl Handler for CallServer {
             .calls
             .execute(request, now(), &mut self.ports, &self.streams);
         self.carry_out(actions);
+        if matches!(request.command, Command::Offer | Command::Answer)
+            && reply.dict().get("sdp").is_some()
+            && let Some(call_id) = &request.call_id
+        {
+            // Copied: a slice would keep the whole datagram.
+            let call_id = Bytes::copy_from_slice(call_id);
+            self.proxies.insert(call_id, origin.source);
+        }
         reply
     }
 
     fn discard(&mut self, request: &Request) {
         if let Some(call_id) = &request.call_id {
             self.terminate(call_id);
+        }
+    }
+}
+
+/// A description as lines, a level deeper each dictionary.
+fn indent(dict: &Dict, depth: usize, lines: &mut Vec<String>) {
+    for (key, value) in dict.iter() {
+        let key = key.escape_ascii();
+        let margin = "  ".repeat(depth);
+        indent_value(&format!("{margin}{key}"), value, depth, lines);
+    }
+}
+
+fn indent_value(label: &str, value: &Value, depth: usize, lines: &mut Vec<String>) {
+    match value {
+        Value::Integer(number) => lines.push(format!("{label}: {number}")),
+        Value::Bytes(text) => lines.push(format!("{label}: {}", text.escape_ascii())),
+        Value::List(values) => {
+            for value in values {
+                indent_value(label, value, depth, lines);
+            }
+        }
+        Value::Dict(dict) => {
+            lines.push(format!("{label}:"));
+            indent(dict, depth + 1, lines);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::media::Media;
 use crate::ops::cli::{CliTarget, SessionDetails, SessionSummary};
 use crate::ops::metrics::{
     ClosedSessions, MetricsSnapshot, PathCounters, PortCounters, RequestCounters, Snapshot,
+    StreamCounts,
 };
 use crate::plan::LogicalInterface;
 
@@ -66,6 +67,13 @@ impl Operators {
         self.add_commands(&mut snapshot);
         let mut dispatcher = self.lock();
         let server = dispatcher.handler_mut();
+        let forwarding = server.calls().forwarding(&server.media().streams());
+        snapshot.streams = StreamCounts {
+            userspace: forwarding.user_space,
+            kernel: forwarding.kernel,
+            mixed: forwarding.mixed,
+        };
+        snapshot.user_space_reasons = forwarding.reasons.into_iter().collect();
         add_calls(server.calls(), &mut snapshot);
         self.add_media(server.media(), &mut snapshot);
         snapshot
@@ -97,15 +105,6 @@ impl Operators {
             errors: totals.errors,
             bytes: totals.bytes,
         };
-        for (reason, streams) in media.streams().by_kernel_reason() {
-            match reason {
-                None => snapshot.streams.kernel += streams,
-                Some(reason) => {
-                    snapshot.streams.userspace += streams;
-                    snapshot.user_space_reasons.push((reason, streams));
-                }
-            }
-        }
         for usage in media.port_usage() {
             let named = self.interfaces.iter().find(|interface| {
                 let mut addresses = interface.addresses.iter();
@@ -154,12 +153,12 @@ impl Snapshot for Operators {
 impl CliTarget for Operators {
     fn sessions(&self) -> Vec<SessionSummary> {
         let dispatcher = &mut *self.lock();
-        dispatcher.handler_mut().summaries()
+        dispatcher.handler_mut().sessions()
     }
 
     fn session(&self, call_id: &str) -> Option<SessionDetails> {
         let dispatcher = &mut *self.lock();
-        dispatcher.handler_mut().details(call_id)
+        dispatcher.handler_mut().session(call_id)
     }
 
     fn max_sessions(&self) -> Option<u32> {

@@ -64,6 +64,8 @@ impl Datapath for Recorder {
     }
 
     fn refresh(&self) {}
+
+    fn refresh_flows(&self, _flows: &[FlowId]) {}
 }
 
 impl Recorder {
