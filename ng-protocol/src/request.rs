@@ -38,7 +38,8 @@ impl Request {
         }
     }
 
-    /// Reads a request's dictionary. Keys that nobody knows end up in [`Options::unknown`].
+    /// Reads a request's dictionary. Of a key that is there twice, in the same spelling or another, the last counts.
+    /// Keys that nobody knows end up in [`Options::unknown`].
     ///
     /// # Errors
     /// [`ProtocolError::NoCommand`] and [`ProtocolError::UnknownCommand`].

@@ -64,7 +64,6 @@ const WORDS: &[(&str, Effect)] = &[
     ("full-rtcp-attribute", |o| {
         o.flags.full_rtcp_attribute = true
     }),
-    ("full-rtcp", |o| o.flags.full_rtcp_attribute = true),
     ("generate-mid", |o| o.flags.generate_mid = true),
     ("ice-reject", |o| o.flags.ice_reject = true),
     ("reject-ice", |o| o.flags.ice_reject = true),
@@ -79,60 +78,33 @@ const WORDS: &[(&str, Effect)] = &[
     ("original-sendrecv", |o| o.flags.original_sendrecv = true),
     ("pad-crypto", |o| o.flags.pad_crypto = true),
     ("passthrough", |o| o.flags.passthrough = true),
-    ("passthru", |o| o.flags.passthrough = true),
     ("port-latching", |o| o.flags.port_latching = true),
     ("provisional", |o| o.flags.provisional = true),
     ("reset", |o| o.flags.reset = true),
-    ("sip-source-address", |o| o.flags.sip_source_address = true),
+    ("sip-source-address", |o| trust_address(o, false)),
     ("strict-source", |o| o.flags.strict_source = true),
     ("symmetric", |o| o.flags.symmetric = true),
     ("to-tag", |o| o.flags.to_tag = true),
     ("trickle-ice", |o| o.flags.trickle_ice = true),
-    ("trust-address", |o| o.flags.trust_address = true),
+    ("trust-address", |o| trust_address(o, true)),
     ("unidirectional", |o| o.flags.unidirectional = true),
     ("webrtc", webrtc),
 ];
 
 /// Words of rtpengine's that nothing here acts on yet.
+#[rustfmt::skip]
 const DEFERRED: &[&str] = &[
-    "allow-asymmetric-codecs",
-    "allow-no-codec-media",
-    "allow-transcoding",
-    "always-transcode",
-    "asymmetric-codecs",
-    "audio-player",
-    "block-dtmf",
-    "block-egress",
-    "block-short",
-    "debug",
-    "detect-dtmf",
-    "discard-recording",
-    "egress",
-    "exclude-recording",
-    "force-transcoding",
-    "generate-rtcp",
-    "inject-dtmf",
-    "mirror-rtcp",
-    "mix",
-    "no-codec-renegotiation",
-    "no-jitter-buffer",
-    "no-player",
-    "no-redis-update",
-    "no-tls-id",
-    "pierce-nat",
-    "record-call",
-    "recording-announcement",
-    "recording-vsc",
-    "recrypt",
-    "reorder-codecs",
-    "reuse-codecs",
-    "single-codec",
-    "siprec",
-    "skip-recording-db",
-    "static-codecs",
-    "strip-extmap",
-    "symmetric-codecs",
-    "unsubscribe",
+    "allow-asymmetric-codec", "allow-asymmetric-codecs", "allow-empty-codec-media",
+    "allow-empty-codec-medias", "allow-no-codec-media", "allow-no-codec-medias",
+    "allow-transcoding", "always-transcode", "asymmetric-codecs", "audio-player", "block-dtmf",
+    "block-egress", "block-short", "block-short-packets", "block-shorts", "debug", "debugging",
+    "detect-dtmf", "discard-recording", "egress", "exclude-recording", "force-transcoding",
+    "generate-rtcp", "inject-dtmf", "mirror-rtcp", "mix", "mixed", "no-audio-player",
+    "no-codec-renegotiation", "no-jitter-buffer", "no-player", "no-redis-update", "no-tls-id",
+    "pierce-nat", "player", "record-call", "recording-announcement", "recording-vsc", "recrypt",
+    "reorder-codecs", "reuse-codecs", "rtcp-mirror", "single-codec", "siprec",
+    "skip-recording-database", "skip-recording-db", "static-codec", "static-codecs", "strip-extmap",
+    "symmetric-codecs", "unsubscribe",
 ];
 
 /// Flags that carry a value behind a prefix, and the key that the value is for. Longer prefixes first.
@@ -169,12 +141,12 @@ pub(super) fn apply(request: &mut Request, raw: &Bytes) {
     let word = normalise(&raw);
     if let Some(effect) = find(WORDS, &word) {
         effect(&mut request.options);
-    } else if let Some(equals) = raw.iter().position(|&byte| byte == b'=') {
-        let value = Value::Bytes(raw.slice(equals + 1..));
-        keys::apply_option(request, &normalise(&raw[..equals]), &value);
+    } else if let Some((key, value)) = known_pair(&raw) {
+        keys::apply_option(request, &key, &Value::Bytes(value));
     } else if let Some((key, rest)) = find_prefix(PREFIXES, &word) {
-        // Prefixes are ASCII, so they are as long in the raw word; the value keeps its spelling.
-        let value = Value::Bytes(raw.slice(raw.len() - rest.len()..));
+        // Prefixes are ASCII, and so as long in the raw word; the value behind keeps its spelling.
+        let prefix = word.len() - rest.len();
+        let value = Value::Bytes(raw.slice(prefix..));
         keys::apply_option(request, key, &value);
     } else if DEFERRED.contains(&word.as_str()) {
         request.options.deferred.push((word, Value::Integer(1)));
@@ -182,6 +154,19 @@ pub(super) fn apply(request: &mut Request, raw: &Bytes) {
         let shown: String = word.chars().take(64).collect();
         request.options.unknown.push(format!("flag {shown}"));
     }
+}
+
+/// Takes `key=value` apart if the key is one; what stands behind a prefix may hold a `=`, too.
+fn known_pair(raw: &Bytes) -> Option<(String, Bytes)> {
+    let equals = raw.iter().position(|&byte| byte == b'=')?;
+    let key = normalise(&raw[..equals]);
+    keys::is_known(&key).then(|| (key, raw.slice(equals + 1..)))
+}
+
+/// The two flags are opposites; the last one counts.
+fn trust_address(options: &mut Options, trust: bool) {
+    options.flags.trust_address = trust;
+    options.flags.sip_source_address = !trust;
 }
 
 /// Everything that a browser needs, in one word.

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::types::{AddressFamily, Dtls, EndpointLearning, Ice, IceLite, Tos, TransportProtocol};
+use super::choices::{DTLS, FAMILY, ICE, ICE_LITE, LEARNING, SWITCH, TRANSPORTS};
+use super::types::{IceLite, Tos};
 use super::word::{find, normalise, words};
 use super::{Options, flags, rtpp_flags};
 use crate::{Request, Value};
@@ -57,152 +58,32 @@ const KEYS: &[(&str, Effect)] = &[
     ("to-label", |r, v| text(&mut r.options.to_label, v)),
     ("set-label", |r, v| text(&mut r.options.set_label, v)),
     ("metadata", |r, v| text(&mut r.options.metadata, v)),
+    ("passthrough", |r, v| passthrough(&mut r.options, v)),
+    ("passthru", |r, v| passthrough(&mut r.options, v)),
 ];
 
 /// Keys of rtpengine's that nothing here acts on yet.
+#[rustfmt::skip]
 const DEFERRED: &[&str] = &[
-    "address",
-    "alias-key",
-    "all",
-    "audio-player",
-    "blob",
-    "blob64",
-    "body",
-    "bundle",
-    "code",
-    "codec",
-    "codec-accept",
-    "codec-consume",
-    "codec-except",
-    "codec-ignore",
-    "codec-mask",
-    "codec-offer",
-    "codec-set",
-    "codec-strip",
-    "codec-transcode",
-    "codecs",
-    "db-id",
-    "delay-buffer",
-    "digit",
-    "drop-traffic",
-    "dtls-fingerprint",
-    "dtls-reverse",
-    "dtmf-delay",
-    "dtmf-log-dest",
-    "dtmf-security",
-    "dtmf-security-trigger",
-    "dtmf-security-trigger-end",
-    "duration",
-    "extmap",
-    "file",
-    "frequency",
-    "from-tags",
-    "generate-rtcp",
-    "inbound-peer",
-    "instance",
-    "media-echo",
-    "moh",
-    "osrtp",
-    "outbound-peer",
-    "output-destination",
-    "output-file",
-    "output-format",
-    "output-path",
-    "output-pattern",
-    "pause",
-    "peer",
-    "ptime",
-    "ptime-reverse",
-    "record-call",
-    "recording-dir",
-    "recording-file",
-    "recording-media-slot-answer",
-    "recording-media-slot-offer",
-    "recording-media-slots",
-    "recording-path",
-    "recording-pattern",
-    "repeat-duration",
-    "repeat-times",
-    "sdes",
-    "sdp-attr",
-    "sdp-attr-add",
-    "sdp-attr-remove",
-    "sdp-attr-substitute",
-    "sdp-media-remove",
-    "sip-code",
-    "sip-message-type",
-    "start-pos",
-    "t.38",
-    "t38",
-    "tags",
-    "template",
-    "trigger",
-    "trigger-end",
-    "trigger-end-digits",
-    "trigger-end-time",
-    "volume",
-    "vsc-pause-rec",
-    "vsc-pause-resume-rec",
-    "vsc-start-pause-resume-rec",
-    "vsc-start-rec",
-    "vsc-start-stop-rec",
-    "vsc-stop-rec",
+    "address", "alias-key", "all", "audio-player", "blob", "blob64", "bundle", "calls", "code",
+    "codec", "codec-accept", "codec-consume", "codec-except", "codec-ignore", "codec-mask",
+    "codec-offer", "codec-set", "codec-strip", "codec-transcode", "codecs", "db-id", "delay-buffer",
+    "digit", "drop-traffic", "dtls-fingerprint", "dtls-reverse", "dtmf-delay", "dtmf-log-dest",
+    "dtmf-log-destination", "dtmf-security", "dtmf-security-trigger", "dtmf-security-trigger-end",
+    "duration", "extmap", "file", "frequencies", "frequency", "from-tags", "generate-rtcp",
+    "inbound-peer", "instance", "media", "media-echo", "medias", "moh", "osrtp", "outbound-peer",
+    "output-dest", "output-destination", "output-dir", "output-directory", "output-file",
+    "output-folder", "output-path", "output-pattern", "pause", "peer", "player", "ptime",
+    "ptime-reverse", "record-call", "recording-dest", "recording-destination", "recording-dir",
+    "recording-directory", "recording-file", "recording-folder", "recording-media-slot-answer",
+    "recording-media-slot-offer", "recording-media-slots", "recording-path", "recording-pattern",
+    "repeat-duration", "repeat-times", "reverse-ptime", "sdes", "sdp-attr", "sdp-attr-add",
+    "sdp-attr-remove", "sdp-attr-substitute", "sdp-media-remove", "sip-code", "sip-message-type",
+    "sip-response-code", "source-call-id", "source-tag", "start-pos", "t.38", "t.38-version", "t38",
+    "t38-version", "tags", "template", "to-call-id", "trigger", "trigger-end", "trigger-end-digits",
+    "trigger-end-time", "volume", "vsc-pause-rec", "vsc-pause-resume-rec",
+    "vsc-start-pause-resume-rec", "vsc-start-rec", "vsc-start-stop-rec", "vsc-stop-rec",
     "xmlrpc-callback",
-];
-
-const FAMILY: &[(&str, AddressFamily)] =
-    &[("ip4", AddressFamily::Ip4), ("ip6", AddressFamily::Ip6)];
-
-const DTLS: &[(&str, Dtls)] = &[
-    ("passive", Dtls::Passive),
-    ("active", Dtls::Active),
-    ("no", Dtls::Off),
-    ("off", Dtls::Off),
-    ("disabled", Dtls::Off),
-    ("disable", Dtls::Off),
-];
-
-const LEARNING: &[(&str, EndpointLearning)] = &[
-    ("off", EndpointLearning::Off),
-    ("no", EndpointLearning::Off),
-    ("immediate", EndpointLearning::Immediate),
-    ("delayed", EndpointLearning::Delayed),
-    ("on", EndpointLearning::Delayed),
-    ("heuristic", EndpointLearning::Heuristic),
-];
-
-const ICE_LITE: &[(&str, IceLite)] = &[
-    ("off", IceLite::Off),
-    ("no", IceLite::Off),
-    ("none", IceLite::Off),
-    ("forward", IceLite::Forward),
-    ("offer", IceLite::Forward),
-    ("fwd", IceLite::Forward),
-    ("fw", IceLite::Forward),
-    ("backward", IceLite::Backward),
-    ("backwards", IceLite::Backward),
-    ("reverse", IceLite::Backward),
-    ("answer", IceLite::Backward),
-    ("bkw", IceLite::Backward),
-    ("bk", IceLite::Backward),
-    ("both", IceLite::Both),
-];
-
-const ICE: &[(&str, Ice)] = &[
-    ("default", Ice::Default),
-    ("remove", Ice::Remove),
-    ("force", Ice::Force),
-    ("force-relay", Ice::ForceRelay),
-    ("optional", Ice::Optional),
-];
-
-const TRANSPORTS: &[(&str, TransportProtocol)] = &[
-    ("rtp/avp", TransportProtocol::RtpAvp),
-    ("rtp/avpf", TransportProtocol::RtpAvpf),
-    ("rtp/savp", TransportProtocol::RtpSavp),
-    ("rtp/savpf", TransportProtocol::RtpSavpf),
-    ("udp/tls/rtp/savp", TransportProtocol::UdpTlsRtpSavp),
-    ("udp/tls/rtp/savpf", TransportProtocol::UdpTlsRtpSavpf),
 ];
 
 /// Applies one key of a request's dictionary, whatever it is.
@@ -234,18 +115,23 @@ pub(super) fn apply_option(request: &mut Request, key: &str, value: &Value) {
     }
 }
 
+/// Whether the key, in normal form, is one that rtpengine knows.
+pub(super) fn is_known(key: &str) -> bool {
+    find(KEYS, key).is_some() || DEFERRED.contains(&key)
+}
+
 fn describe(key: &str, value: &Value) -> String {
-    /// Longest value worth a place in a log line, in bytes.
+    /// Longest key or value worth a place in a log line, in bytes.
     const SHOWN: usize = 64;
+    let value = match value {
+        Value::Bytes(bytes) => bytes.clone(),
+        Value::Integer(integer) => Bytes::from(integer.to_string()),
+        Value::List(_) => Bytes::from(words(value).join(&b","[..])),
+        Value::Dict(_) => Bytes::from_static(b"{}"),
+    };
     let key: String = key.chars().take(SHOWN).collect();
-    match value {
-        Value::Bytes(bytes) => {
-            let shown = &bytes[..bytes.len().min(SHOWN)];
-            format!("{key}={}", shown.escape_ascii())
-        }
-        Value::Integer(integer) => format!("{key}={integer}"),
-        Value::List(_) | Value::Dict(_) => key,
-    }
+    let value = &value[..value.len().min(SHOWN)];
+    format!("{key}={}", value.escape_ascii())
 }
 
 /// A string; numbers are taken by their digits.
@@ -274,23 +160,23 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     text.trim().trim_matches(['[', ']']).parse().ok()
 }
 
-/// The one choice of a table that the value names.
+/// The choice of a table that the value names; of several, the last.
 fn pick<E: Copy>(place: &mut Option<E>, table: &[(&str, E)], value: &Value) -> bool {
-    let Some(choice) = value
-        .as_bytes()
-        .and_then(|word| find(table, &normalise(word)))
-    else {
-        return false;
-    };
-    *place = Some(choice);
-    true
+    !words(value).is_empty()
+        && all(value, |word| {
+            let choice = find(table, word);
+            *place = choice.or(*place);
+            choice.is_some()
+        })
 }
 
 /// Applies every word of a value; whether all were understood.
 fn all(value: &Value, mut effect: impl FnMut(&str) -> bool) -> bool {
-    words(value).iter().fold(true, |understood, word| {
-        effect(&normalise(word)) && understood
-    })
+    let mut understood = true;
+    for word in words(value) {
+        understood &= effect(&normalise(&word));
+    }
+    understood
 }
 
 fn supports(options: &mut Options, word: &str) -> bool {
@@ -362,8 +248,12 @@ fn ice(options: &mut Options, word: &str) -> bool {
 
 fn direction(request: &mut Request, value: &Value) -> bool {
     // Two `direction=` options of a string of flags come one by one.
-    request.options.direction.extend(words(value));
-    true
+    let direction = &mut request.options.direction;
+    let names = words(value);
+    let understood = !names.is_empty();
+    direction.extend(names);
+    direction.truncate(2);
+    understood
 }
 
 fn interface(request: &mut Request, value: &Value, place: usize) -> bool {
@@ -391,6 +281,14 @@ fn received_from(request: &mut Request, value: &Value) -> bool {
 fn transport(options: &mut Options, value: &Value) -> bool {
     // In an answer `accept` stands for "as offered", which is what no value means.
     value.as_str() == Some("accept") || pick(&mut options.transport_protocol, TRANSPORTS, value)
+}
+
+fn passthrough(options: &mut Options, value: &Value) -> bool {
+    let mut on = None;
+    let understood = pick(&mut on, SWITCH, value);
+    options.flags.passthrough |= on == Some(true);
+    options.flags.no_passthrough |= on == Some(false);
+    understood
 }
 
 fn delete_delay(options: &mut Options, value: &Value) -> bool {

@@ -1,8 +1,9 @@
 //! Everything a request may ask for beside its identity.
 //!
-//! [`keys`] maps dictionary keys to effects, [`flags`] the words of the `flags` list, [`rtpp_flags`] takes apart a whole
-//! string of options as a proxy's script wrote it. All compare [`word`]s, never raw spellings.
+//! `keys` maps dictionary keys to effects, `flags` the words of the `flags` list, `rtpp_flags` takes apart a whole string
+//! of options as a proxy's script wrote it. All compare words in their normal form (`word`), never raw spellings.
 
+mod choices;
 mod flags;
 mod keys;
 mod rtpp_flags;
@@ -32,8 +33,9 @@ pub struct Options {
     pub ice_lite: Option<IceLite>,
     /// `DTLS`
     pub dtls: Option<Dtls>,
-    /// `direction`: names of logical interfaces, the one that the sender of this message is on, then the one towards the
-    /// other side. `internal` and `external` are names like any other.
+    /// `direction`, or `from-interface` and `to-interface`: names of logical interfaces, the one that the sender of this
+    /// message is on, then the one towards the other side. At most two; an empty name stands for one that was not given.
+    /// `internal` and `external` are names like any other.
     pub direction: Vec<Bytes>,
     /// `interface`: the one logical interface that is meant where there is no other side.
     pub interface: Option<Bytes>,

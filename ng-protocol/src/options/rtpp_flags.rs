@@ -33,23 +33,18 @@ pub(super) fn apply(request: &mut Request, value: &Value) {
 }
 
 fn apply_word(request: &mut Request, token: &Bytes) {
-    let named = TransportProtocol::ALL
-        .into_iter()
-        .find(|protocol| token.eq_ignore_ascii_case(protocol.as_str().as_bytes()));
-    if named.is_some() {
-        request.options.transport_protocol = named;
-        return;
-    }
     match token.as_ref() {
-        b"internal" | b"external" => request.options.direction.push(token.clone()),
+        b"internal" | b"external" => {
+            let name = Value::Bytes(token.clone());
+            keys::apply_option(request, "direction", &name);
+        }
         _ => flags::apply(request, token),
     }
 }
 
 fn apply_pair(request: &mut Request, key: &str, value: &Value) {
     match key {
-        // Which Via header the proxy takes the branch from; the branch itself has its own key.
-        "via-branch" => {}
+        "via-branch" if value.as_str().is_some_and(selects_branch) => {}
         "flags" => {
             for word in super::word::words(value) {
                 flags::apply(request, &word);
@@ -67,7 +62,13 @@ fn apply_pair(request: &mut Request, key: &str, value: &Value) {
     }
 }
 
-/// The transport protocol that single words make up together.
+/// Whether the word tells the proxy which Via header to take the branch from; the branch itself has its own key.
+fn selects_branch(word: &str) -> bool {
+    const SELECTORS: &[&str] = &["1", "2", "auto", "extra", "next", "auto-next", "auto-extra"];
+    SELECTORS.contains(&word)
+}
+
+/// The transport protocol that words make up together.
 #[derive(Default)]
 struct Profile {
     given: bool,
@@ -77,7 +78,7 @@ struct Profile {
 }
 
 impl Profile {
-    /// Takes a word of the profile; `false` if it is none.
+    /// Takes a word of the profile, or a whole protocol; `false` if it is neither.
     fn compose(&mut self, word: &[u8]) -> bool {
         match word {
             b"RTP" => self.secure = false,
@@ -85,9 +86,28 @@ impl Profile {
             b"AVP" => self.feedback = false,
             b"AVPF" => self.feedback = true,
             b"DTLS" => self.dtls = true,
-            _ => return false,
+            _ => return self.set(word),
         }
         self.given = true;
+        true
+    }
+
+    fn set(&mut self, protocol: &[u8]) -> bool {
+        let named = TransportProtocol::ALL
+            .into_iter()
+            .find(|named| named.as_str().as_bytes() == protocol);
+        let Some(named) = named else {
+            return false;
+        };
+        *self = Self {
+            given: true,
+            secure: !matches!(
+                named,
+                TransportProtocol::RtpAvp | TransportProtocol::RtpAvpf
+            ),
+            feedback: named.as_str().ends_with('F'),
+            dtls: named.as_str().starts_with("UDP/TLS"),
+        };
         true
     }
 

@@ -8,8 +8,7 @@ use crate::Value;
 
 /// The normal form of a word.
 pub(super) fn normalise(word: &[u8]) -> String {
-    String::from_utf8_lossy(word)
-        .trim()
+    String::from_utf8_lossy(word.trim_ascii())
         .chars()
         .map(|character| match character {
             ' ' | '_' => '-',

@@ -1,0 +1,184 @@
+//! One datagram in, at most one out: the duplicate cache, decoding, the handler.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ng_protocol::{Command, Datagram, Reply, Request};
+use tracing::{debug, error};
+
+use super::cache::{Cached, DuplicateCache, Limits};
+use super::counters::Counters;
+
+/// Where a request came from, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address and port.
+    pub source: SocketAddr,
+    /// The longest reply that its transport takes, in bytes.
+    pub max_reply: usize,
+    /// When it came, ms of CLOCK_MONOTONIC.
+    pub now_ms: u64,
+}
+
+/// Carries out commands.
+pub trait Handler {
+    /// Carries out one command: `offer`, `answer`, `delete`, `query`, `list` or `statistics`. Commands come one at a time;
+    /// duplicates never come.
+    fn handle(&mut self, request: &Request, origin: &Origin) -> Reply;
+
+    /// Called after [`Self::handle`] panicked, with the same request. Whatever that call was, it may be half done now:
+    /// it must be ended and forgotten, with its ports and flows, so that nothing inconsistent lives on. A panic in here
+    /// ends the process.
+    fn discard(&mut self, request: &Request);
+}
+
+/// Answers datagrams.
+///
+/// A panic of the handler is a bug, but it must not take the node's other calls down: it is logged with the call-id,
+/// the call is discarded, and the client gets an error.
+#[derive(Debug)]
+pub struct Dispatcher<H> {
+    handler: H,
+    cache: DuplicateCache,
+    counters: Arc<Counters>,
+}
+
+impl<H: Handler> Dispatcher<H> {
+    /// A dispatcher with an empty duplicate cache.
+    pub fn new(handler: H, limits: Limits) -> Self {
+        Self {
+            handler,
+            cache: DuplicateCache::new(limits),
+            counters: Arc::default(),
+        }
+    }
+
+    /// What was counted, live.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// The handler, for what comes from elsewhere than ng: timers, the CLI.
+    pub fn handler_mut(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    /// The duplicate cache, to look at.
+    pub fn cache(&self) -> &DuplicateCache {
+        &self.cache
+    }
+
+    /// Answers a datagram; `None` if it gets no reply.
+    ///
+    /// The very same bytes are answered with the very same reply while it is remembered. What is answered without the
+    /// handler (`ping`, errors of the protocol) needs no memory for that, so garbage takes none.
+    pub fn dispatch(&mut self, bytes: Bytes, origin: &Origin) -> Option<Bytes> {
+        let Ok(datagram) = Datagram::split(bytes.clone()) else {
+            self.counters.without_cookie.fetch_add(1, Relaxed);
+            debug!(source = %origin.source, "datagram without a cookie");
+            return None;
+        };
+        let began = Instant::now();
+        let fingerprint = self.cache.fingerprint(&bytes);
+        if let Some(cached) = self.cache.get(fingerprint, origin.now_ms) {
+            let Cached { command, reply } = cached.clone();
+            self.count(command, origin, Outcome::Duplicate);
+            return Some(reply);
+        }
+        let request = match datagram.request() {
+            Ok(request) => request,
+            Err(error) => {
+                self.counters.malformed.fetch_add(1, Relaxed);
+                debug!(source = %origin.source, %error, "not a request");
+                return Some(datagram.reply(&error.reply()).into());
+            }
+        };
+        log_unknown(&request, origin);
+        let command = request.command;
+        let reply = match command {
+            Command::Ping => Reply::pong(),
+            Command::Known(_) => ng_protocol::ProtocolError::UnknownCommand.reply(),
+            _ => self.handle(&request, origin),
+        };
+        let error = reply.is_error();
+        let reply = encode(&datagram, &reply, origin.max_reply);
+        if !matches!(command, Command::Ping | Command::Known(_)) {
+            let cached = Cached {
+                command,
+                reply: reply.clone(),
+            };
+            self.cache.insert(fingerprint, cached, origin.now_ms);
+        }
+        let took = began.elapsed();
+        self.count(command, origin, Outcome::CarriedOut { error, took });
+        Some(reply)
+    }
+
+    fn handle(&mut self, request: &Request, origin: &Origin) -> Reply {
+        // What a panic may leave inconsistent is the call, and that is discarded below.
+        let handled = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, origin)));
+        let Ok(reply) = handled else {
+            self.counters.panics.fetch_add(1, Relaxed);
+            let call_id = request.call_id.as_deref().unwrap_or_default();
+            error!(
+                command = request.command.name(),
+                call_id = %call_id.escape_ascii(),
+                "bug: a command panicked; its call is discarded"
+            );
+            let discarded = catch_unwind(AssertUnwindSafe(|| self.handler.discard(request)));
+            if discarded.is_err() {
+                error!("bug: discarding the call panicked, too; its state cannot be trusted");
+                std::process::abort();
+            }
+            return Reply::error("Internal error");
+        };
+        reply
+    }
+
+    fn count(&self, command: Command, origin: &Origin, outcome: Outcome) {
+        let proxy = self.counters.proxy(origin.source.ip());
+        for table in [Some(&self.counters.total), proxy.as_deref()]
+            .into_iter()
+            .flatten()
+        {
+            let counters = table.get(command);
+            match outcome {
+                Outcome::Duplicate => {
+                    counters.duplicates.fetch_add(1, Relaxed);
+                }
+                Outcome::CarriedOut { error, took } => counters.carried_out(error, took),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Outcome {
+    Duplicate,
+    CarriedOut { error: bool, took: Duration },
+}
+
+fn encode(datagram: &Datagram, reply: &Reply, max_reply: usize) -> Bytes {
+    let mut encoded = datagram.reply(reply);
+    if encoded.len() > max_reply {
+        encoded = datagram.reply(&Reply::error("Reply too large"));
+    }
+    // Without spare capacity: the cache counts bytes.
+    Bytes::from(encoded.into_boxed_slice())
+}
+
+fn log_unknown(request: &Request, origin: &Origin) {
+    if request.options.unknown.is_empty() {
+        return;
+    }
+    debug!(
+        source = %origin.source,
+        command = request.command.name(),
+        unknown = ?request.options.unknown,
+        "ignored what nobody knows"
+    );
+}
