@@ -59,7 +59,7 @@ pub struct Relay {
     pub rtcp: RtcpLine,
     /// Whether `a=rtcp-mux` is written.
     pub rtcp_mux: bool,
-    /// The direction; always written.
+    /// The direction; always written in RTP sections. Others keep their attributes as they came.
     pub direction: Direction,
     /// The protocol in `m=`, where it changes.
     pub protocol: Option<Protocol>,

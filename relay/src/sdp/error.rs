@@ -1,6 +1,6 @@
 //! Why a body is not SDP that can be relayed.
 
-/// What [`parse`](super::parse) refuses. Displays as the `error-reason` that rtpengine sends.
+/// What [`parse`](super::parse()) refuses. Displays as the `error-reason` that rtpengine sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
     /// A line that is not SDP, or more of it than the bounds allow.

@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Connection, Direction, Line, Protocol, payload};
 
+/// The discard port, which stands for "not known yet" (RFC 8840 section 4.1.1).
+const TRICKLE_PORT: u16 = 9;
+
 /// What an `m=` line carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -49,7 +52,7 @@ pub struct Media {
     pub protocol: Protocol,
     /// The formats, payload types for RTP, as written.
     pub formats: Vec<String>,
-    /// The section's own `c=` line, else the session's. `None` only in a rejected section.
+    /// The section's own `c=` line, else the session's; [`parse`](super::parse()) refuses a section without either.
     pub connection: Option<Connection>,
     /// The section's own direction, else the session's, else sendrecv.
     pub direction: Direction,
@@ -72,9 +75,14 @@ impl Media {
         self.port == 0
     }
 
-    /// The old form of hold: a connection address of zero.
+    /// The old form of hold: a connection address of zero. Together with port 9 and ICE it means that the address is yet
+    /// to be found (RFC 8840 section 4.1.1).
     #[must_use]
     pub fn is_on_hold(&self) -> bool {
+        self.has_zero_address() && !(self.ice && self.port == TRICKLE_PORT)
+    }
+
+    pub(super) fn has_zero_address(&self) -> bool {
         self.connection
             .is_some_and(|connection| connection.is_zero())
     }
@@ -105,11 +113,11 @@ impl Media {
         // With several port pairs a=rtcp cannot name them all.
         match self.rtcp.filter(|_| self.port_count == 1) {
             Some(RtcpAttribute { port, address }) => {
-                Some(SocketAddr::new(address.unwrap_or(rtp.ip()), port))
+                let stated = address.filter(|address| !address.is_unspecified());
+                Some(SocketAddr::new(stated.unwrap_or(rtp.ip()), port))
             }
             None => Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)),
         }
-        .filter(|endpoint| endpoint.port() != 0 && !endpoint.ip().is_unspecified())
     }
 
     /// Attributes of this name: what follows the colon.

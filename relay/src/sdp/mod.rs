@@ -1,6 +1,6 @@
 //! SDP that keeps every line it does not own (RFC 8866; semantics of rtpengine).
 //!
-//! [`parse`] reads a body into a [`Session`] whose lines are slices of that body; [`write`] prints it again with
+//! [`parse()`] reads a body into a [`Session`] whose lines are slices of that body; [`write()`] prints it again with
 //! [`Changes`] applied. What a relay owns is little: the `o=`, `c=` and `m=` lines' addresses and ports, the direction,
 //! `a=rtcp`, `a=rtcp-mux`, and ICE where it is removed. All else comes out as it went in; only the order of lines is
 //! rtpengine's.
@@ -21,6 +21,9 @@ mod section;
 mod session;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use address::Connection;
 pub use changes::{Changes, MediaChange, OriginChange, Relay, RtcpLine};
 pub use direction::Direction;
@@ -28,7 +31,7 @@ pub use error::SdpError;
 pub use line::{Line, MAX_BYTES, MAX_LINES};
 pub use media::{Kind, Media, RtcpAttribute};
 pub use origin::Origin;
-pub use parse::{MAX_MEDIAS, parse};
+pub use parse::{MAX_FORMATS, MAX_MEDIAS, parse};
 pub use protocol::Protocol;
 pub use published::{Published, Replace};
 pub use session::Session;

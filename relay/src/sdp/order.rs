@@ -79,6 +79,20 @@ impl Place {
     }
 }
 
+/// Where a session attribute stands.
+pub(super) fn session_place(line: &Line) -> u8 {
+    match line.attribute() {
+        Some(b"ice-lite") => 0,
+        Some(b"group") => 1,
+        _ => 2,
+    }
+}
+
+/// Whether an attribute bundles media sections into one port (RFC 9143).
+pub(super) fn is_bundle(line: &Line) -> bool {
+    line.attribute() == Some(b"group") && first_word(line.argument()) == b"BUNDLE"
+}
+
 /// Whether an attribute belongs to ICE (RFC 8839, RFC 8840).
 pub(super) fn is_ice(line: &Line) -> bool {
     let Some(name) = line.attribute() else {

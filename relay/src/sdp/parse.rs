@@ -12,6 +12,9 @@ use super::{address, line};
 /// Most media sections read.
 pub const MAX_MEDIAS: usize = 128;
 
+/// Most formats read in one `m=` line: as many as there are payload types.
+pub const MAX_FORMATS: usize = 128;
+
 /// The largest number of port pairs in an `m=` line; rtpengine's.
 const MAX_PORT_COUNT: u16 = 10;
 
@@ -19,7 +22,7 @@ const MAX_PORT_COUNT: u16 = 10;
 ///
 /// # Errors
 /// [`SdpError::Malformed`] for anything that is not SDP or exceeds the bounds ([`MAX_BYTES`](super::MAX_BYTES),
-/// [`MAX_LINES`](super::MAX_LINES), [`MAX_MEDIAS`]); [`SdpError::NoConnection`] for media without a `c=` line;
+/// [`MAX_LINES`](super::MAX_LINES), [`MAX_MEDIAS`], [`MAX_FORMATS`]); [`SdpError::NoConnection`] for media without a `c=` line;
 /// [`SdpError::NoPayloadType`] for RTP formats that are not numbers from 0 to 127.
 pub fn parse(body: &Bytes) -> Result<Session, SdpError> {
     let mut lines = line::split(body)?.into_iter();
@@ -65,8 +68,8 @@ fn complete(session: &mut Session) -> Result<(), SdpError> {
         media.direction_is_inherited = own.is_none() && session.direction.is_some();
         media.direction = own.or(session.direction).unwrap_or_default();
         media.ice = session_ice || media.attributes("ice-ufrag").next().is_some();
-        media.rtcp_mux |=
-            media.rtcp.is_some_and(|rtcp| rtcp.port == media.port) && media.port_count == 1;
+        let names_rtp_port = media.rtcp.is_some_and(|rtcp| rtcp.port == media.port);
+        media.rtcp_mux |= names_rtp_port && media.port_count == 1 && !media.has_zero_address();
     }
     Ok(())
 }
@@ -117,6 +120,10 @@ fn media_section(session: &mut Session, line: &Line) -> Result<(), &'static str>
         .parse()
         .ok()
         .filter(|count| (1..=MAX_PORT_COUNT).contains(count));
+    let formats: Vec<_> = words.take(MAX_FORMATS + 1).map(str::to_owned).collect();
+    if formats.len() > MAX_FORMATS {
+        return Err("more than 128 formats");
+    }
     session.medias.push(Media {
         kind: match kind {
             "audio" => Kind::Audio,
@@ -126,7 +133,7 @@ fn media_section(session: &mut Session, line: &Line) -> Result<(), &'static str>
         port: port.parse().map_err(|_| "m= line's port is not a port")?,
         port_count: count.ok_or("m= line's number of ports is not one from 1 to 10")?,
         protocol: Protocol::from_name(protocol),
-        formats: words.map(str::to_owned).collect(),
+        formats,
         connection: None,
         direction: Direction::default(),
         rtcp: None,

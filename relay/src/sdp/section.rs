@@ -34,13 +34,10 @@ pub(super) fn rejected(out: &mut Out, media: &Media, zero: Option<IpAddr>) {
         media,
         zero.or(own).or(Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
     );
-    for name in ["mid", "label", "bundle-only"] {
-        for argument in media
-            .lines
-            .iter()
-            .filter(|line| line.attribute() == Some(name.as_bytes()))
-        {
-            out.line(b'a', &argument.value);
+    for name in ["mid", "label"] {
+        let is_named = |line: &&Line| line.attribute() == Some(name.as_bytes());
+        for line in media.lines.iter().filter(is_named) {
+            out.line(b'a', &line.value);
         }
     }
 }
@@ -58,7 +55,7 @@ pub(super) fn rtp(out: &mut Out, media: &Media, relay: &Relay, remove_ice: bool)
         .lines
         .iter()
         .filter(|line| line.letter == b'a')
-        .filter(|line| !(remove_ice && is_ice(line)) && !is_replaced(line, relay))
+        .filter(|line| !(is_replaced(line, relay) || remove_ice && is_ice(line)))
         .map(|line| {
             (
                 Place::of(line, &media.formats),

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{Connection, Direction, Line, Media, Origin};
 
-/// A session description. Its `m=` lines may be none: rtpengine parses that and then answers `Error rewriting SDP`.
+/// A session description. Its lines and texts are slices of the body it was read from and keep that in memory: copy what
+/// is to outlive the command. Its `m=` lines may be none: rtpengine parses that and then answers `Error rewriting SDP`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// The `o=` line.

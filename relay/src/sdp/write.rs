@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::{Changes, Line, MediaChange, Origin, OriginChange, Session};
 use super::{address, order, section};
 
-/// Writes a session description again, with changes, in rtpengine's order of lines; CRLF line ends. `c=` is written in
-/// every media section, never for the session. `k=`, `r=` and `z=` lines are left out.
+/// Writes a session description again, with changes, in rtpengine's order of lines; CRLF line ends. `c=` is written
+/// in every media section, never for the session. `k=`, `r=` and `z=` lines are left out, and `a=group:BUNDLE` if any
+/// section is relayed.
 #[must_use]
 pub fn write(session: &Session, changes: &Changes) -> Bytes {
     let mut out = Out::default();
@@ -65,18 +66,19 @@ fn session_attributes(out: &mut Out, session: &Session, changes: &Changes) {
     if let Some(identity) = &changes.loop_protect {
         out.attribute("rtpengine", identity);
     }
-    let rank = |line: &Line| match line.attribute() {
-        Some(b"ice-lite") => 0,
-        Some(b"group") => 1,
-        _ => 2,
-    };
+    // Relayed sections have a port each, which is the end of a bundle.
+    let breaks_bundle = changes
+        .medias
+        .iter()
+        .any(|media| matches!(media, MediaChange::Relay(_)));
     let mut attributes: Vec<&Line> = session
         .lines
         .iter()
         .filter(|line| line.letter == b'a' && !line.is_direction())
         .filter(|line| !(changes.remove_ice && order::is_ice(line)))
+        .filter(|line| !(breaks_bundle && order::is_bundle(line)))
         .collect();
-    attributes.sort_by_key(|line| rank(line));
+    attributes.sort_by_key(|line| order::session_place(line));
     for line in attributes {
         out.line(b'a', &line.value);
     }
