@@ -182,3 +182,16 @@ fn the_address_family_stays_where_it_is_not_asked_for_again() {
     assert_eq!(again.address(), ip(LOCAL6));
     assert_eq!(again.port(), first.port());
 }
+
+#[test]
+fn ports_of_a_side_that_does_not_send_stay_unless_told_otherwise() {
+    let moved_to = |flags: &[&'static str]| {
+        let mut world = World::new();
+        let (to_b, _) = world.call();
+        let hold = sdp_of(A, &["m=audio 4002 RTP/AVP 0 8 101", "a=sendonly"]);
+        let hold = offer(&hold).with("to-tag", "b").list("flags", flags);
+        world.send(hold).port() == to_b
+    };
+    assert!(moved_to(&[]));
+    assert!(!moved_to(&["no-port-latching"]));
+}
