@@ -169,13 +169,16 @@ impl Media {
         self.sends = sends;
     }
 
-    /// Sets where the party receives; from the first time on, its packets are awaited.
+    /// Sets where the party receives; from the first time on, its packets are awaited. A zero address is no reason to face
+    /// the party from another family: `0.0.0.0` is hold in IPv6 calls, too.
     pub(super) fn locate(&mut self, remote: Remote, now: Timestamp) {
         if self.remote.is_none() {
             self.since = now;
         }
         self.remote = Some(remote);
-        self.family = Family::of(remote.rtp.ip());
+        if !remote.rtp.ip().is_unspecified() || self.port_sets.is_empty() {
+            self.family = Family::of(remote.rtp.ip());
+        }
     }
 
     /// Makes the ports that fit current, if there are any: same interface and family, same peer or none yet. With
@@ -232,7 +235,7 @@ fn reachable(endpoint: &SocketAddr) -> bool {
 /// A party on hold by a zero address is still where it was.
 fn same_peer(known: SocketAddr, peer: SocketAddr) -> bool {
     if known.ip().is_unspecified() || peer.ip().is_unspecified() {
-        return known.port() == peer.port() && known.is_ipv4() == peer.is_ipv4();
+        return known.port() == peer.port();
     }
     known == peer
 }

@@ -161,5 +161,5 @@ fn an_offer_on_a_branch_that_waits_for_its_delete_keeps_it() {
     world.send(delete().with("from-tag", "a").with("via-branch", "z1"));
     world.send(offer(&audio(A, 4000)).with("via-branch", "z1"));
     world.pass(30);
-    assert_eq!(world.pool.held.len(), 4);
+    assert_eq!(world.pool.held.len(), 3);
 }

@@ -195,3 +195,16 @@ fn ports_of_a_side_that_does_not_send_stay_unless_told_otherwise() {
     assert!(moved_to(&[]));
     assert!(!moved_to(&["no-port-latching"]));
 }
+
+#[test]
+fn hold_by_an_ipv4_zero_address_moves_nothing_in_an_ipv6_call() {
+    let mut world = World::new();
+    let to_b = world.send(offer(&audio("2001:db8::10", 4000))).port();
+    let to_a = world.send(answer(&audio("2001:db8::20", 5000))).port();
+    let hold = world.send(offer(&audio("0.0.0.0", 4000)).with("to-tag", "b"));
+    assert_eq!(hold.port(), to_b);
+    assert!(hold.has_line("c=IN IP6 ::"));
+    let answered = world.send(answer(&audio("2001:db8::20", 5000)));
+    assert_eq!((answered.port(), answered.address()), (to_a, ip(LOCAL6)));
+    assert_eq!(world.pool.held.len(), 2);
+}
