@@ -282,3 +282,11 @@ fn ice_is_removed_or_passes_as_it_is() {
     let removed = world.send(offer(&body).with("ICE", "remove"));
     assert!(!removed.sdp().contains("a=candidate") && !removed.sdp().contains("a=ice"));
 }
+
+#[test]
+fn the_greatest_version_there_is_does_no_harm() {
+    let mut world = World::new();
+    let greatest = audio(A, 4000).replace("o=- 1 1", &format!("o=- 1 {}", u64::MAX));
+    let offer = offer(&greatest).list("replace", &["force-increment-sdp-ver"]);
+    assert!(world.send(offer).sdp().contains("o=- 1 0 "));
+}
