@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Timestamp;
 use crate::datapath::PayloadTypes;
-use crate::plan::{EndpointLearning, Family, LocalPort, PortPair};
+use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, StreamId};
 use crate::sdp::Protocol;
 
 /// A media that moves between remote endpoints goes back to the ports it had with one of the last few of them.
@@ -48,8 +48,11 @@ pub(super) struct Media {
     pub(super) created: Timestamp,
     /// Since when its timeout runs, if no packet comes.
     pub(super) since: Timestamp,
-    /// Our ports; those in use last.
+    /// Our ports; those announced last at the end.
     port_sets: Vec<PortSet>,
+    /// The RTP port of those that were last part of an answered offer. An offer may be refused, so it takes its answer
+    /// to send from other ports.
+    answered: Option<StreamId>,
 }
 
 /// Where a party receives, as it said. The address may be unspecified: the old form of hold.
@@ -110,10 +113,11 @@ impl Media {
             created: now,
             since: now,
             port_sets: Vec::new(),
+            answered: None,
         }
     }
 
-    /// The ports that are announced to the party and sent from.
+    /// The ports that are announced to the party.
     pub(super) fn ports(&self) -> Option<&PortPair> {
         self.port_sets.last().map(|set| &set.pair)
     }
@@ -123,9 +127,22 @@ impl Media {
         self.port_sets.iter().map(|set| &set.pair)
     }
 
+    /// The ports that are sent from.
+    pub(super) fn sending_ports(&self) -> Option<&PortPair> {
+        let answered = self
+            .all_ports()
+            .find(|pair| Some(pair.rtp.id) == self.answered);
+        answered.or_else(|| self.ports())
+    }
+
+    /// Takes note that the ports announced are part of an answered offer.
+    pub(super) fn settle_ports(&mut self) {
+        self.answered = self.ports().map(|pair| pair.rtp.id);
+    }
+
     /// Where RTCP to the party leaves from.
     pub(super) fn rtcp_port(&self) -> Option<&LocalPort> {
-        let pair = self.ports()?;
+        let pair = self.sending_ports()?;
         Some(if self.rtcp_mux { &pair.rtp } else { &pair.rtcp })
     }
 
@@ -214,12 +231,16 @@ impl Media {
         true
     }
 
-    /// Makes new ports current. The oldest ones beyond a few are forgotten.
+    /// Makes new ports current. The oldest ones beyond a few are forgotten, those that are sent from excepted.
     pub(super) fn add_ports(&mut self, set: PortSet) {
-        self.port_sets.push(set);
-        if self.port_sets.len() > KEPT_PORT_SETS {
-            self.port_sets.remove(0);
+        if self.port_sets.len() >= KEPT_PORT_SETS {
+            let sending = self.answered;
+            let oldest = |set: &PortSet| Some(set.pair.rtp.id) != sending;
+            if let Some(oldest) = self.port_sets.iter().position(oldest) {
+                self.port_sets.remove(oldest);
+            }
         }
+        self.port_sets.push(set);
     }
 
     /// Lets all ports go: the media was rejected.

@@ -2,6 +2,11 @@
 
 use super::world::*;
 
+/// The port that what arrives at another one leaves from.
+fn sent_from(world: &World, arrival: u16) -> u16 {
+    u16::try_from(world.plan(arrival).sinks[0].0).unwrap()
+}
+
 #[test]
 fn a_reinvite_that_says_nothing_new_does_nothing() {
     let mut world = World::new();
@@ -43,8 +48,18 @@ fn a_moved_endpoint_gets_new_ports_towards_the_other_side() {
     let answer = world.send(answer(&audio(B, 5000)));
     assert_eq!(answer.port(), to_a);
     assert_eq!(world.plan(to_a).endpoint, at("198.51.100.10:4002"));
-    assert_eq!(world.plan(to_a).sinks[0].0, u64::from(moved.port()));
+    assert_eq!(sent_from(&world, to_a), moved.port());
     assert_eq!(world.plan(to_a).signalled, learned + 1);
+}
+
+#[test]
+fn until_it_is_answered_packets_leave_from_the_ports_before() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    for step in 1..10 {
+        world.send(offer(&audio(A, 4000 + 2 * step)).with("to-tag", "b"));
+        assert_eq!(sent_from(&world, to_a), to_b);
+    }
 }
 
 #[test]
