@@ -48,7 +48,7 @@ pub struct MediaConfig {
     pub workers: usize,
     /// How long a bound port must have been silent before it is handed out.
     pub rest: Duration,
-    /// Pairs kept ready per address; more are kept while more are being used.
+    /// Pairs kept ready per address; more are kept while more are being used, fewer where the limit of open files is low.
     pub ready_pairs: usize,
     /// Where confirmed flows are handed to.
     pub datapath: Arc<dyn Datapath>,
@@ -109,7 +109,7 @@ impl MediaConfig {
             port_max: ports.1,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             rest: Duration::from_millis(500),
-            ready_pairs: 64,
+            ready_pairs: 256,
             datapath,
         }
     }
@@ -123,8 +123,7 @@ impl Media {
     /// # Errors
     /// [`MediaError`] when the range holds no pair or the system refuses a resource.
     pub fn start(config: MediaConfig) -> Result<Self, MediaError> {
-        raise_file_limit();
-        let (ports, filler) = Ports::start(&config)?;
+        let (ports, filler) = Ports::start(&config, raise_file_limit())?;
         let workers = (0..config.workers.max(1))
             .map(|index| WorkerHandle::start(index, ports.clone(), Arc::clone(&config.datapath)))
             .collect::<Result<Vec<_>, _>>()?;
@@ -230,10 +229,15 @@ impl Media {
     }
 }
 
-fn raise_file_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open files could not be raised");
-    }
+/// Raises the soft limit of open files to the hard one; returns what holds now.
+fn raise_file_limit() -> usize {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    let holds = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::warn!(%error, limit = soft, "the limit of open files could not be raised");
+            soft
+        }
+    };
+    usize::try_from(holds).unwrap_or(usize::MAX)
 }

@@ -83,14 +83,17 @@ pub(super) struct Filler {
 
 impl Ports {
     /// A pool for the addresses of `config`, and the thread that fills it.
-    pub(super) fn start(config: &MediaConfig) -> Result<(Self, Filler), MediaError> {
+    /// It binds at most a quarter of `files`, the limit of open files.
+    pub(super) fn start(config: &MediaConfig, files: usize) -> Result<(Self, Filler), MediaError> {
         let ports = even_ports(config.port_min, config.port_max);
         if ports.is_empty() {
             return Err(MediaError::EmptyRange(config.port_min, config.port_max));
         }
+        let affordable = files / (4 * 2 * config.addresses.len().max(1));
+        let bound = BOUND.max(config.ready_pairs).min(affordable).max(1);
         let limits = Limits {
-            ready: config.ready_pairs.max(1),
-            bound: BOUND.max(config.ready_pairs),
+            ready: config.ready_pairs.clamp(1, bound),
+            bound,
             rest_ms: config.rest.as_millis() as u64,
             hurried_ms: HURRIED_MS,
         };

@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::clock::Now;
 use super::counters::{Counters, SSRCS, add};
@@ -170,9 +169,10 @@ impl Stream {
     }
 
     fn publish_learning(&self) {
-        let confirmed = self.learning.source().is_some();
-        self.counters.confirmed.store(confirmed, Relaxed);
-        self.counters.set_endpoint(self.learning.send_to());
+        self.counters.decide(|standing| {
+            standing.confirmed = self.learning.source().is_some();
+            standing.endpoint = self.learning.send_to();
+        });
     }
 
     fn measure(&mut self, header: RtpHeader, bytes: usize, now: Now) {

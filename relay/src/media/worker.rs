@@ -21,7 +21,7 @@ use super::handoff::{Step, wanted};
 use super::ports::Ports;
 use super::stream::{Route, Stream};
 use super::table::Table;
-use crate::datapath::{Datapath, FlowId, FlowState};
+use crate::datapath::{Datapath, FlowId};
 use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
 
 /// Sockets served per round.
@@ -342,8 +342,7 @@ impl Worker {
             .and_then(|sink| self.table.get(*sink))
             .map(Stream::exit);
         let wanted = wanted(stream.local, &stream.plan, stream.sender(), exit);
-        let reason = wanted.as_ref().err().copied();
-        let report = Arc::clone(&stream.counters.report);
+        let held_back = wanted.as_ref().err().copied();
         let Some(stream) = self.table.get_mut(id) else {
             return;
         };
@@ -353,15 +352,17 @@ impl Worker {
             stream.deferred = true;
             self.deferred.push((due_ms, id));
         }
+        stream
+            .counters
+            .decide(|standing| standing.held_back = held_back);
+        let report = &stream.counters.report;
         match step {
             Step::Keep => {}
-            Step::Install(flow) => self
-                .datapath
-                .install(FlowId(id.0), flow, Arc::clone(&report)),
+            Step::Install(flow) => {
+                self.datapath
+                    .install(FlowId(id.0), flow, Arc::clone(report));
+            }
             Step::Remove => self.datapath.remove(FlowId(id.0)),
-        }
-        if let Some(reason) = reason {
-            report.set_state(FlowState::UserSpace(reason));
         }
     }
 
