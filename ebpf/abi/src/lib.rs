@@ -93,7 +93,10 @@ pub struct Flow {
     /// TTL or hop limit of what leaves.
     pub ttl: u8,
     /// Zero.
-    pub reserved: [u8; 9],
+    pub reserved: [u8; 3],
+    /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
+    /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
+    pub local_mac: [u8; 6],
 }
 
 const _: () = assert!(
@@ -109,7 +112,8 @@ pub struct SsrcStats {
     pub packets: u64,
     /// The synchronisation source.
     pub ssrc: u32,
-    /// Sequence number of the first packet.
+    /// Sequence number of the first packet. Packets expected: `highest_sequence - base_sequence + 1`, wrapping; a restart
+    /// of the sender's numbering moves it so that the jump counts as no loss.
     pub base_sequence: u32,
     /// Extended highest sequence number: cycles in the upper 16 bits.
     pub highest_sequence: u32,
@@ -117,8 +121,8 @@ pub struct SsrcStats {
     pub jitter_x16: u32,
     /// Arrival time less RTP timestamp of the latest packet, RTP clock units.
     pub transit: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The sequence number that would confirm a restart, plus 65536; 0: none expected. The kernel's own.
+    pub restart: u32,
 }
 
 /// What the kernel counted for one flow slot.
@@ -154,7 +158,7 @@ pub enum Outcome {
     Fragment = 2,
     /// IPv4 options or IPv6 extension headers.
     Options = 3,
-    /// Not UDP.
+    /// Not UDP, or its length disagrees with IP's.
     NotUdp = 4,
     /// No flow at this address and port.
     Miss = 5,
@@ -174,11 +178,37 @@ pub enum Outcome {
     Ssrc = 12,
     /// Does not fit the egress MTU, or a merged (GSO) packet.
     TooBig = 13,
-    /// A UDP checksum that can't be carried over: absent towards IPv6, or ambiguous.
+    /// A UDP checksum that can't be carried over (absent towards IPv6, or ambiguous), or a wrong IPv4 header checksum.
     Checksum = 14,
-    /// A helper refused to resize or redirect.
+    /// A helper refused to make room. The packet went up untouched, or, if a VLAN tag had been taken off before, was
+    /// dropped.
     HelperFailed = 15,
+    /// Addressed to another host's link-layer address, or to a group.
+    OtherHost = 16,
 }
 
 /// Number of [`Outcome`]s.
-pub const OUTCOMES_LEN: u32 = 16;
+pub const OUTCOMES_LEN: u32 = 17;
+
+impl Outcome {
+    /// Every outcome, in the order of its index.
+    pub const ALL: [Self; OUTCOMES_LEN as usize] = [
+        Self::Forwarded,
+        Self::NotIp,
+        Self::Fragment,
+        Self::Options,
+        Self::NotUdp,
+        Self::Miss,
+        Self::OtherSource,
+        Self::Stun,
+        Self::Dtls,
+        Self::Rtcp,
+        Self::NotRtp,
+        Self::PayloadType,
+        Self::Ssrc,
+        Self::TooBig,
+        Self::Checksum,
+        Self::HelperFailed,
+        Self::OtherHost,
+    ];
+}

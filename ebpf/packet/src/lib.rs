@@ -1,2 +1,29 @@
-//! Placeholder header replaced by the crate's own.
+//! One parser and one rewrite of RTP packets, for the kernel programs and for user space.
+//!
+//! Everything is generic over [`Read`] and [`Write`]: in the kernel a pair of pointers that the verifier can follow, in
+//! user space a plain slice. So what runs in the kernel is what is fuzzed and property-tested here. The steps of a
+//! packet: [`Link::parse`], [`Datagram::parse`], the caller's lookup, [`admit`], then [`Datagram::leaving`] and
+//! [`write_frame`]. For user space alone: [`classify`].
 #![no_std]
+
+mod admit;
+mod buffer;
+mod checksum;
+mod datagram;
+mod ip;
+mod kind;
+mod link;
+mod rtp;
+mod statistics;
+mod udp_checksum;
+
+pub use admit::{Admitted, admit};
+pub use buffer::{Plain, Read, Write};
+pub use checksum::{Sum, sum};
+pub use datagram::{Datagram, Udp, write_frame};
+pub use ip::{Internet, Ipv4, Ipv6};
+pub use kind::{Kind, classify};
+pub use link::{Ethernet, Link, Vlan};
+pub use rtp::Rtp;
+pub use statistics::{arrival, observe};
+pub use udp_checksum::{Reading, UdpChecksum};

@@ -4,6 +4,8 @@
 //! only cache it: a packet that does not fit exactly comes up to the socket, and user space can always do everything.
 
 pub mod flow;
+#[cfg(feature = "kernel")]
+pub mod object;
 pub mod report;
 
 pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};
