@@ -9,7 +9,6 @@ mod counters;
 mod handoff;
 pub mod learning;
 mod nursery;
-pub mod packet;
 mod ports;
 mod reception;
 mod socket;

@@ -3,11 +3,12 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use underpass_packet::{Kind, Read, Rtp, classify};
+
 use super::clock::Now;
 use super::counters::{Counters, SSRCS, add};
 use super::handoff::{Exit, Handoff, Sender};
 use super::learning::{Arrival, Learning, Verdict};
-use super::packet::{Kind, RtpHeader, classify};
 use super::reception::Reception;
 use super::socket::set_tos;
 use crate::datapath::{FlowState, PayloadTypes};
@@ -118,15 +119,14 @@ impl Stream {
         if verdict == Verdict::Refuse {
             return None;
         }
-        match kind {
-            Kind::Rtp(header) => {
-                self.measure(header, payload.len(), now);
-                self.know(header.ssrc, source);
-                Some(Route::Media)
-            }
-            Kind::Rtcp => Some(Route::Rtcp),
-            Kind::Other => Some(Route::Media),
+        if let (Kind::Rtp, Some(header)) = (kind, payload.read::<Rtp>(0)) {
+            self.measure(header, payload.len(), now);
+            self.know(header.ssrc(), source);
         }
+        Some(match kind {
+            Kind::Rtcp => Route::Rtcp,
+            Kind::Rtp | Kind::Stun | Kind::Dtls | Kind::Other => Route::Media,
+        })
     }
 
     /// Counts packets passed on, and those that could not be.
@@ -175,9 +175,9 @@ impl Stream {
         });
     }
 
-    fn measure(&mut self, header: RtpHeader, bytes: usize, now: Now) {
-        let known = self.receptions.iter().position(|r| r.ssrc == header.ssrc);
-        let index = known.unwrap_or_else(|| self.place_for(header.ssrc));
+    fn measure(&mut self, header: Rtp, bytes: usize, now: Now) {
+        let known = self.receptions.iter().position(|r| r.ssrc == header.ssrc());
+        let index = known.unwrap_or_else(|| self.place_for(header.ssrc()));
         self.heard_ms[index] = now.ms();
         let reception = &mut self.receptions[index];
         let kernel = self.counters.report.state() == FlowState::Kernel;
