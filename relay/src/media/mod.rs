@@ -11,6 +11,7 @@ pub mod learning;
 mod nursery;
 mod ports;
 mod reception;
+mod repeats;
 mod socket;
 mod stream;
 mod streams;

@@ -10,6 +10,7 @@ use super::counters::{Counters, SSRCS, add};
 use super::handoff::{Exit, Handoff, Sender};
 use super::learning::{Arrival, Learning, Verdict};
 use super::reception::Reception;
+use super::repeats::Repeats;
 use super::socket::set_tos;
 use crate::datapath::{FlowState, PayloadTypes};
 use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
@@ -43,6 +44,7 @@ pub(super) struct Stream {
     /// When each of `receptions` was last heard, ms.
     heard_ms: [u64; SSRCS],
     known: KnownSsrcs,
+    repeats: Repeats,
 }
 
 /// The SSRCs of one source, in order of appearance.
@@ -76,6 +78,7 @@ impl Stream {
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],
             known: KnownSsrcs::default(),
+            repeats: Repeats::default(),
         };
         stream.apply_tos();
         stream.publish_learning();
@@ -97,7 +100,7 @@ impl Stream {
         self.stirred = true;
     }
 
-    /// Judges, counts and learns from a packet; `None`: it is refused.
+    /// Judges, counts and learns from a packet; `None`: it is not passed on.
     pub(super) fn accept(&mut self, payload: &[u8], source: SocketAddr, now: Now) -> Option<Route> {
         // Media that is not RTP (T.38) may look like RTP or RTCP by chance.
         let kind = if self.plan.payload_types == PayloadTypes::NONE {
@@ -116,7 +119,7 @@ impl Stream {
             self.publish_learning();
             self.stirred = true;
         }
-        if verdict == Verdict::Refuse {
+        if verdict == Verdict::Refuse || !self.repeats.tolerate(payload, now.ms()) {
             return None;
         }
         if let (Kind::Rtp, Some(header)) = (kind, payload.read::<Rtp>(0)) {
