@@ -1,6 +1,6 @@
 //! What is measured of one received SSRC in user space: RFC 3550 section 6.4.1 and appendices A.1, A.3, A.8.
 
-use underpass_packet::Rtp;
+use underpass_packet::{Rtp, arrival};
 
 use super::clock::Now;
 use crate::datapath::report::SsrcCounters;
@@ -115,8 +115,7 @@ impl Reception {
     }
 
     fn measure_jitter(&mut self, timestamp: u32, clock_rate: u32, now: Now) {
-        let arrival = u128::from(now.0) * u128::from(clock_rate) / 1_000_000_000;
-        let transit = (arrival as u32).wrapping_sub(timestamp);
+        let transit = arrival(now.0, clock_rate).wrapping_sub(timestamp);
         let known = self.in_run;
         let change = transit
             .wrapping_sub(self.transit)

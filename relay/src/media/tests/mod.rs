@@ -95,7 +95,7 @@ struct Relay {
 
 impl Relay {
     fn start() -> Self {
-        Self::with(own_address(), (40_000, 40_199))
+        Self::with(own_address(), (20_000, 20_199))
     }
 
     fn with(address: IpAddr, ports: (u16, u16)) -> Self {
