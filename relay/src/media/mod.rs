@@ -1,6 +1,6 @@
 //! Media in user space: port pool, sockets, endpoint learning, workers.
 //!
-//! `call` says what is to happen as [`Action`](crate::plan::Action)s; [`Media`] carries it out. It takes packets until a
+//! `call` says what is to happen as [`Action`]s; [`Media`] carries it out. It takes packets until a
 //! stream's source is confirmed, hands the flow to the [`Datapath`] then, and goes on serving whatever comes up.
 
 mod batch;
@@ -141,7 +141,8 @@ impl Media {
         self.ports.wait_ready(timeout)
     }
 
-    /// Carries out the actions of one command, in order. Returns before the workers have done so.
+    /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
+    /// after that is treated as the actions say.
     pub fn apply(&self, actions: Vec<Action>) {
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);

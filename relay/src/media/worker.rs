@@ -151,16 +151,15 @@ impl Worker {
                 }
             };
             let now = Now::read();
-            let mut woken = false;
-            for event in &events[..count] {
-                match event.data() {
-                    WAKE => woken = true,
-                    slot => self.serve(slot as usize, now),
-                }
-            }
-            // After the packets: a slot that an event names is not given to another stream before.
-            if woken {
+            let ready = &events[..count];
+            // Commands first: a packet that came after a command meets what the command said. A slot that changes hands
+            // thereby may be served without need, which finds nothing or its own packets.
+            let woken = ready.iter().any(|event| event.data() == WAKE);
+            if woken || !self.commands.is_empty() {
                 self.obey(now);
+            }
+            for event in ready.iter().filter(|event| event.data() != WAKE) {
+                self.serve(event.data() as usize, now);
             }
             self.take_up_deferred(now);
         }

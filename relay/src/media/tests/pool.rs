@@ -18,7 +18,7 @@ fn pairs_are_even_and_odd_both_bound_and_never_doubled() {
     let relay = Relay::with(own_address(), (20_000, 20_041));
     let mut seen = BTreeSet::new();
     for _ in 0..20 {
-        let pair = relay.take().unwrap();
+        let pair = relay.take_in_time();
         assert_eq!(pair.rtp.address.port() % 2, 0);
         assert_eq!(pair.rtcp.address.port(), pair.rtp.address.port() + 1);
         for port in [&pair.rtp, &pair.rtcp] {
@@ -36,24 +36,24 @@ fn an_exhausted_range_says_so_and_recovers() {
     let call = relay.call(|_| {});
     assert_eq!(relay.take(), Err(OutOfPorts));
     relay.hang_up(&call);
-    wait_until("ports come back", || relay.take().is_ok());
+    relay.take_in_time();
 }
 
 #[test]
 fn a_pair_that_never_became_a_stream_comes_back() {
     let relay = Relay::with(own_address(), (20_000, 20_001));
-    let pair = relay.take().unwrap();
+    let pair = relay.take_in_time();
     relay.media.ports().give_back(pair.clone());
     relay.media.ports().give_back(pair);
     assert_eq!(used(&relay), 0);
-    wait_until("it can be taken again", || relay.take().is_ok());
+    relay.take_in_time();
 }
 
 #[test]
 fn closing_a_pair_of_which_one_stream_was_opened_gives_both_ports_back() {
     let mut relay = Relay::with(own_address(), (20_000, 20_005));
     let call = relay.call(|_| {});
-    let pair = relay.take().unwrap();
+    let pair = relay.take_in_time();
     relay.media.apply(vec![Action::Open {
         call: CallKey(77),
         port: pair.rtp.clone(),
@@ -63,15 +63,7 @@ fn closing_a_pair_of_which_one_stream_was_opened_gives_both_ports_back() {
         .media
         .apply(vec![Action::Close { pair: pair.clone() }]);
     wait_until("the pair is free", || used(&relay) == 2);
-    let again = std::cell::RefCell::new(None);
-    wait_until("it can be taken again", || match relay.take() {
-        Ok(taken) => {
-            again.replace(Some(taken));
-            true
-        }
-        Err(OutOfPorts) => false,
-    });
-    let again = again.into_inner().unwrap();
+    let again = relay.take_in_time();
     assert_eq!(again.rtp.address, pair.rtp.address);
     assert_ne!(again.rtp.id, pair.rtp.id, "a name is never used twice");
 }
@@ -86,6 +78,21 @@ fn a_port_that_packets_arrive_at_is_not_handed_out() {
         let pair = relay.take().unwrap();
         assert_eq!(pair.rtp.address.port(), 20_002);
     }
+}
+
+#[test]
+fn a_relay_that_forgot_its_calls_does_not_give_their_ports_away() {
+    let address = own_address();
+    let mut forgetful = Relay::with(address, (20_000, 20_003));
+    let call = forgetful.call(|_| {});
+    drop(forgetful);
+    let relay = Relay::resting(address, (20_000, 20_003), Duration::from_millis(300));
+    wait_until("the other pair has rested", || {
+        call.a.send(&rtp(7, 1));
+        ready(&relay) > 0
+    });
+    call.a.send(&rtp(7, 1));
+    assert_eq!(relay.take().unwrap().rtp.address, call.b.pair.rtp.address);
 }
 
 #[test]
@@ -113,10 +120,10 @@ fn a_port_that_somebody_else_holds_is_skipped_until_it_is_free() {
     let address = own_address();
     let foreign = UdpSocket::bind((address, 20_001)).unwrap();
     let relay = Relay::with(address, (20_000, 20_003));
-    assert_eq!(relay.take().unwrap().rtp.address.port(), 20_002);
+    assert_eq!(relay.take_in_time().rtp.address.port(), 20_002);
     assert_eq!(relay.take(), Err(OutOfPorts));
     drop(foreign);
-    wait_until("it can be taken", || relay.take().is_ok());
+    relay.take_in_time();
 }
 
 #[test]
