@@ -65,6 +65,10 @@ pub(super) fn exchange(
             let latch = latches(&receiver, context);
             ledger.provide(&mut receiver, receiver_interface, peer, latch)?;
             ledger.provide(&mut sender, sender_interface, None, false)?;
+            if context.role == Role::Answer {
+                sender.settle_ports();
+                receiver.settle_ports();
+            }
             call.subscriptions.pair(sender_name, receiver_name);
         } else if context.role == Role::Answer {
             sender.drop_ports();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Timestamp;
 use crate::datapath::PayloadTypes;
-use crate::plan::{EndpointLearning, Family, LocalPort, PortPair};
+use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, StreamId};
 use crate::sdp::Protocol;
 
 /// A media that moves between remote endpoints goes back to the ports it had with one of the last few of them.
@@ -48,8 +48,11 @@ pub(super) struct Media {
     pub(super) created: Timestamp,
     /// Since when its timeout runs, if no packet comes.
     pub(super) since: Timestamp,
-    /// Our ports; those in use last.
+    /// Our ports; those announced last at the end.
     port_sets: Vec<PortSet>,
+    /// The RTP port of those that were last part of an answered offer. An offer may be refused, so it takes its answer
+    /// to send from other ports.
+    answered: Option<StreamId>,
 }
 
 /// Where a party receives, as it said. The address may be unspecified: the old form of hold.
@@ -110,10 +113,11 @@ impl Media {
             created: now,
             since: now,
             port_sets: Vec::new(),
+            answered: None,
         }
     }
 
-    /// The ports that are announced to the party and sent from.
+    /// The ports that are announced to the party.
     pub(super) fn ports(&self) -> Option<&PortPair> {
         self.port_sets.last().map(|set| &set.pair)
     }
@@ -123,9 +127,22 @@ impl Media {
         self.port_sets.iter().map(|set| &set.pair)
     }
 
+    /// The ports that are sent from.
+    pub(super) fn sending_ports(&self) -> Option<&PortPair> {
+        let answered = self
+            .all_ports()
+            .find(|pair| Some(pair.rtp.id) == self.answered);
+        answered.or_else(|| self.ports())
+    }
+
+    /// Takes note that the ports announced are part of an answered offer.
+    pub(super) fn settle_ports(&mut self) {
+        self.answered = self.ports().map(|pair| pair.rtp.id);
+    }
+
     /// Where RTCP to the party leaves from.
     pub(super) fn rtcp_port(&self) -> Option<&LocalPort> {
-        let pair = self.ports()?;
+        let pair = self.sending_ports()?;
         Some(if self.rtcp_mux { &pair.rtp } else { &pair.rtcp })
     }
 
@@ -169,13 +186,16 @@ impl Media {
         self.sends = sends;
     }
 
-    /// Sets where the party receives; from the first time on, its packets are awaited.
+    /// Sets where the party receives; from the first time on, its packets are awaited. A zero address is no reason to face
+    /// the party from another family: `0.0.0.0` is hold in IPv6 calls, too.
     pub(super) fn locate(&mut self, remote: Remote, now: Timestamp) {
         if self.remote.is_none() {
             self.since = now;
         }
         self.remote = Some(remote);
-        self.family = Family::of(remote.rtp.ip());
+        if !remote.rtp.ip().is_unspecified() || self.port_sets.is_empty() {
+            self.family = Family::of(remote.rtp.ip());
+        }
     }
 
     /// Makes the ports that fit current, if there are any: same interface and family, same peer or none yet. With
@@ -211,12 +231,16 @@ impl Media {
         true
     }
 
-    /// Makes new ports current. The oldest ones beyond a few are forgotten.
+    /// Makes new ports current. The oldest ones beyond a few are forgotten, those that are sent from excepted.
     pub(super) fn add_ports(&mut self, set: PortSet) {
-        self.port_sets.push(set);
-        if self.port_sets.len() > KEPT_PORT_SETS {
-            self.port_sets.remove(0);
+        if self.port_sets.len() >= KEPT_PORT_SETS {
+            let sending = self.answered;
+            let oldest = |set: &PortSet| Some(set.pair.rtp.id) != sending;
+            if let Some(oldest) = self.port_sets.iter().position(oldest) {
+                self.port_sets.remove(oldest);
+            }
         }
+        self.port_sets.push(set);
     }
 
     /// Lets all ports go: the media was rejected.
@@ -232,7 +256,7 @@ fn reachable(endpoint: &SocketAddr) -> bool {
 /// A party on hold by a zero address is still where it was.
 fn same_peer(known: SocketAddr, peer: SocketAddr) -> bool {
     if known.ip().is_unspecified() || peer.ip().is_unspecified() {
-        return known.port() == peer.port() && known.is_ipv4() == peer.is_ipv4();
+        return known.port() == peer.port();
     }
     known == peer
 }

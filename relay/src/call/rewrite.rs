@@ -93,7 +93,7 @@ pub(super) fn body(
         told.version = told.version.max(came);
     }
     if replace.force_increment_sdp_version || (ours && changed) {
-        told.version += 1;
+        told.version = told.version.wrapping_add(1);
         changes.origin.version = Some(told.version.to_string().into());
         body = sdp::write(context.session, &changes);
     }

@@ -97,7 +97,7 @@ fn plan(
         .filter_map(|sink| Some(sink.rtcp_port()?.id))
         .collect();
     let rtp_sinks = || {
-        let pairs = sinks.iter().filter_map(|sink| sink.ports());
+        let pairs = sinks.iter().filter_map(|sink| sink.sending_ports());
         pairs.map(|pair| pair.rtp.id).collect()
     };
     StreamPlan {

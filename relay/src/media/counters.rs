@@ -1,11 +1,11 @@
 //! What a stream's worker counts and everybody may read: plain atomics with one writer, no lock for packets.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reception::{Reception, merge};
-use crate::datapath::{FlowReport, FlowState};
+use crate::datapath::{FlowReport, FlowState, Reason};
 use crate::plan::{SsrcView, StreamView};
 
 /// SSRCs measured per stream; a further one takes the place of the one not heard for longest.
@@ -18,9 +18,8 @@ pub(crate) struct Counters {
     pub(crate) bytes: AtomicU64,
     pub(crate) errors: AtomicU64,
     pub(crate) last_ms: AtomicU64,
-    pub(crate) confirmed: AtomicBool,
     /// Written when it changes, not per packet.
-    endpoint: Mutex<Option<SocketAddr>>,
+    standing: Mutex<Standing>,
     ssrcs: [SsrcCell; SSRCS],
     /// What the engine reports about the stream's flow.
     pub(crate) report: Arc<FlowReport>,
@@ -38,14 +37,30 @@ struct SsrcCell {
     interleaved: AtomicU64,
 }
 
+/// What is decided about a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The source is confirmed.
+    pub(crate) confirmed: bool,
+    /// Where its peer is sent to.
+    pub(crate) endpoint: Option<SocketAddr>,
+    /// Why no flow is wanted; `None`: one is, and the engine's report says what became of it.
+    pub(crate) held_back: Option<Reason>,
+}
+
 /// Adds to a counter that only this thread writes: cheaper than an atomic addition.
 pub(crate) fn add(counter: &AtomicU64, amount: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
 }
 
 impl Counters {
-    pub(crate) fn set_endpoint(&self, endpoint: Option<SocketAddr>) {
-        *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
+    /// Changes what is decided.
+    pub(crate) fn decide(&self, change: impl FnOnce(&mut Standing)) {
+        change(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn standing(&self) -> Standing {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes what was measured for SSRC number `index`.
@@ -66,6 +81,11 @@ impl Counters {
     /// User space and kernel together.
     pub(crate) fn view(&self) -> StreamView {
         let report = &self.report;
+        let standing = self.standing();
+        let engine_reason = match report.state() {
+            FlowState::Kernel => None,
+            FlowState::UserSpace(reason) => Some(reason),
+        };
         StreamView {
             user_packets: self.packets.load(Relaxed),
             user_bytes: self.bytes.load(Relaxed),
@@ -74,12 +94,9 @@ impl Counters {
             kernel_bytes: report.bytes(),
             last_user_ms: self.last_ms.load(Relaxed),
             last_kernel_ms: report.last_packet_ms(),
-            confirmed: self.confirmed.load(Relaxed),
-            endpoint: *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner),
-            kernel_reason: match report.state() {
-                FlowState::Kernel => None,
-                FlowState::UserSpace(reason) => Some(reason.text()),
-            },
+            confirmed: standing.confirmed,
+            endpoint: standing.endpoint,
+            kernel_reason: standing.held_back.or(engine_reason).map(Reason::text),
             ssrcs: self.ssrc_views(),
         }
     }

@@ -1,6 +1,6 @@
 //! Media in user space: port pool, sockets, endpoint learning, workers.
 //!
-//! `call` says what is to happen as [`Action`](crate::plan::Action)s; [`Media`] carries it out. It takes packets until a
+//! `call` says what is to happen as [`Action`]s; [`Media`] carries it out. It takes packets until a
 //! stream's source is confirmed, hands the flow to the [`Datapath`] then, and goes on serving whatever comes up.
 
 mod batch;
@@ -9,9 +9,9 @@ mod counters;
 mod handoff;
 pub mod learning;
 mod nursery;
-pub mod packet;
 mod ports;
 mod reception;
+mod repeats;
 mod socket;
 mod stream;
 mod streams;
@@ -48,7 +48,7 @@ pub struct MediaConfig {
     pub workers: usize,
     /// How long a bound port must have been silent before it is handed out.
     pub rest: Duration,
-    /// Pairs kept ready per address; more are kept while more are being used.
+    /// Pairs kept ready per address; more are kept while more are being used, fewer where the limit of open files is low.
     pub ready_pairs: usize,
     /// Where confirmed flows are handed to.
     pub datapath: Arc<dyn Datapath>,
@@ -109,7 +109,7 @@ impl MediaConfig {
             port_max: ports.1,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             rest: Duration::from_millis(500),
-            ready_pairs: 64,
+            ready_pairs: 256,
             datapath,
         }
     }
@@ -123,8 +123,7 @@ impl Media {
     /// # Errors
     /// [`MediaError`] when the range holds no pair or the system refuses a resource.
     pub fn start(config: MediaConfig) -> Result<Self, MediaError> {
-        raise_file_limit();
-        let (ports, filler) = Ports::start(&config)?;
+        let (ports, filler) = Ports::start(&config, raise_file_limit())?;
         let workers = (0..config.workers.max(1))
             .map(|index| WorkerHandle::start(index, ports.clone(), Arc::clone(&config.datapath)))
             .collect::<Result<Vec<_>, _>>()?;
@@ -142,7 +141,8 @@ impl Media {
         self.ports.wait_ready(timeout)
     }
 
-    /// Carries out the actions of one command, in order. Returns before the workers have done so.
+    /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
+    /// after that is treated as the actions say.
     pub fn apply(&self, actions: Vec<Action>) {
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
@@ -230,10 +230,15 @@ impl Media {
     }
 }
 
-fn raise_file_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open files could not be raised");
-    }
+/// Raises the soft limit of open files to the hard one; returns what holds now.
+fn raise_file_limit() -> usize {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    let holds = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::warn!(%error, limit = soft, "the limit of open files could not be raised");
+            soft
+        }
+    };
+    usize::try_from(holds).unwrap_or(usize::MAX)
 }

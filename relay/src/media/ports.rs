@@ -5,6 +5,7 @@
 //! call, the last look whether something has arrived.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,8 @@ struct Shelf {
     ready_target: usize,
     stock: Mutex<Stock>,
     refilled: Condvar,
+    /// Binding failed, and it has been said.
+    in_trouble: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,14 +86,17 @@ pub(super) struct Filler {
 
 impl Ports {
     /// A pool for the addresses of `config`, and the thread that fills it.
-    pub(super) fn start(config: &MediaConfig) -> Result<(Self, Filler), MediaError> {
+    /// It binds at most a quarter of `files`, the limit of open files.
+    pub(super) fn start(config: &MediaConfig, files: usize) -> Result<(Self, Filler), MediaError> {
         let ports = even_ports(config.port_min, config.port_max);
         if ports.is_empty() {
             return Err(MediaError::EmptyRange(config.port_min, config.port_max));
         }
+        let affordable = files / (4 * 2 * config.addresses.len().max(1));
+        let bound = BOUND.max(config.ready_pairs).min(affordable).max(1);
         let limits = Limits {
-            ready: config.ready_pairs.max(1),
-            bound: BOUND.max(config.ready_pairs),
+            ready: config.ready_pairs.clamp(1, bound),
+            bound,
             rest_ms: config.rest.as_millis() as u64,
             hurried_ms: HURRIED_MS,
         };
@@ -106,6 +112,7 @@ impl Ports {
                 ready_target: limits.ready,
                 stock: Mutex::default(),
                 refilled: Condvar::new(),
+                in_trouble: AtomicBool::new(false),
             });
         }
         let pool = Arc::new(Pool {
@@ -277,15 +284,7 @@ impl Shelf {
 
         let rested = nursery.sift(now_ms, hurried, SocketPair::is_quiet);
         ready += rested.len();
-        while let Some(port) = nursery.next_to_bind(ready, now_ms) {
-            match SocketPair::bind(SocketAddr::new(self.address, port)) {
-                Ok(sockets) => nursery.admit(port, sockets, Now::read().ms()),
-                Err(error) => {
-                    tracing::debug!(address = %self.address, port, %error, "port pair not to be had");
-                    nursery.bar(port, now_ms);
-                }
-            }
-        }
+        self.bind_more(nursery, ready, now_ms);
 
         let mut stock = lock(&self.stock);
         stock.started |= !rested.is_empty();
@@ -295,6 +294,29 @@ impl Shelf {
             self.refilled.notify_all();
         }
         stock.waiting > 0 || nursery.is_busy(stock.ready.len())
+    }
+
+    fn bind_more(&self, nursery: &mut Nursery<SocketPair>, ready: usize, now_ms: u64) {
+        while let Some(port) = nursery.next_to_bind(ready, now_ms) {
+            let address = SocketAddr::new(self.address, port);
+            let error = match SocketPair::bind(address) {
+                Ok(sockets) => {
+                    nursery.admit(port, sockets, Now::read().ms());
+                    continue;
+                }
+                Err(error) => error,
+            };
+            nursery.bar(port, now_ms);
+            if error.kind() != ErrorKind::AddrInUse {
+                // No descriptors left, or the address is gone: other ports would fare no better.
+                if !self.in_trouble.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%address, %error, "media ports can't be bound");
+                }
+                return;
+            }
+            tracing::debug!(%address, "somebody else has the port");
+        }
+        self.in_trouble.store(false, Ordering::Relaxed);
     }
 }
 

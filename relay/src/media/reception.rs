@@ -1,7 +1,8 @@
 //! What is measured of one received SSRC in user space: RFC 3550 section 6.4.1 and appendices A.1, A.3, A.8.
 
+use underpass_packet::{Rtp, arrival};
+
 use super::clock::Now;
-use super::packet::RtpHeader;
 use crate::datapath::report::SsrcCounters;
 use crate::plan::SsrcView;
 
@@ -44,7 +45,7 @@ impl Reception {
     /// Counts a packet of `bytes` payload bytes. `kernel` says that the kernel forwards the flow meanwhile.
     pub(crate) fn count(
         &mut self,
-        header: RtpHeader,
+        header: Rtp,
         bytes: usize,
         clock_rate: u32,
         kernel: bool,
@@ -53,17 +54,17 @@ impl Reception {
         let first = self.packets == 0;
         self.packets += 1;
         self.bytes += bytes as u64;
-        self.last_timestamp = header.timestamp;
+        self.last_timestamp = header.timestamp();
         if kernel {
             self.interleaved += 1;
             self.end_run();
             return;
         }
-        self.measure_jitter(header.timestamp, clock_rate, now);
+        self.measure_jitter(header.timestamp(), clock_rate, now);
         if first {
-            self.highest = u32::from(header.sequence);
+            self.highest = u32::from(header.sequence());
         }
-        self.follow(header.sequence);
+        self.follow(header.sequence());
     }
 
     /// Packets lost between those that user space saw.
@@ -114,8 +115,7 @@ impl Reception {
     }
 
     fn measure_jitter(&mut self, timestamp: u32, clock_rate: u32, now: Now) {
-        let arrival = u128::from(now.0) * u128::from(clock_rate) / 1_000_000_000;
-        let transit = (arrival as u32).wrapping_sub(timestamp);
+        let transit = arrival(now.0, clock_rate).wrapping_sub(timestamp);
         let known = self.in_run;
         let change = transit
             .wrapping_sub(self.transit)
@@ -165,16 +165,17 @@ fn continued(user: u32, kernel: &SsrcCounters) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use underpass_packet::Read;
+
     use super::*;
 
     const MS: u64 = 1_000_000;
 
-    fn header(sequence: u16) -> RtpHeader {
-        RtpHeader {
-            sequence,
-            timestamp: u32::from(sequence) * 160,
-            ssrc: 7,
-        }
+    fn header(sequence: u16) -> Rtp {
+        let mut bytes = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+        bytes[2..4].copy_from_slice(&sequence.to_be_bytes());
+        bytes[4..8].copy_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
+        bytes.as_slice().read(0).unwrap()
     }
 
     /// Counts the packets, each 20 ms after the one before.

@@ -2,14 +2,15 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+
+use underpass_packet::{Kind, Read, Rtp, classify};
 
 use super::clock::Now;
 use super::counters::{Counters, SSRCS, add};
 use super::handoff::{Exit, Handoff, Sender};
 use super::learning::{Arrival, Learning, Verdict};
-use super::packet::{Kind, RtpHeader, classify};
 use super::reception::Reception;
+use super::repeats::Repeats;
 use super::socket::set_tos;
 use crate::datapath::{FlowState, PayloadTypes};
 use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
@@ -43,6 +44,7 @@ pub(super) struct Stream {
     /// When each of `receptions` was last heard, ms.
     heard_ms: [u64; SSRCS],
     known: KnownSsrcs,
+    repeats: Repeats,
 }
 
 /// The SSRCs of one source, in order of appearance.
@@ -76,6 +78,7 @@ impl Stream {
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],
             known: KnownSsrcs::default(),
+            repeats: Repeats::default(),
         };
         stream.apply_tos();
         stream.publish_learning();
@@ -97,7 +100,7 @@ impl Stream {
         self.stirred = true;
     }
 
-    /// Judges, counts and learns from a packet; `None`: it is refused.
+    /// Judges, counts and learns from a packet; `None`: it is not passed on.
     pub(super) fn accept(&mut self, payload: &[u8], source: SocketAddr, now: Now) -> Option<Route> {
         // Media that is not RTP (T.38) may look like RTP or RTCP by chance.
         let kind = if self.plan.payload_types == PayloadTypes::NONE {
@@ -116,18 +119,17 @@ impl Stream {
             self.publish_learning();
             self.stirred = true;
         }
-        if verdict == Verdict::Refuse {
+        if verdict == Verdict::Refuse || !self.repeats.tolerate(payload, now.ms()) {
             return None;
         }
-        match kind {
-            Kind::Rtp(header) => {
-                self.measure(header, payload.len(), now);
-                self.know(header.ssrc, source);
-                Some(Route::Media)
-            }
-            Kind::Rtcp => Some(Route::Rtcp),
-            Kind::Other => Some(Route::Media),
+        if let (Kind::Rtp, Some(header)) = (kind, payload.read::<Rtp>(0)) {
+            self.measure(header, payload.len(), now);
+            self.know(header.ssrc(), source);
         }
+        Some(match kind {
+            Kind::Rtcp => Route::Rtcp,
+            Kind::Rtp | Kind::Stun | Kind::Dtls | Kind::Other => Route::Media,
+        })
     }
 
     /// Counts packets passed on, and those that could not be.
@@ -170,14 +172,15 @@ impl Stream {
     }
 
     fn publish_learning(&self) {
-        let confirmed = self.learning.source().is_some();
-        self.counters.confirmed.store(confirmed, Relaxed);
-        self.counters.set_endpoint(self.learning.send_to());
+        self.counters.decide(|standing| {
+            standing.confirmed = self.learning.source().is_some();
+            standing.endpoint = self.learning.send_to();
+        });
     }
 
-    fn measure(&mut self, header: RtpHeader, bytes: usize, now: Now) {
-        let known = self.receptions.iter().position(|r| r.ssrc == header.ssrc);
-        let index = known.unwrap_or_else(|| self.place_for(header.ssrc));
+    fn measure(&mut self, header: Rtp, bytes: usize, now: Now) {
+        let known = self.receptions.iter().position(|r| r.ssrc == header.ssrc());
+        let index = known.unwrap_or_else(|| self.place_for(header.ssrc()));
         self.heard_ms[index] = now.ms();
         let reception = &mut self.receptions[index];
         let kernel = self.counters.report.state() == FlowState::Kernel;

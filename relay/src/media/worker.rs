@@ -21,7 +21,7 @@ use super::handoff::{Step, wanted};
 use super::ports::Ports;
 use super::stream::{Route, Stream};
 use super::table::Table;
-use crate::datapath::{Datapath, FlowId, FlowState};
+use crate::datapath::{Datapath, FlowId};
 use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
 
 /// Sockets served per round.
@@ -151,16 +151,15 @@ impl Worker {
                 }
             };
             let now = Now::read();
-            let mut woken = false;
-            for event in &events[..count] {
-                match event.data() {
-                    WAKE => woken = true,
-                    slot => self.serve(slot as usize, now),
-                }
-            }
-            // After the packets: a slot that an event names is not given to another stream before.
-            if woken {
+            let ready = &events[..count];
+            // Commands first: a packet that came after a command meets what the command said. A slot that changes hands
+            // thereby may be served without need, which finds nothing or its own packets.
+            let woken = ready.iter().any(|event| event.data() == WAKE);
+            if woken || !self.commands.is_empty() {
                 self.obey(now);
+            }
+            for event in ready.iter().filter(|event| event.data() != WAKE) {
+                self.serve(event.data() as usize, now);
             }
             self.take_up_deferred(now);
         }
@@ -342,8 +341,7 @@ impl Worker {
             .and_then(|sink| self.table.get(*sink))
             .map(Stream::exit);
         let wanted = wanted(stream.local, &stream.plan, stream.sender(), exit);
-        let reason = wanted.as_ref().err().copied();
-        let report = Arc::clone(&stream.counters.report);
+        let held_back = wanted.as_ref().err().copied();
         let Some(stream) = self.table.get_mut(id) else {
             return;
         };
@@ -353,15 +351,17 @@ impl Worker {
             stream.deferred = true;
             self.deferred.push((due_ms, id));
         }
+        stream
+            .counters
+            .decide(|standing| standing.held_back = held_back);
+        let report = &stream.counters.report;
         match step {
             Step::Keep => {}
-            Step::Install(flow) => self
-                .datapath
-                .install(FlowId(id.0), flow, Arc::clone(&report)),
+            Step::Install(flow) => {
+                self.datapath
+                    .install(FlowId(id.0), flow, Arc::clone(report));
+            }
             Step::Remove => self.datapath.remove(FlowId(id.0)),
-        }
-        if let Some(reason) = reason {
-            report.set_state(FlowState::UserSpace(reason));
         }
     }
 

@@ -154,3 +154,12 @@ fn a_branch_that_is_gone_is_not_heard_any_more() {
     world.send(at_once().with("from-tag", "a").with("via-branch", "z1"));
     assert_eq!(sources(&mut world), 1);
 }
+
+#[test]
+fn an_offer_on_a_branch_that_waits_for_its_delete_keeps_it() {
+    let mut world = forked();
+    world.send(delete().with("from-tag", "a").with("via-branch", "z1"));
+    world.send(offer(&audio(A, 4000)).with("via-branch", "z1"));
+    world.pass(30);
+    assert_eq!(world.pool.held.len(), 3);
+}

@@ -250,3 +250,43 @@ fn a_version_that_is_taken_over_goes_on_from_the_last_one_sent() {
     let taken_over = offer(&version(&audio(A, 4002), 8)).list("replace", &["sdp-version"]);
     assert!(world.send(taken_over).sdp().contains("o=- 1 8 "));
 }
+
+#[test]
+fn trust_address_believes_the_sdp_where_sip_source_is_configured() {
+    let mut world = World::with(Settings {
+        sip_source: true,
+        ..Settings::default()
+    });
+    let source = vec!["IP4".into(), "192.0.2.77".into()];
+    let trusting = offer(&audio(A, 4000))
+        .with("received-from", source)
+        .list("flags", &["trust-address"]);
+    world.send(trusting);
+    assert!(
+        world
+            .plans
+            .values()
+            .any(|plan| plan.endpoint == at("198.51.100.10:4000"))
+    );
+}
+
+#[test]
+fn ice_is_removed_or_passes_as_it_is() {
+    let mut world = World::new();
+    let candidate = "a=candidate:1 1 UDP 2130706431 198.51.100.10 4000 typ host";
+    let body = sdp_of(
+        A,
+        &["m=audio 4000 RTP/AVP 0", "a=ice-ufrag:abcd", candidate],
+    );
+    assert!(world.send(offer(&body)).has_line(candidate));
+    let removed = world.send(offer(&body).with("ICE", "remove"));
+    assert!(!removed.sdp().contains("a=candidate") && !removed.sdp().contains("a=ice"));
+}
+
+#[test]
+fn the_greatest_version_there_is_does_no_harm() {
+    let mut world = World::new();
+    let greatest = audio(A, 4000).replace("o=- 1 1", &format!("o=- 1 {}", u64::MAX));
+    let offer = offer(&greatest).list("replace", &["force-increment-sdp-ver"]);
+    assert!(world.send(offer).sdp().contains("o=- 1 0 "));
+}

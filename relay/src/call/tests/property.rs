@@ -18,6 +18,7 @@ enum Step {
         sdp: String,
         flags: Vec<&'static str>,
         mux: Vec<&'static str>,
+        replace: Vec<&'static str>,
         direction: Vec<&'static str>,
         family: &'static str,
     },
@@ -100,20 +101,30 @@ fn exchange() -> impl Strategy<Value = Step> {
         "SIP-source-address",
     ]);
     let mux = words(&["offer", "require", "demux", "accept", "reject"]);
+    let replace = words(&[
+        "origin",
+        "origin-full",
+        "sdp-version",
+        "username",
+        "zero-address",
+    ]);
     let direction = words(&["ext", "int", "nope"]);
     let family = prop::sample::select(vec!["", "IP4", "IP6"]);
-    (who, body(), flags, mux, direction, family).prop_map(
-        |((is_offer, call, from, to, branch), sdp, flags, mux, direction, family)| Step::Exchange {
-            is_offer,
-            call,
-            from,
-            to,
-            branch,
-            sdp,
-            flags,
-            mux,
-            direction,
-            family,
+    (who, body(), flags, (mux, replace), direction, family).prop_map(
+        |((is_offer, call, from, to, branch), sdp, flags, (mux, replace), direction, family)| {
+            Step::Exchange {
+                is_offer,
+                call,
+                from,
+                to,
+                branch,
+                sdp,
+                flags,
+                mux,
+                replace,
+                direction,
+                family,
+            }
         },
     )
 }
@@ -159,6 +170,7 @@ fn take(world: &mut World, step: Step) {
             sdp,
             flags,
             mux,
+            replace,
             direction,
             family,
         } => {
@@ -169,6 +181,7 @@ fn take(world: &mut World, step: Step) {
                 .with("sdp", sdp)
                 .list("flags", &flags)
                 .list("rtcp-mux", &mux)
+                .list("replace", &replace)
                 .list("direction", &direction)
                 .with("address family", family);
             let request = optional(request, "to-tag", to);

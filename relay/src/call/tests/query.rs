@@ -178,3 +178,15 @@ fn a_call_heard_on_one_side_only_is_counted_as_one_way() {
 fn ping_is_answered() {
     assert_eq!(World::new().send(command("ping")).result(), "pong");
 }
+
+#[test]
+fn a_media_that_has_moved_shows_the_ports_in_use() {
+    let mut world = World::new();
+    world.call();
+    let moved = world.send(offer(&audio(A, 4002)).with("to-tag", "b"));
+    let reply = query(&mut world);
+    let streams = reply.at(&["tags", "b", "medias", "0", "streams"]).unwrap();
+    assert_eq!(streams.as_list().unwrap().len(), 2);
+    let port = reply.at(&["tags", "b", "medias", "0", "streams", "0", "local port"]);
+    assert_eq!(port, Some(Value::from(i64::from(moved.port()))));
+}

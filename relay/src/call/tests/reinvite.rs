@@ -2,6 +2,11 @@
 
 use super::world::*;
 
+/// The port that what arrives at another one leaves from.
+fn sent_from(world: &World, arrival: u16) -> u16 {
+    u16::try_from(world.plan(arrival).sinks[0].0).unwrap()
+}
+
 #[test]
 fn a_reinvite_that_says_nothing_new_does_nothing() {
     let mut world = World::new();
@@ -43,8 +48,18 @@ fn a_moved_endpoint_gets_new_ports_towards_the_other_side() {
     let answer = world.send(answer(&audio(B, 5000)));
     assert_eq!(answer.port(), to_a);
     assert_eq!(world.plan(to_a).endpoint, at("198.51.100.10:4002"));
-    assert_eq!(world.plan(to_a).sinks[0].0, u64::from(moved.port()));
+    assert_eq!(sent_from(&world, to_a), moved.port());
     assert_eq!(world.plan(to_a).signalled, learned + 1);
+}
+
+#[test]
+fn until_it_is_answered_packets_leave_from_the_ports_before() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    for step in 1..10 {
+        world.send(offer(&audio(A, 4000 + 2 * step)).with("to-tag", "b"));
+        assert_eq!(sent_from(&world, to_a), to_b);
+    }
 }
 
 #[test]
@@ -181,4 +196,30 @@ fn the_address_family_stays_where_it_is_not_asked_for_again() {
     let again = world.send(offer(&audio(A, 4000)).with("to-tag", "b"));
     assert_eq!(again.address(), ip(LOCAL6));
     assert_eq!(again.port(), first.port());
+}
+
+#[test]
+fn ports_of_a_side_that_does_not_send_stay_unless_told_otherwise() {
+    let moved_to = |flags: &[&'static str]| {
+        let mut world = World::new();
+        let (to_b, _) = world.call();
+        let hold = sdp_of(A, &["m=audio 4002 RTP/AVP 0 8 101", "a=sendonly"]);
+        let hold = offer(&hold).with("to-tag", "b").list("flags", flags);
+        world.send(hold).port() == to_b
+    };
+    assert!(moved_to(&[]));
+    assert!(!moved_to(&["no-port-latching"]));
+}
+
+#[test]
+fn hold_by_an_ipv4_zero_address_moves_nothing_in_an_ipv6_call() {
+    let mut world = World::new();
+    let to_b = world.send(offer(&audio("2001:db8::10", 4000))).port();
+    let to_a = world.send(answer(&audio("2001:db8::20", 5000))).port();
+    let hold = world.send(offer(&audio("0.0.0.0", 4000)).with("to-tag", "b"));
+    assert_eq!(hold.port(), to_b);
+    assert!(hold.has_line("c=IN IP6 ::"));
+    let answered = world.send(answer(&audio("2001:db8::20", 5000)));
+    assert_eq!((answered.port(), answered.address()), (to_a, ip(LOCAL6)));
+    assert_eq!(world.pool.held.len(), 2);
 }

@@ -13,12 +13,11 @@ fn a_flood_on_one_stream_disables_neither_it_nor_others() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let flood = rtp(7, 1);
-            for _ in 0..200_000 {
+            for sequence in 0..u16::MAX {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                flooded.a.send(&flood);
+                flooded.a.send(&rtp(7, sequence));
             }
         });
         for sequence in 0..50 {
@@ -29,7 +28,25 @@ fn a_flood_on_one_stream_disables_neither_it_nor_others() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    wait_until_through(&flooded, &rtp(9, 1));
+    wait_until_through(&flooded, 9);
+}
+
+#[test]
+fn a_packet_that_signalling_sends_in_circles_dies_out() {
+    let mut relay = Relay::start();
+    let mut call = relay.call(|_| {});
+    // What is meant for A goes to the port that takes packets for A.
+    call.a_plan.endpoint = Some(call.b.pair.rtp.address);
+    call.a_plan.strict_source = true;
+    call.a_plan.signalled = 2;
+    relay.update(call.a.id(), call.a_plan.clone());
+    wait_until("the plan is carried out", || {
+        relay.view(call.a.id()).endpoint == call.a_plan.endpoint
+    });
+    call.b.send(&rtp(7, 1));
+    wait_until("it is refused", || relay.view(call.b.id()).errors > 0);
+    let passed = relay.view(call.b.id()).user_packets;
+    assert!(passed < 100, "passed on {passed} times");
 }
 
 #[test]
@@ -72,20 +89,22 @@ fn garbage_harms_nothing() {
             .unwrap();
     }
     assert_eq!(relay.view(call.a.id()).endpoint, Some(call.a.endpoint()));
-    wait_until_through(&call, &rtp(7, 2));
+    wait_until_through(&call, 7);
     assert!(relay.view(call.a.id()).ssrcs.len() <= 4);
 }
 
-/// Sends a packet from A again and again, as it may be lost while queues are full, until B has it.
-fn wait_until_through(call: &Call, packet: &[u8]) {
+/// Sends packets from A, as they may be lost while queues are full, until B has one of them.
+fn wait_until_through(call: &Call, ssrc: u32) {
     call.b.rtp.set_nonblocking(true).unwrap();
     let mut buffer = [0; 2048];
+    let mut sequence = 1000;
     wait_until("a packet gets through", || {
-        call.a.send(packet);
+        sequence += 1;
+        call.a.send(&rtp(ssrc, sequence));
         std::thread::yield_now();
         std::iter::from_fn(|| {
             let length = call.b.rtp.recv(&mut buffer).ok()?;
-            Some(buffer[..length] == *packet)
+            Some(length >= 12 && buffer[8..12] == ssrc.to_be_bytes())
         })
         .any(|same| same)
     });

@@ -97,19 +97,25 @@ struct Relay {
 
 impl Relay {
     fn start() -> Self {
-        Self::with(own_address(), (40_000, 40_199))
+        Self::with(own_address(), (20_000, 20_199))
     }
 
     fn with(address: IpAddr, ports: (u16, u16)) -> Self {
+        let relay = Self::resting(address, ports, Duration::from_millis(1));
+        assert!(relay.media.wait_ready(PATIENCE));
+        relay
+    }
+
+    /// A relay whose ports rest for `rest`; none of them has yet.
+    fn resting(address: IpAddr, ports: (u16, u16), rest: Duration) -> Self {
         let datapath = Arc::new(Recorder::default());
         let media = Media::start(MediaConfig {
             workers: 2,
-            rest: Duration::from_millis(1),
+            rest,
             ready_pairs: 8,
             ..MediaConfig::new(vec![address], ports, datapath.clone())
         })
         .unwrap();
-        assert!(media.wait_ready(PATIENCE));
         Self {
             media,
             datapath,
@@ -123,6 +129,16 @@ impl Relay {
             address: self.address,
             advertised: self.address,
         })
+    }
+
+    /// Takes a pair, however long one takes to get ready.
+    fn take_in_time(&self) -> PortPair {
+        let mut taken = None;
+        wait_until("a pair can be taken", || {
+            taken = self.take().ok();
+            taken.is_some()
+        });
+        taken.unwrap()
     }
 
     fn view(&self, stream: StreamId) -> StreamView {
@@ -141,8 +157,8 @@ impl Relay {
         self.calls += 1;
         let call = CallKey(self.calls);
         let sides = [
-            Side::new(self.take().unwrap()),
-            Side::new(self.take().unwrap()),
+            Side::new(self.take_in_time()),
+            Side::new(self.take_in_time()),
         ];
         let mut actions = Vec::new();
         let mut plans = Vec::new();
