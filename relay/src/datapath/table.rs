@@ -151,9 +151,7 @@ impl<M: FlowMap> FlowTable<M> {
 
     /// Ends a flow and returns the path it used. Its counters are final in its report.
     pub(crate) fn remove(&mut self, id: FlowId) -> Option<Path> {
-        let Some(mut entry) = self.flows.remove(&id) else {
-            return None;
-        };
+        let mut entry = self.flows.remove(&id)?;
         self.unindex(&entry.path, id);
         self.waiting.remove(&id);
         self.take_out(id, &mut entry);

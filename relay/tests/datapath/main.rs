@@ -3,11 +3,13 @@
 
 mod net;
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 
-use net::{CALLEE, CALLER, Net, RELAY_A, RELAY_B, relayed, skipped, until};
+use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, skipped, until};
 use tempfile::TempDir;
 use underpass::datapath::{
     DatapathConfig, Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
@@ -139,6 +141,36 @@ fn an_installed_flow_is_forwarded_and_counted_until_it_is_removed() {
 }
 
 #[test]
+fn a_flow_may_leave_in_the_other_address_family() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |_| {});
+    let (caller, callee) = (
+        net.socket("a", CALLER, 4000),
+        net.socket("b", CALLEE6, 5000),
+    );
+    let to_v6 = Flow {
+        from: SocketAddr::new(RELAY_B6.parse().unwrap(), 40_000),
+        to: SocketAddr::new(CALLEE6.parse().unwrap(), 5000),
+        ..flow(30_000)
+    };
+    let to_v4 = Flow {
+        local: to_v6.from,
+        source: to_v6.to,
+        from: local(30_000),
+        to: flow(30_000).source,
+        ..flow(30_000)
+    };
+    relay.install(1, to_v6.clone());
+    relay.install(2, to_v4.clone());
+    let there = relayed(&caller, to_v6.local, &callee);
+    let back = relayed(&callee, to_v4.local, &caller);
+    assert_eq!((there, back), (Some(to_v6.from), Some(to_v4.from)));
+}
+
+#[test]
 fn a_datapath_that_ends_leaves_no_pin_and_its_table_is_free() {
     if skipped() {
         return;
@@ -151,6 +183,73 @@ fn a_datapath_that_ends_leaves_no_pin_and_its_table_is_free() {
     assert!(!Path::new(&pins).exists());
     let tables = Tables::at(relay.directory.path().join("tables"));
     assert_eq!(tables.list().unwrap(), []);
+}
+
+/// Not a test by itself: the relay that the next one kills.
+#[test]
+fn victim() {
+    let Ok(directory) = std::env::var("UNDERPASS_TEST_VICTIM") else {
+        return;
+    };
+    let directory = Path::new(&directory);
+    let config = DatapathConfig {
+        claim: Tables::at(directory.join("tables"))
+            .claim(TableRequest::Number(5), &Owner::this_process("victim"))
+            .unwrap(),
+        addresses: vec![RELAY_A.parse().unwrap(), RELAY_B.parse().unwrap()],
+        interface_engines: [("r0".to_owned(), EngineChoice::Xdp)].into(),
+        bpffs: directory.join("bpf"),
+        max_flows: 16,
+        ..DatapathConfig::default()
+    };
+    let _started = start(config).unwrap();
+    println!("started");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn nothing_of_a_killed_relay_is_left_once_another_starts() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Null);
+    let mut victim = net
+        .command("r", &std::env::current_exe().unwrap())
+        .args(["--exact", "victim", "--nocapture"])
+        .env("UNDERPASS_TEST_VICTIM", relay.directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("started")));
+    let has_xdp = || {
+        net.ip_says("r", &["link", "show", "r0"])
+            .contains("prog/xdp")
+    };
+    assert!(has_xdp());
+    let pins = relay.bpffs().join("underpass/v1/tables/5");
+    assert!(pins.exists());
+
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+
+    until("engine gone", || !has_xdp());
+    let _next = net.inside("r", || {
+        let claim = Tables::at(relay.directory.path().join("tables"))
+            .claim(TableRequest::Auto, &Owner::this_process("next"))
+            .unwrap();
+        assert_eq!(claim.as_ref().map(underpass::tables::Claim::table), Some(1));
+        let config = DatapathConfig {
+            claim,
+            bpffs: relay.bpffs(),
+            ..DatapathConfig::default()
+        };
+        start(config).unwrap()
+    });
+    assert!(!pins.exists());
 }
 
 #[test]

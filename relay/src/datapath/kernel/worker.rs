@@ -46,7 +46,7 @@ pub(super) struct Worker {
     /// How long the last time took.
     pub(super) reroute_took: Duration,
     #[cfg(feature = "kernel-log")]
-    pub(super) logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    pub(super) kernel_log: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Worker {
@@ -252,8 +252,8 @@ impl Worker {
         self.table.tick();
         self.judge(&forwarded);
         #[cfg(feature = "kernel-log")]
-        if let Some(logger) = &mut self.logger {
-            logger.flush();
+        if let Some(flush) = &mut self.kernel_log {
+            flush();
         }
         if self.ticks.is_multiple_of(CONFIRM) {
             self.with_kernel(|hops, kernel| hops.keep_fresh(kernel));
