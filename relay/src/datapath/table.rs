@@ -380,6 +380,17 @@ impl<M: FlowMap> FlowTable<M> {
     }
 }
 
+/// However the table ends, no report goes on saying what is no longer so.
+impl<M> Drop for FlowTable<M> {
+    fn drop(&mut self) {
+        for entry in self.flows.values() {
+            entry
+                .report
+                .set_state(FlowState::UserSpace(Reason::NoEngine));
+        }
+    }
+}
+
 /// Reads an entry's counters into its report; returns the packets since the last time.
 fn count(map: &mut impl FlowMap, entry: &mut Entry) -> u64 {
     let Some(slot) = entry.slot else {

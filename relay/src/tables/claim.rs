@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::{Owner, TABLES, TableRequest, TableState};
+use crate::datapath::table_usage;
 
 /// Where the lock files of a node's tables are, unless told otherwise.
 const DIRECTORY: &str = "/run/underpass/tables";
@@ -85,6 +86,18 @@ impl Tables {
                     usage: None,
                 });
             }
+        }
+        Ok(states)
+    }
+
+    /// The same with what is in each table, as its maps pinned below `bpffs` tell.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn overview(&self, bpffs: &Path) -> io::Result<Vec<TableState>> {
+        let mut states = self.list()?;
+        for state in &mut states {
+            state.usage = table_usage(bpffs, state.table);
         }
         Ok(states)
     }

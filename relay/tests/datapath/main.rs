@@ -136,7 +136,8 @@ fn an_installed_flow_is_forwarded_and_counted_until_it_is_removed() {
     assert!(packets > 0);
     assert_eq!(report.bytes(), packets * 172);
     assert_eq!(report.ssrcs()[0].ssrc, 0x1234_5678);
-    let usage = table_usage(&relay.bpffs(), 0).unwrap();
+    let tables = Tables::at(relay.directory.path().join("tables"));
+    let usage = tables.overview(&relay.bpffs()).unwrap()[0].usage.unwrap();
     assert_eq!((usage.flows, usage.packets), (1, packets));
 
     relay.started().datapath.remove(FlowId(1));
@@ -276,6 +277,81 @@ fn a_new_mac_of_the_next_hop_is_followed() {
     callee.send_to(b"hello", (RELAY_B, 9)).unwrap();
 
     assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn a_next_hop_that_moves_without_a_word_is_found_again() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    // The same in seconds that takes a minute by default.
+    for (setting, value) in [
+        ("base_reachable_time_ms", "1000"),
+        ("delay_first_probe_time", "1"),
+    ] {
+        let setting = format!("net.ipv4.neigh.r1.{setting}={value}");
+        net.run("r", "sysctl", &["-w", &setting]);
+    }
+    let relay = Relay::new(&net, |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    relay.install(1, flow(30_000));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+
+    net.ip("b", &["link", "set", "b0", "address", "02:00:00:00:00:99"]);
+
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn an_address_on_loopback_is_served_by_the_interfaces_named() {
+    if skipped() {
+        return;
+    }
+    const ANCHORED: &str = "10.73.0.1";
+    let net = Net::new();
+    net.ip("r", &["address", "add", ANCHORED, "dev", "lo"]);
+    net.ip("a", &["route", "add", ANCHORED, "via", RELAY_A]);
+    let relay = Relay::at(&net, "r", &[ANCHORED], |config| {
+        for name in ["r0", "r1"] {
+            config
+                .interface_engines
+                .insert(name.to_owned(), EngineChoice::Auto);
+        }
+    });
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let anchored = SocketAddr::new(ANCHORED.parse().unwrap(), 30_000);
+    relay.install(
+        1,
+        Flow {
+            local: anchored,
+            ..flow(30_000)
+        },
+    );
+    assert!(relayed(&caller, anchored, &callee).is_some());
+}
+
+#[test]
+fn native_xdp_is_not_put_below_another_media_interface() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    net.ip(
+        "r",
+        &["link", "add", "link", "r0", "name", "m0", "type", "macvlan"],
+    );
+    net.ip("r", &["address", "add", "10.71.0.9/24", "dev", "m0"]);
+    net.ip("r", &["link", "set", "m0", "up"]);
+    let relay = Relay::at(&net, "r", &[RELAY_A, "10.71.0.9"], |config| {
+        config.engine = EngineChoice::Xdp;
+    });
+    let tc = Some(Engine::Tc);
+    assert_eq!(relay.engines(), [("r0".into(), tc), ("m0".into(), tc)]);
+    net.ip("r", &["link", "delete", "m0"]);
+    until("native XDP", || {
+        relay.engines()[0] == ("r0".into(), Some(Engine::Xdp))
+    });
 }
 
 #[test]

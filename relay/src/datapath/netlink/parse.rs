@@ -12,6 +12,8 @@ const ADDRESS_HEADER: usize = 8;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
 const IFLA_INFO_KIND: u16 = 1;
@@ -67,10 +69,13 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
         ..Link::default()
     };
     let mut sent = 0;
+    let mut lower_is_elsewhere = false;
     for (kind, value) in attributes(payload.get(LINK_HEADER..)?) {
         match kind {
             IFLA_ADDRESS if hardware == ARPHRD_ETHER => link.mac = value.try_into().ok(),
             IFLA_IFNAME => link.name = text(value),
+            IFLA_LINK => link.lower = u32_at(value, 0),
+            IFLA_LINK_NETNSID => lower_is_elsewhere = true,
             IFLA_MTU => link.mtu = u32_at(value, 0)?,
             IFLA_LINKINFO => {
                 link.kind = attributes(value)
@@ -80,6 +85,9 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
             IFLA_STATS64 => sent = u64_at(value, 8)?,
             _ => {}
         }
+    }
+    if lower_is_elsewhere {
+        link.lower = None;
     }
     Some((index, link, sent))
 }
