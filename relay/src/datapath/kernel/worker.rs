@@ -22,6 +22,8 @@ use crate::datapath::{Engine, Flow, FlowId, Monitor, Reason};
 const TICK: Duration = Duration::from_secs(1);
 /// How often neighbours in use are confirmed, in ticks: well within the time the kernel takes one for reachable.
 const CONFIRM: u64 = 5;
+/// How often all routes are looked up again without being told to, in ticks: a path MTU is learned without a word.
+const REVISE: u64 = 60;
 /// Commands carried out before events are looked at again.
 const BATCH: usize = 4096;
 /// How long route changes gather before all routes are looked up again.
@@ -104,6 +106,7 @@ impl Worker {
 
     /// True: stop.
     fn carry_out(&mut self) -> bool {
+        let mut waiting = Vec::new();
         for command in self.inbox.take(BATCH) {
             match command {
                 Command::Install(id, flow, report) => {
@@ -120,11 +123,12 @@ impl Worker {
                         self.hops.give_back(&path);
                     }
                 }
-                Command::Refresh(_done) => {
-                    self.count();
-                }
+                Command::Refresh(done) => waiting.push(done),
                 Command::Stop => return true,
             }
+        }
+        if !waiting.is_empty() {
+            self.count();
         }
         false
     }
@@ -251,6 +255,9 @@ impl Worker {
         let forwarded = self.count();
         self.table.tick();
         self.judge(&forwarded);
+        if self.ticks.is_multiple_of(REVISE) {
+            self.reroute_soon();
+        }
         #[cfg(feature = "kernel-log")]
         if let Some(flush) = &mut self.kernel_log {
             flush();
