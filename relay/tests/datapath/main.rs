@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, skipped, until};
 use tempfile::TempDir;
@@ -411,9 +412,38 @@ fn native_xdp_forwards_where_the_other_ends_co_operate() {
     let report = relay.install(1, flow(30_000));
 
     until("in the kernel", || is_in_kernel(&report));
-    assert!(relayed(&caller, local(30_000), &callee).is_some());
+    // Through several of the watchdog's windows: it must see that the devices do send.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        assert!(relayed(&caller, local(30_000), &callee).is_some());
+    }
     let xdp = Some(Engine::Xdp);
     assert_eq!(relay.engines(), [("r0".into(), xdp), ("r1".into(), xdp)]);
+}
+
+#[test]
+fn native_xdp_that_turns_packets_around_in_vain_is_given_up_for_tc() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
+    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Xdp);
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("a", CALLER, 5000));
+    let back = Flow {
+        from: local(40_000),
+        to: SocketAddr::new(CALLER.parse().unwrap(), 5000),
+        ..flow(30_000)
+    };
+    relay.install(1, back.clone());
+
+    let from = relayed(&caller, local(30_000), &callee);
+
+    assert_eq!(from, Some(back.from));
+    let (tc, xdp) = (Some(Engine::Tc), Some(Engine::Xdp));
+    until("given up where it was in vain", || {
+        relay.engines() == [("r0".into(), tc), ("r1".into(), xdp)]
+    });
 }
 
 #[test]
