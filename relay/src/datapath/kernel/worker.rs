@@ -13,7 +13,7 @@ use super::handle::{Command, Inbox};
 use super::interfaces::Interfaces;
 use super::maps::{KernelMaps, Outcomes};
 use super::sysctl::HopLimits;
-use crate::datapath::netlink::{Event, Netlink, Route, Watch};
+use crate::datapath::netlink::{Event, Neighbour, Netlink, Route, Watch};
 use crate::datapath::next_hop::{Kernel, NextHops, Path};
 use crate::datapath::table::{FlowTable, Forwarded, Way};
 use crate::datapath::watchdog::{Sent, Watchdog};
@@ -148,7 +148,12 @@ impl Worker {
                 }
                 Event::Routes => self.reroute_soon(),
                 Event::Neighbour(index, address, neighbour) => {
-                    paths.extend(self.hops.neighbour_changed(index, address, neighbour));
+                    let touched = self.hops.neighbour_changed(index, address, neighbour);
+                    let is_lost = neighbour.and_then(Neighbour::usable).is_none();
+                    if is_lost && !touched.is_empty() {
+                        self.with_kernel(|_, kernel| kernel.use_neighbour(index, address));
+                    }
+                    paths.extend(touched);
                 }
                 event => links_changed |= self.note(event),
             }
