@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions, Xdp};
@@ -144,6 +145,17 @@ impl Kernel {
         .unwrap();
         out.truncate(result.data_size_out as usize);
         Ran { action: result.return_value as i32, packet: out }
+    }
+
+    /// The time of one of `repeat` runs.
+    pub(crate) fn cost(&mut self, packet: &[u8], repeat: u32) -> Duration {
+        let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::new() };
+        match self.hook {
+            Hook::Tc => tc(&mut self.ebpf).test_run(options),
+            Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).test_run(options),
+        }
+        .unwrap()
+        .duration
     }
 
     /// Runs the tc program on a packet whose sum the device gave (CHECKSUM_COMPLETE); the kernel itself checks that the

@@ -2,6 +2,7 @@
 #![cfg(feature = "kernel")]
 
 mod checksums;
+mod cost;
 mod frame;
 mod harness;
 mod pass_up;
