@@ -30,6 +30,14 @@ struct Interface {
     note: String,
 }
 
+impl Interface {
+    /// Another engine may be possible now: it has become, or is no longer, a parent; or it got its name only after
+    /// attaching by the old one failed.
+    fn is_outdated(&self, link: &Link, is_parent: bool) -> bool {
+        self.is_parent != is_parent || (self.engine.is_none() && self.name != link.name)
+    }
+}
+
 /// Engines by interface.
 pub(super) struct Interfaces {
     programs: Programs,
@@ -90,40 +98,30 @@ impl Interfaces {
     }
 
     /// Attaches where a media address is carried, or the configuration names the interface, and detaches elsewhere.
-    /// True if anything changed.
-    pub(super) fn reconcile(&mut self, hops: &NextHops, netlink: &mut Netlink) -> bool {
+    pub(super) fn reconcile(&mut self, hops: &NextHops, netlink: &mut Netlink) {
         let wanted: BTreeMap<u32, Link> = hops
             .links()
             .filter(|(index, link)| self.is_wanted(*index, link))
             .map(|(index, link)| (index, link.clone()))
             .collect();
         let parents: BTreeSet<u32> = wanted.values().filter_map(Link::parent).collect();
-        let before = self.interfaces.len();
         self.interfaces
             .retain(|index, _| wanted.contains_key(index));
-        let mut changed = self.interfaces.len() != before;
         for (index, link) in wanted {
             let is_parent = parents.contains(&index);
             match self.interfaces.get_mut(&index) {
-                Some(known) if known.is_parent == is_parent => {
-                    let mac = link.mac.unwrap_or_default();
-                    changed |= known.mac != mac || known.name != link.name;
-                    known.mac = mac;
+                Some(known) if !known.is_outdated(&link, is_parent) => {
+                    known.mac = link.mac.unwrap_or_default();
                     known.name = link.name;
                 }
-                Some(_) => {
-                    self.attach_anew(index, &link, is_parent);
-                    changed = true;
-                }
+                Some(_) => self.attach_anew(index, &link, is_parent),
                 None => {
                     // What a dead owner of this table left there would forward its dead flows.
                     let _ = netlink.remove_ingress_filters(index, self.priority);
                     self.attach_anew(index, &link, is_parent);
-                    changed = true;
                 }
             }
         }
-        changed
     }
 
     /// Where packets for `local` come in, or why the kernel can't forward them.

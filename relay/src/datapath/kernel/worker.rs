@@ -82,6 +82,7 @@ impl Worker {
     pub(super) fn read_all(&mut self) -> io::Result<()> {
         let events = self.netlink.dump()?;
         self.hops.clear();
+        self.interfaces.forget_addresses();
         for event in events {
             self.note(event);
         }
@@ -139,7 +140,6 @@ impl Worker {
         for event in events {
             match event {
                 Event::Lost => {
-                    self.interfaces.forget_addresses();
                     if let Err(error) = self.read_all() {
                         tracing::error!(%error, "links and neighbours can't be read");
                     }
