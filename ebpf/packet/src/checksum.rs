@@ -5,7 +5,7 @@ use crate::Read;
 /// A ones' complement sum of words taken as they lie in memory.
 ///
 /// The order of bytes does not matter as long as words are read and the checksum is stored in the same one (RFC 1071
-/// section 2B). Takes at least 2^31 words before it overflows.
+/// section 2B). Takes 2^31 words before it overflows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum(u64);
 
@@ -35,7 +35,7 @@ impl Sum {
     #[inline(always)]
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        self.add(other.fold32())
+        Self(self.0 + other.0)
     }
 
     /// Takes another sum out.

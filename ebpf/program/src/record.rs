@@ -11,8 +11,11 @@ use crate::maps::STATS;
 
 /// Counts a forwarded packet of `payload` bytes in its flow's slot.
 ///
-/// Packets and bytes are added atomically. The rest of an SSRC's entry is not: a flow's packets arrive on one CPU, and
-/// where two meet nonetheless, a sequence number or a jitter sample may get lost, but no count.
+/// Packets and bytes are added atomically, so none is lost where two CPUs meet. An SSRC's entry is not: a flow's packets
+/// arrive on one CPU, and where they do not, a sequence number, a sample or one of the entry's packets may get lost.
+///
+/// The clock is most of the cost: in a virtual machine 28 ns of 82 a packet, against 1 for the coarse one. That one
+/// moves by whole ticks (1 to 10 ms), which is as much as the jitter to be measured.
 #[inline(always)]
 pub fn record(flow: &Flow, admitted: &Admitted, payload: usize) {
     let Some(slot) = STATS.get_ptr_mut(flow.stats_slot) else {
@@ -34,7 +37,7 @@ pub fn record(flow: &Flow, admitted: &Admitted, payload: usize) {
             arrival(now, flow.clock_rate),
             flow.clock_rate,
         );
-        add(addr_of_mut!((*entry).packets), 1);
+        (*entry).packets += 1;
     }
 }
 
