@@ -22,9 +22,14 @@ fn itself(source: &str, local: &str) -> Flow {
 }
 
 fn print(hook: Hook, name: &str, kernel: &mut Kernel, packet: &[u8]) {
-    let mut runs: Vec<u128> = (0..9).map(|_| kernel.cost(packet, REPEAT).as_nanos()).collect();
+    let mut runs: Vec<u128> = (0..9)
+        .map(|_| kernel.cost(packet, REPEAT).as_nanos())
+        .collect();
     runs.sort_unstable();
-    println!("{hook:?} {name}: median {} ns, least {} ns", runs[4], runs[0]);
+    println!(
+        "{hook:?} {name}: median {} ns, least {} ns",
+        runs[4], runs[0]
+    );
 }
 
 #[test]
@@ -33,27 +38,76 @@ fn cost_of_a_packet() {
     for hook in [Hook::Xdp, Hook::Tc] {
         let mut kernel = Kernel::with(hook, RELAY, itself(CALLER, RELAY));
         kernel.install(RELAY6.parse().unwrap(), itself(CALLER6, RELAY6));
-        let (four, six) = (Frame::new(CALLER, RELAY, voice()), Frame::new(CALLER6, RELAY6, voice()));
+        let (four, six) = (
+            Frame::new(CALLER, RELAY, voice()),
+            Frame::new(CALLER6, RELAY6, voice()),
+        );
         print(hook, "IPv4", &mut kernel, &four.bytes());
         print(hook, "IPv6", &mut kernel, &six.bytes());
-        print(hook, "miss", &mut kernel, &Frame::new(CALLER, "192.0.2.1:9", voice()).bytes());
+        print(
+            hook,
+            "miss",
+            &mut kernel,
+            &Frame::new(CALLER, "192.0.2.1:9", voice()).bytes(),
+        );
         let mut arp = four.bytes();
         arp[13] = 6;
         print(hook, "not IP", &mut kernel, &arp);
-        kernel.install(RELAY.parse().unwrap(), Flow { source_port: [0; 2], ..itself(CALLER, RELAY) });
+        kernel.install(
+            RELAY.parse().unwrap(),
+            Flow {
+                source_port: [0; 2],
+                ..itself(CALLER, RELAY)
+            },
+        );
         print(hook, "other source", &mut kernel, &four.bytes());
-        kernel.install(RELAY.parse().unwrap(), Flow { stats_slot: u32::MAX, ..itself(CALLER, RELAY) });
+        kernel.install(
+            RELAY.parse().unwrap(),
+            Flow {
+                stats_slot: u32::MAX,
+                ..itself(CALLER, RELAY)
+            },
+        );
         print(hook, "IPv4 without statistics", &mut kernel, &four.bytes());
-        let bounce = Flow { egress_family: 6, ..itself(CALLER6, RELAY6) };
-        kernel.install(RELAY.parse().unwrap(), Flow { source_address: four_of(CALLER), ..bounce });
-        let back = Flow { egress_family: 4, ..itself(CALLER, RELAY) };
-        kernel.install(RELAY6.parse().unwrap(), Flow { source_address: bounce.source_address, ..back });
-        print(hook, "IPv4 to IPv6 and IPv6 to IPv4, each", &mut kernel, &four.bytes());
+        let bounce = Flow {
+            egress_family: 6,
+            ..itself(CALLER6, RELAY6)
+        };
+        kernel.install(
+            RELAY.parse().unwrap(),
+            Flow {
+                source_address: four_of(CALLER),
+                ..bounce
+            },
+        );
+        let back = Flow {
+            egress_family: 4,
+            ..itself(CALLER, RELAY)
+        };
+        kernel.install(
+            RELAY6.parse().unwrap(),
+            Flow {
+                source_address: bounce.source_address,
+                ..back
+            },
+        );
+        print(
+            hook,
+            "IPv4 to IPv6 and IPv6 to IPv4, each",
+            &mut kernel,
+            &four.bytes(),
+        );
         if hook == Hook::Xdp {
             kernel.install(RELAY.parse().unwrap(), itself(CALLER, RELAY));
-            let partial = Frame { checksum: Checksum::Partial, ..four };
+            let partial = Frame {
+                checksum: Checksum::Partial,
+                ..four
+            };
             let ran = kernel.cost(&partial.bytes(), 1);
-            println!("{hook:?} IPv4, checksum to be completed: {} ns, once", ran.as_nanos());
+            println!(
+                "{hook:?} IPv4, checksum to be completed: {} ns, once",
+                ran.as_nanos()
+            );
         }
     }
 }

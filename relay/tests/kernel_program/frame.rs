@@ -121,14 +121,23 @@ impl Frame {
 pub(crate) fn folded(parts: &[&[u8]]) -> u16 {
     let mut sum = 0_u32;
     for pair in parts.concat().chunks(2) {
-        sum += u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+        sum += u32::from(u16::from_be_bytes([
+            pair[0],
+            pair.get(1).copied().unwrap_or(0),
+        ]));
         sum = (sum >> 16) + (sum & 0xffff);
     }
     sum as u16
 }
 
 /// An RTP packet.
-pub(crate) fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn rtp(
+    payload_type: u8,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut packet = vec![0x80, payload_type];
     packet.extend(sequence.to_be_bytes());
     packet.extend(timestamp.to_be_bytes());

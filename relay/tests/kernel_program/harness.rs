@@ -9,7 +9,9 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use underpass::datapath::object;
-use underpass_abi::{ANY_SSRC, FLOWS_V4, FLOWS_V6, Flow, FlowStats, OUTCOMES, OUTCOMES_LEN, Outcome, STATS};
+use underpass_abi::{
+    ANY_SSRC, FLOWS_V4, FLOWS_V6, Flow, FlowStats, OUTCOMES, OUTCOMES_LEN, Outcome, STATS,
+};
 
 use crate::frame::{Frame, rtp};
 
@@ -60,15 +62,19 @@ static LOADED: [LazyLock<Mutex<Kernel>>; 3] = [
 impl Kernel {
     /// The program with empty maps.
     pub(crate) fn load(hook: Hook) -> Loaded {
-        let mut kernel = LOADED[hook as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kernel = LOADED[hook as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         kernel.clear();
         kernel
     }
 
     fn from_object(hook: Hook) -> Self {
         let generic = u32::from(hook == Hook::GenericXdp);
-        let mut ebpf =
-            EbpfLoader::new().override_global(object::GENERIC_XDP, &generic, true).load(object::BYTES).unwrap();
+        let mut ebpf = EbpfLoader::new()
+            .override_global(object::GENERIC_XDP, &generic, true)
+            .load(object::BYTES)
+            .unwrap();
         match hook {
             Hook::Tc => tc(&mut ebpf).load().unwrap(),
             Hook::Xdp | Hook::GenericXdp => xdp(&mut ebpf).load().unwrap(),
@@ -85,10 +91,13 @@ impl Kernel {
         for key in six.keys().flatten().collect::<Vec<_>>() {
             six.remove(&key).unwrap();
         }
-        let mut outcomes = PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut(OUTCOMES).unwrap()).unwrap();
+        let mut outcomes =
+            PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut(OUTCOMES).unwrap()).unwrap();
         for index in 0..outcomes.len() {
             let cpus = outcomes.get(&index, 0).unwrap().len();
-            outcomes.set(index, PerCpuValues::try_from(vec![0; cpus]).unwrap(), 0).unwrap();
+            outcomes
+                .set(index, PerCpuValues::try_from(vec![0; cpus]).unwrap(), 0)
+                .unwrap();
         }
         let mut stats = Array::<_, [u64; 24]>::try_from(self.ebpf.map_mut(STATS).unwrap()).unwrap();
         stats.set(3, [0; 24], 0).unwrap();
@@ -105,19 +114,31 @@ impl Kernel {
         // SAFETY: a flow is 128 bytes without padding.
         let value: [u8; 128] = unsafe { std::mem::transmute(flow) };
         match local.ip() {
-            IpAddr::V4(_) => self.flows::<8>(FLOWS_V4).insert(key::<8>(local), value, 0).unwrap(),
-            IpAddr::V6(_) => self.flows::<20>(FLOWS_V6).insert(key::<20>(local), value, 0).unwrap(),
+            IpAddr::V4(_) => self
+                .flows::<8>(FLOWS_V4)
+                .insert(key::<8>(local), value, 0)
+                .unwrap(),
+            IpAddr::V6(_) => self
+                .flows::<20>(FLOWS_V6)
+                .insert(key::<20>(local), value, 0)
+                .unwrap(),
         }
     }
 
     pub(crate) fn remove(&mut self, local: SocketAddr) {
         match local.ip() {
             IpAddr::V4(_) => self.flows::<8>(FLOWS_V4).remove(&key::<8>(local)).unwrap(),
-            IpAddr::V6(_) => self.flows::<20>(FLOWS_V6).remove(&key::<20>(local)).unwrap(),
+            IpAddr::V6(_) => self
+                .flows::<20>(FLOWS_V6)
+                .remove(&key::<20>(local))
+                .unwrap(),
         }
     }
 
-    fn flows<const KEY: usize>(&mut self, name: &str) -> HashMap<&mut MapData, [u8; KEY], [u8; 128]> {
+    fn flows<const KEY: usize>(
+        &mut self,
+        name: &str,
+    ) -> HashMap<&mut MapData, [u8; KEY], [u8; 128]> {
         self.ebpf.map_mut(name).unwrap().try_into().unwrap()
     }
 
@@ -136,20 +157,31 @@ impl Kernel {
 
     fn run_in(&mut self, packet: &[u8], context: Option<&[u8]>) -> Ran {
         let mut out = vec![0; 10_000];
-        let options =
-            TestRunOptions { data_in: Some(packet), data_out: Some(&mut out), ctx_in: context, ..TestRunOptions::new() };
+        let options = TestRunOptions {
+            data_in: Some(packet),
+            data_out: Some(&mut out),
+            ctx_in: context,
+            ..TestRunOptions::new()
+        };
         let result = match self.hook {
             Hook::Tc => tc(&mut self.ebpf).test_run(options),
             Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).test_run(options),
         }
         .unwrap();
         out.truncate(result.data_size_out as usize);
-        Ran { action: result.return_value as i32, packet: out }
+        Ran {
+            action: result.return_value as i32,
+            packet: out,
+        }
     }
 
     /// The time of one of `repeat` runs.
     pub(crate) fn cost(&mut self, packet: &[u8], repeat: u32) -> Duration {
-        let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::new() };
+        let options = TestRunOptions {
+            data_in: Some(packet),
+            repeat,
+            ..TestRunOptions::new()
+        };
         match self.hook {
             Hook::Tc => tc(&mut self.ebpf).test_run(options),
             Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).test_run(options),
@@ -193,11 +225,20 @@ impl Kernel {
             ..Attributes::default()
         };
         // SAFETY: the kernel reads and writes `attributes`, reads `packet` and writes at most the length given of `out`.
-        let result =
-            unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut attributes, size_of::<Attributes>()) };
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                BPF_PROG_TEST_RUN,
+                &raw mut attributes,
+                size_of::<Attributes>(),
+            )
+        };
         if result == 0 {
             out.truncate(attributes.data_out_size as usize);
-            return Some(Ok(Ran { action: attributes.action as i32, packet: out }));
+            return Some(Ok(Ran {
+                action: attributes.action as i32,
+                packet: out,
+            }));
         }
         match std::io::Error::last_os_error().raw_os_error() {
             Some(libc::EINVAL) => None,
@@ -223,26 +264,41 @@ impl Kernel {
 
     /// What it returns for a packet that goes up.
     pub(crate) fn pass(&self) -> i32 {
-        if self.hook == Hook::Tc { TC_ACT_UNSPEC } else { XDP_PASS }
+        if self.hook == Hook::Tc {
+            TC_ACT_UNSPEC
+        } else {
+            XDP_PASS
+        }
     }
 
     /// What it returns for a packet that leaves by another interface.
     pub(crate) fn redirect(&self) -> i32 {
-        if self.hook == Hook::Tc { TC_ACT_REDIRECT } else { XDP_REDIRECT }
+        if self.hook == Hook::Tc {
+            TC_ACT_REDIRECT
+        } else {
+            XDP_REDIRECT
+        }
     }
 }
 
 fn xdp(ebpf: &mut Ebpf) -> &mut Xdp {
-    ebpf.program_mut("underpass_xdp").unwrap().try_into().unwrap()
+    ebpf.program_mut("underpass_xdp")
+        .unwrap()
+        .try_into()
+        .unwrap()
 }
 
 fn tc(ebpf: &mut Ebpf) -> &mut SchedClassifier {
-    ebpf.program_mut("underpass_tc").unwrap().try_into().unwrap()
+    ebpf.program_mut("underpass_tc")
+        .unwrap()
+        .try_into()
+        .unwrap()
 }
 
 /// A flow that takes any payload type and SSRC from `source`, and sends `from` - `to`.
 pub(crate) fn flow(source: &str, from: &str, to: &str) -> Flow {
-    let [source, from, to]: [SocketAddr; 3] = [source, from, to].map(|address| address.parse().unwrap());
+    let [source, from, to]: [SocketAddr; 3] =
+        [source, from, to].map(|address| address.parse().unwrap());
     Flow {
         payload_types: [u64::MAX; 2],
         source_address: octets(source.ip()),
@@ -285,8 +341,18 @@ fn octets(ip: IpAddr) -> [u8; 16] {
 }
 
 /// What `frame` must have become by `flow`, written out from nothing; tc keeps the tag beside the packet.
-pub(crate) fn expected(frame: &Frame, flow: &Flow, from: SocketAddr, to: SocketAddr, hook: Hook) -> Vec<u8> {
-    let tags = if flow.egress_vlan == 0 || hook == Hook::Tc { vec![] } else { vec![(0x8100, flow.egress_vlan)] };
+pub(crate) fn expected(
+    frame: &Frame,
+    flow: &Flow,
+    from: SocketAddr,
+    to: SocketAddr,
+    hook: Hook,
+) -> Vec<u8> {
+    let tags = if flow.egress_vlan == 0 || hook == Hook::Tc {
+        vec![]
+    } else {
+        vec![(0x8100, flow.egress_vlan)]
+    };
     Frame {
         tags,
         to_mac: flow.to_mac,

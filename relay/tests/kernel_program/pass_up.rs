@@ -3,7 +3,9 @@
 use underpass_abi::{Flow, Outcome};
 
 use crate::frame::{Checksum, Frame, folded, rtp};
-use crate::harness::{CALLER, CALLER6, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, SSRC, flow, voice};
+use crate::harness::{
+    CALLER, CALLER6, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, SSRC, flow, voice,
+};
 
 fn v4() -> Frame {
     Frame::new(CALLER, RELAY, voice())
@@ -89,7 +91,10 @@ fn cut_short() {
 
 #[test]
 fn three_tags() {
-    let frame = Frame { tags: vec![(0x88a8, 5), (0x8100, 6), (0x8100, 7)], ..v4() };
+    let frame = Frame {
+        tags: vec![(0x88a8, 5), (0x8100, 6), (0x8100, 7)],
+        ..v4()
+    };
     for hook in HOOKS {
         assert_up(hook, &frame.bytes(), Outcome::NotIp);
     }
@@ -124,7 +129,11 @@ fn ipv4_options_and_ipv6_extension_headers() {
 #[test]
 fn not_udp() {
     for hook in HOOKS {
-        assert_up(hook, &with_header(&v4(), |header| header[9] = 6), Outcome::NotUdp);
+        assert_up(
+            hook,
+            &with_header(&v4(), |header| header[9] = 6),
+            Outcome::NotUdp,
+        );
         let mut six = v6().bytes();
         six[20] = 6;
         assert_up(hook, &six, Outcome::NotUdp);
@@ -143,7 +152,12 @@ fn lengths_of_ip_and_udp_that_disagree() {
             assert_up(hook, &six, Outcome::NotUdp);
         }
         // An IP packet with less than a UDP header in it, in a frame padded to its smallest size.
-        let mut frame = Frame { payload: vec![], trailer: vec![0; 30], ..v4() }.bytes();
+        let mut frame = Frame {
+            payload: vec![],
+            trailer: vec![0; 30],
+            ..v4()
+        }
+        .bytes();
         frame[17] = 24;
         frame[24..26].fill(0);
         let checksum = !folded(&[&frame[14..34]]);
@@ -156,10 +170,18 @@ fn lengths_of_ip_and_udp_that_disagree() {
 fn no_flow_at_this_port_or_address() {
     for hook in HOOKS {
         for elsewhere in ["192.0.2.1:30001", "192.0.2.2:30000"] {
-            assert_up(hook, &Frame::new(CALLER, elsewhere, voice()).bytes(), Outcome::Miss);
+            assert_up(
+                hook,
+                &Frame::new(CALLER, elsewhere, voice()).bytes(),
+                Outcome::Miss,
+            );
         }
         for elsewhere in ["[2001:db8::1]:30001", "[2001:db8::2]:30000"] {
-            assert_up(hook, &Frame::new(CALLER6, elsewhere, voice()).bytes(), Outcome::Miss);
+            assert_up(
+                hook,
+                &Frame::new(CALLER6, elsewhere, voice()).bytes(),
+                Outcome::Miss,
+            );
         }
     }
 }
@@ -168,10 +190,22 @@ fn no_flow_at_this_port_or_address() {
 fn another_source() {
     for hook in HOOKS {
         for source in ["192.0.2.10:4001", "192.0.2.11:4000"] {
-            assert_up(hook, &Frame::new(source, RELAY, voice()).bytes(), Outcome::OtherSource);
+            assert_up(
+                hook,
+                &Frame::new(source, RELAY, voice()).bytes(),
+                Outcome::OtherSource,
+            );
         }
-        for source in ["[2001:db8::10]:4001", "[2001:db8::11]:4000", "[2001:db9::10]:4000"] {
-            assert_up(hook, &Frame::new(source, RELAY6, voice()).bytes(), Outcome::OtherSource);
+        for source in [
+            "[2001:db8::10]:4001",
+            "[2001:db8::11]:4000",
+            "[2001:db9::10]:4000",
+        ] {
+            assert_up(
+                hook,
+                &Frame::new(source, RELAY6, voice()).bytes(),
+                Outcome::OtherSource,
+            );
         }
     }
 }
@@ -179,12 +213,26 @@ fn another_source() {
 #[test]
 fn another_host_s_frame() {
     for hook in HOOKS {
-        let group = Frame { to_mac: [0x33, 0x33, 0, 0, 0, 1], ..v4() }.bytes();
+        let group = Frame {
+            to_mac: [0x33, 0x33, 0, 0, 0, 1],
+            ..v4()
+        }
+        .bytes();
         assert_up(hook, &group, Outcome::OtherHost);
-        let broadcast = Frame { to_mac: [0xff; 6], ..v6() }.bytes();
+        let broadcast = Frame {
+            to_mac: [0xff; 6],
+            ..v6()
+        }
+        .bytes();
         assert_up(hook, &broadcast, Outcome::OtherHost);
-        let stranger = Frame { to_mac: [2, 0, 0, 0, 0, 0x55], ..v4() }.bytes();
-        assert_up_by(hook, &stranger, Outcome::OtherHost, |flow| flow.local_mac = [2, 0, 0, 0, 0, 0x54]);
+        let stranger = Frame {
+            to_mac: [2, 0, 0, 0, 0, 0x55],
+            ..v4()
+        }
+        .bytes();
+        assert_up_by(hook, &stranger, Outcome::OtherHost, |flow| {
+            flow.local_mac = [2, 0, 0, 0, 0, 0x54]
+        });
     }
 }
 
@@ -206,7 +254,15 @@ fn stun_dtls_rtcp_and_what_is_not_rtp() {
         ] {
             let mut payload = voice();
             payload[..2].copy_from_slice(&[first, second]);
-            assert_up(hook, &Frame { payload: payload.clone(), ..v4() }.bytes(), outcome);
+            assert_up(
+                hook,
+                &Frame {
+                    payload: payload.clone(),
+                    ..v4()
+                }
+                .bytes(),
+                outcome,
+            );
             assert_up(hook, &Frame { payload, ..v6() }.bytes(), outcome);
         }
     }
@@ -217,11 +273,24 @@ fn less_than_an_rtp_header() {
     for hook in HOOKS {
         for length in [0, 1, 2, 11] {
             let payload = voice()[..length].to_vec();
-            assert_up(hook, &Frame { payload, trailer: vec![0; 20], ..v4() }.bytes(), Outcome::NotRtp);
+            assert_up(
+                hook,
+                &Frame {
+                    payload,
+                    trailer: vec![0; 20],
+                    ..v4()
+                }
+                .bytes(),
+                Outcome::NotRtp,
+            );
         }
         let payload = voice()[..12].to_vec();
         let mut kernel = load(hook, |_| ());
-        assert_eq!(kernel.run(&Frame { payload, ..v4() }.bytes()).action, kernel.redirect(), "a header alone is RTP");
+        assert_eq!(
+            kernel.run(&Frame { payload, ..v4() }.bytes()).action,
+            kernel.redirect(),
+            "a header alone is RTP"
+        );
     }
 }
 
@@ -230,11 +299,17 @@ fn a_payload_type_that_is_not_passed_on() {
     let only = |wanted: u8| move |flow: &mut Flow| flow.payload_types = [0, 0].map_at(wanted);
     for hook in HOOKS {
         for (allowed, sent) in [(8, 0), (0, 101), (101, 37), (37, 101), (127, 63)] {
-            let frame = Frame { payload: rtp(sent, 1, 1, SSRC, &[1]), ..v4() };
+            let frame = Frame {
+                payload: rtp(sent, 1, 1, SSRC, &[1]),
+                ..v4()
+            };
             assert_up_by(hook, &frame.bytes(), Outcome::PayloadType, only(allowed));
         }
         for marked in [101, 101 | 0x80] {
-            let frame = Frame { payload: rtp(marked, 1, 1, SSRC, &[1]), ..v4() };
+            let frame = Frame {
+                payload: rtp(marked, 1, 1, SSRC, &[1]),
+                ..v4()
+            };
             let mut kernel = load(hook, only(101));
             assert_eq!(kernel.run(&frame.bytes()).action, kernel.redirect());
         }
@@ -277,10 +352,24 @@ fn too_big_for_the_egress_after_growing() {
         let mtu = |mtu: usize| move |flow: &mut Flow| flow.egress_mtu = mtu as u16;
         assert_up_by(hook, &v4().bytes(), Outcome::TooBig, mtu(length - 1));
         let six = flow(CALLER, "[2001:db8:2::1]:40000", "[2001:db8:2::20]:5000");
-        let grown = Flow { egress_mtu: (length + 19) as u16, ..six };
+        let grown = Flow {
+            egress_mtu: (length + 19) as u16,
+            ..six
+        };
         assert_up_by(hook, &v4().bytes(), Outcome::TooBig, |flow| *flow = grown);
-        let mut kernel = Kernel::with(hook, RELAY, Flow { egress_mtu: (length + 20) as u16, ..six });
-        assert_eq!(kernel.run(&v4().bytes()).action, kernel.redirect(), "fits exactly");
+        let mut kernel = Kernel::with(
+            hook,
+            RELAY,
+            Flow {
+                egress_mtu: (length + 20) as u16,
+                ..six
+            },
+        );
+        assert_eq!(
+            kernel.run(&v4().bytes()).action,
+            kernel.redirect(),
+            "fits exactly"
+        );
     }
 }
 
@@ -297,9 +386,15 @@ fn merged_segments() {
 fn no_udp_checksum_towards_ipv6() {
     let six = flow(CALLER, "[2001:db8:2::1]:40000", "[2001:db8:2::20]:5000");
     for hook in HOOKS {
-        let frame = Frame { checksum: Checksum::Zero, ..v4() };
+        let frame = Frame {
+            checksum: Checksum::Zero,
+            ..v4()
+        };
         assert_up_by(hook, &frame.bytes(), Outcome::Checksum, |flow| *flow = six);
-        let illegal = Frame { checksum: Checksum::Zero, ..v6() };
+        let illegal = Frame {
+            checksum: Checksum::Zero,
+            ..v6()
+        };
         assert_up(hook, &illegal.bytes(), Outcome::Checksum);
     }
 }

@@ -12,14 +12,21 @@ use crate::harness::{HOOKS, Kernel, expected, flow};
 fn address(v6: bool) -> BoxedStrategy<SocketAddr> {
     let port = 1..=u16::MAX;
     if v6 {
-        (any::<[u8; 16]>(), port).prop_map(|(ip, port)| (IpAddr::from(ip), port).into()).boxed()
+        (any::<[u8; 16]>(), port)
+            .prop_map(|(ip, port)| (IpAddr::from(ip), port).into())
+            .boxed()
     } else {
-        (any::<[u8; 4]>(), port).prop_map(|(ip, port)| (IpAddr::from(ip), port).into()).boxed()
+        (any::<[u8; 4]>(), port)
+            .prop_map(|(ip, port)| (IpAddr::from(ip), port).into())
+            .boxed()
     }
 }
 
 fn tags() -> impl Strategy<Value = Vec<(u16, u16)>> {
-    prop::collection::vec((prop_oneof![Just(0x8100), Just(0x88a8)], any::<u16>()), 0..=2)
+    prop::collection::vec(
+        (prop_oneof![Just(0x8100), Just(0x88a8)], any::<u16>()),
+        0..=2,
+    )
 }
 
 #[derive(Clone, Debug)]
@@ -38,8 +45,21 @@ fn case() -> impl Strategy<Value = Case> {
             [address(v6_out), address(v6_out)],
             (any::<u8>(), any::<u16>(), any::<u32>(), 0..4_u32),
             prop::collection::vec(any::<u8>(), 0..1460),
-            (any::<u64>(), any::<u64>(), any::<u8>(), any::<u8>(), 0..=4_u8, any::<bool>()),
-            (any::<u8>(), any::<u8>(), any::<u16>(), any::<bool>(), any::<bool>()),
+            (
+                any::<u64>(),
+                any::<u64>(),
+                any::<u8>(),
+                any::<u8>(),
+                0..=4_u8,
+                any::<bool>(),
+            ),
+            (
+                any::<u8>(),
+                any::<u8>(),
+                any::<u16>(),
+                any::<bool>(),
+                any::<bool>(),
+            ),
             (tags(), any::<u16>(), 0..64_usize),
         )
             .prop_map(build)
@@ -57,11 +77,16 @@ type Parts = (
 );
 
 fn build(parts: Parts) -> Case {
-    let ([source, local], [from, to], header, body, policy, ip, (tags, egress_vlan, trailer)) = parts;
+    let ([source, local], [from, to], header, body, policy, ip, (tags, egress_vlan, trailer)) =
+        parts;
     let (second, sequence, timestamp, ssrc) = header;
     let (low, high, tos, ttl, ssrc_count, any_ssrc) = policy;
     let (old_tos, old_ttl, id, no_checksum, narrow) = ip;
-    let checksum = if no_checksum && source.is_ipv4() { Checksum::Zero } else { Checksum::Full };
+    let checksum = if no_checksum && source.is_ipv4() {
+        Checksum::Zero
+    } else {
+        Checksum::Full
+    };
     let payload = rtp(second, sequence, timestamp, ssrc, &body);
     let flow = Flow {
         // Mostly allowed, so that most packets go through.
@@ -85,7 +110,13 @@ fn build(parts: Parts) -> Case {
         ..Frame::new(&source.to_string(), &local.to_string(), payload)
     };
     let outcome = outcome(&frame, &flow);
-    Case { frame, flow, from, to, outcome }
+    Case {
+        frame,
+        flow,
+        from,
+        to,
+        outcome,
+    }
 }
 
 fn outcome(frame: &Frame, flow: &Flow) -> Outcome {
@@ -111,7 +142,11 @@ fn outcome(frame: &Frame, flow: &Flow) -> Outcome {
 #[test]
 fn the_kernel_does_what_the_reference_does() {
     let kernels = RefCell::new(HOOKS.map(Kernel::load));
-    let config = ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     proptest!(config, |(case in case())| {
         for kernel in kernels.borrow_mut().iter_mut() {
             let before = kernel.outcomes();
