@@ -4,7 +4,7 @@
 //! rustup nightly that can build it from `rust-src`. Without the `kernel` feature nothing is built.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
+use std::process::Command;
 use std::{env, fs};
 
 const PROGRAM: &str = "../ebpf/program";
@@ -20,15 +20,14 @@ fn main() {
         "../ebpf/packet/Cargo.toml",
         PROGRAM,
     ] {
-        println!("cargo:rerun-if-changed={watched}");
+        println!("cargo::rerun-if-changed={watched}");
     }
-    println!("cargo:rerun-if-env-changed=PATH");
+    println!("cargo::rerun-if-env-changed=PATH");
     if env::var_os("CARGO_FEATURE_KERNEL").is_none() {
         return;
     }
     if let Err(problem) = build() {
-        eprintln!("error: {problem}");
-        exit(1);
+        println!("cargo::error={problem}");
     }
 }
 

@@ -1,4 +1,9 @@
 //! Checksum arithmetic against the definition.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests are tests"
+)]
 
 use proptest::prelude::*;
 use underpass_abi::Flow;
@@ -43,8 +48,8 @@ fn what_it_cannot_add_up_it_refuses() {
 
 #[test]
 fn a_computed_zero_is_sent_as_ffff() {
-    assert_eq!(Sum::default().add(0xffff).udp_checksum(), 0xffff);
-    assert_eq!(Sum::default().add(0xffff).ip_checksum(), 0);
+    assert_eq!(Sum::default().with(0xffff).udp_checksum(), 0xffff);
+    assert_eq!(Sum::default().with(0xffff).ip_checksum(), 0);
 }
 
 fn datagram(source: [u8; 4], to: [u8; 4], payload: &[u8]) -> Vec<u8> {
@@ -77,10 +82,10 @@ proptest! {
 
     #[test]
     fn words_taken_out_again_leave_what_was(words: Vec<u32>, others: Vec<u32>) {
-        let add = |sum: Sum, words: &[u32]| words.iter().fold(sum, |sum, word| sum.add(*word));
-        let start = add(Sum::default().add(1), &words);
+        let add = |sum: Sum, words: &[u32]| words.iter().fold(sum, |sum, word| sum.with(*word));
+        let start = add(Sum::default().with(1), &words);
         let there = add(start, &others);
-        let back = others.iter().fold(there, |sum, word| sum.remove(*word));
+        let back = others.iter().fold(there, |sum, word| sum.without(*word));
         // Zero and all ones are the same number here.
         prop_assert_eq!(back.fold() % 0xffff, start.fold() % 0xffff);
         prop_assert_eq!(there.minus(add(Sum::default(), &others)).fold() % 0xffff, start.fold() % 0xffff);

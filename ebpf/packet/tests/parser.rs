@@ -1,4 +1,9 @@
 //! The parser and the rewrite over arbitrary bytes, and over a corpus of real frames.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests are tests"
+)]
 
 use underpass_abi::{ANY_SSRC, Flow, Outcome};
 use underpass_packet::{

@@ -1,4 +1,5 @@
 //! Sequence numbers and jitter, against RFC 3550's appendix.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use proptest::prelude::*;
 use underpass_abi::SsrcStats;

@@ -175,6 +175,21 @@ impl Kernel {
         }
     }
 
+    /// What the loaded program takes, in words.
+    pub(crate) fn size(&mut self) -> String {
+        let info = match self.hook {
+            Hook::Tc => tc(&mut self.ebpf).info(),
+            Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).info(),
+        }
+        .unwrap();
+        format!(
+            "{:?} bytes translated, {} bytes compiled, {:?} instructions verified",
+            info.size_translated(),
+            info.size_jitted(),
+            info.verified_instruction_count()
+        )
+    }
+
     /// The time of one of `repeat` runs.
     pub(crate) fn cost(&mut self, packet: &[u8], repeat: u32) -> Duration {
         let options = TestRunOptions {

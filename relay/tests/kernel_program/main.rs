@@ -1,5 +1,11 @@
 //! The kernel programs, run packet by packet (BPF_PROG_TEST_RUN). Needs root.
 #![cfg(feature = "kernel")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests are tests"
+)]
 
 mod checksums;
 mod cost;
