@@ -81,10 +81,10 @@ impl Sum {
     }
 }
 
-/// Longest data that [`sum`] adds up, in steps of 8 bytes. The verifier walks through all of them.
-const MAX_STEPS: usize = 4096 / 8;
+/// Longest data that [`sum`] adds up, in steps of 8 bytes: an Ethernet packet. The verifier walks through all of them.
+const MAX_STEPS: usize = 1536 / 8;
 
-/// The sum over the first `length` bytes; `None` if there are not as many, or less than 8, or more than 4096.
+/// The sum over the first `length` bytes; `None` if there are not as many, or less than 8, or more than 1543.
 #[inline(always)]
 pub fn sum<B: Read>(bytes: B, length: usize) -> Option<Sum> {
     let mut rest = bytes;

@@ -39,11 +39,11 @@ fn what_it_cannot_add_up_it_refuses() {
     assert_eq!(sum([0; 7].as_slice(), 7), None, "less than a UDP header");
     assert_eq!(sum([0; 8].as_slice(), 9), None, "more than there is");
     assert_eq!(
-        sum([0; 5000].as_slice(), 5000),
+        sum([0; 1544].as_slice(), 1544),
         None,
         "more than the longest"
     );
-    assert!(sum([0; 4103].as_slice(), 4103).is_some());
+    assert!(sum([0; 1543].as_slice(), 1543).is_some());
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn datagram(source: [u8; 4], to: [u8; 4], payload: &[u8]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn a_sum_is_the_definition_s(bytes in prop::collection::vec(any::<u8>(), 8..3000)) {
+    fn a_sum_is_the_definition_s(bytes in prop::collection::vec(any::<u8>(), 8..1544)) {
         prop_assert_eq!(folded(&bytes), Some(definition(&bytes)));
     }
 
