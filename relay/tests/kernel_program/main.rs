@@ -11,6 +11,7 @@ mod checksums;
 mod cost;
 mod frame;
 mod harness;
+mod live;
 mod pass_up;
 mod random;
 mod rewrite;
