@@ -37,6 +37,7 @@ fn print(hook: Hook, name: &str, kernel: &mut Kernel, packet: &[u8]) {
 fn cost_of_a_packet() {
     for hook in [Hook::Xdp, Hook::Tc] {
         let mut kernel = Kernel::with(hook, RELAY, itself(CALLER, RELAY));
+        println!("{hook:?} {}", kernel.size());
         kernel.install(RELAY6.parse().unwrap(), itself(CALLER6, RELAY6));
         let (four, six) = (
             Frame::new(CALLER, RELAY, voice()),

@@ -6,7 +6,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
-use aya::programs::{SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::programs::tc::SchedClassifierLinkId;
+use aya::programs::{SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use underpass::datapath::object;
 use underpass_abi::{
@@ -173,6 +174,32 @@ impl Kernel {
             action: result.return_value as i32,
             packet: out,
         }
+    }
+
+    /// Attaches the tc program to an interface of this thread's namespace.
+    pub(crate) fn attach_tc(&mut self, interface: &str) -> SchedClassifierLinkId {
+        tc(&mut self.ebpf)
+            .attach(interface, TcAttachType::Ingress)
+            .unwrap()
+    }
+
+    pub(crate) fn detach_tc(&mut self, link: SchedClassifierLinkId) {
+        tc(&mut self.ebpf).detach(link).unwrap();
+    }
+
+    /// What the loaded program takes, in words.
+    pub(crate) fn size(&mut self) -> String {
+        let info = match self.hook {
+            Hook::Tc => tc(&mut self.ebpf).info(),
+            Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).info(),
+        }
+        .unwrap();
+        format!(
+            "{:?} bytes translated, {} bytes compiled, {:?} instructions verified",
+            info.size_translated(),
+            info.size_jitted(),
+            info.verified_instruction_count()
+        )
     }
 
     /// The time of one of `repeat` runs.
