@@ -102,7 +102,8 @@ impl<S> Nursery<S> {
         self.free.push_back(port);
     }
 
-    /// Looks at all that rest: bars the noisy, returns those that have rested.
+    /// Looks at those whose rest is over: bars the noisy, returns the quiet ones. What arrived earlier is still queued in
+    /// their sockets, so none has to be looked at before.
     pub(super) fn sift(
         &mut self,
         now_ms: u64,
@@ -115,13 +116,12 @@ impl<S> Nursery<S> {
             self.limits.rest_ms
         };
         let mut rested = Vec::new();
-        for entry in std::mem::take(&mut self.resting) {
-            if !is_quiet(&entry.socket) {
-                self.bar(entry.port, now_ms);
-            } else if now_ms >= entry.since_ms + rest_ms {
+        let is_over = |entry: &mut Resting<S>| now_ms >= entry.since_ms + rest_ms;
+        while let Some(entry) = self.resting.pop_front_if(is_over) {
+            if is_quiet(&entry.socket) {
                 rested.push((entry.port, entry.socket));
             } else {
-                self.resting.push_back(entry);
+                self.bar(entry.port, now_ms);
             }
         }
         rested
@@ -192,10 +192,11 @@ mod tests {
     fn a_packet_while_resting_sends_the_port_to_the_tail() {
         let mut nursery = nursery(5);
         fill(&mut nursery, 0, 0);
-        nursery.sift(20, false, |port| *port != 0);
-        assert_eq!(nursery.next_to_bind(0, 20), Some(8), "the next in line");
-        assert_eq!(nursery.next_to_bind(0, 519), None, "port 0 is barred");
-        assert_eq!(nursery.next_to_bind(0, 520), Some(0));
+        let rested = nursery.sift(500, false, |port| *port != 0);
+        assert_eq!(rested, [(2, 2), (4, 4), (6, 6)]);
+        assert_eq!(nursery.next_to_bind(0, 500), Some(8), "the next in line");
+        assert_eq!(nursery.next_to_bind(0, 999), None, "port 0 is barred");
+        assert_eq!(nursery.next_to_bind(0, 1000), Some(0));
     }
 
     #[test]

@@ -66,6 +66,8 @@ struct Stock {
     noisy: Vec<u16>,
     taken_lately: usize,
     waiting: usize,
+    /// The filler looks in by itself soon, or has been rung for.
+    coming: bool,
     /// The filler has nothing that could become ready.
     exhausted: bool,
     started: bool,
@@ -210,7 +212,8 @@ impl PortSource for Ports {
         let pair = self.pool.name(shelf.address, port, address.advertised);
         stock.taken.insert(pair.rtp.id, port);
         stock.taken_lately += 1;
-        if stock.ready.len() < shelf.ready_target {
+        if stock.ready.len() < shelf.ready_target && !stock.coming {
+            stock.coming = true;
             self.pool.bell.ring();
         }
         drop(stock);
@@ -293,7 +296,8 @@ impl Shelf {
         if !stock.ready.is_empty() || stock.exhausted {
             self.refilled.notify_all();
         }
-        stock.waiting > 0 || nursery.is_busy(stock.ready.len())
+        stock.coming = stock.waiting > 0 || nursery.is_busy(stock.ready.len());
+        stock.coming
     }
 
     fn bind_more(&self, nursery: &mut Nursery<SocketPair>, ready: usize, now_ms: u64) {
