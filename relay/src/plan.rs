@@ -139,6 +139,7 @@ pub struct StreamPlan {
     /// Streams whose sockets pass on the RTCP that arrives here.
     pub rtcp_sinks: Vec<StreamId>,
     /// Payload types that are passed on untouched; others are looked at by user space (and passed on too).
+    /// [`PayloadTypes::NONE`]: not RTP (T.38, BFCP); all packets go to `sinks`.
     pub payload_types: PayloadTypes,
     /// RTP clock rate in Hz of the first payload type; 8000 where unknown.
     pub clock_rate: u32,

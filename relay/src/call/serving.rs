@@ -126,10 +126,11 @@ fn plan(
     }
 }
 
-/// All that either side named: an answerer may send what it was offered, an offerer what it was answered.
+/// All that either side named: an answerer may send what it was offered, an offerer what it was answered. None for what
+/// is not RTP (T.38, BFCP), whose packets are not looked into.
 fn payload_types(media: &Media, sinks: &[&Media]) -> PayloadTypes {
     if !media.protocol.is_rtp() {
-        return PayloadTypes::ALL;
+        return PayloadTypes::NONE;
     }
     let named = sinks.iter().fold(media.payload_types.0, |set, sink| {
         set | sink.payload_types.0
