@@ -114,8 +114,8 @@ pub enum Component {
     Rtcp,
 }
 
-/// Everything signalling decides about one stream. A new plan replaces the old one whole; a plan equal to the old one
-/// changes nothing, so flows stay in the kernel across a re-INVITE that says nothing new.
+/// Everything signalling decides about one stream. A new plan replaces the old one whole. One that differs in `signalled`
+/// only says nothing new: the stream's flow stays in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamPlan {
     /// RTP or RTCP.
@@ -124,7 +124,8 @@ pub struct StreamPlan {
     pub endpoint: Option<SocketAddr>,
     /// The media has been answered: learning may begin. Packets are forwarded before that, too.
     pub public: bool,
-    /// Counts the commands that touched this party; a change restarts the learning window (3 s).
+    /// Counts the offers and answers about this media. A change restarts the learning window (3 s), so that a peer behind
+    /// NAT that has moved and repeats its SDP is found again; a confirmed source stays until another one shows up.
     pub signalled: u64,
     /// How the source is learned.
     pub learning: EndpointLearning,

@@ -52,7 +52,8 @@ pub(super) fn exchange(
             [dialogue.sender, dialogue.receiver].map(|party| MediaRef { party, index });
         let mut sender = call.take_media(sender_name, context.now);
         let mut receiver = call.take_media(receiver_name, context.now);
-        let before = (sender.start(), receiver.start());
+        sender.signalled += 1;
+        receiver.signalled += 1;
 
         take_in(&mut sender, section, context);
         match context.role {
@@ -74,8 +75,6 @@ pub(super) fn exchange(
             sender.drop_ports();
             receiver.drop_ports();
         }
-        sender.count_starts(before.0);
-        receiver.count_starts(before.1);
         changes.push(rewrite::media(&sender, &receiver, index, section, context));
 
         call.put_media(sender_name, sender);

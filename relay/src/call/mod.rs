@@ -2,7 +2,8 @@
 //!
 //! A call is a graph: parties own medias, and a media subscribes to medias of other parties. A command works on a copy of
 //! it; if it succeeds, the plans of all streams follow from the new graph, and the [`Action`]s are what has changed
-//! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing.
+//! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing but count
+//! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
 mod clock;
 mod delete;

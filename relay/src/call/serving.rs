@@ -107,10 +107,7 @@ fn plan(
             Component::Rtcp => media.rtcp_endpoint(),
         },
         public: media.public,
-        signalled: match component {
-            Component::Rtp => media.starts.rtp,
-            Component::Rtcp => media.starts.rtcp,
-        },
+        signalled: media.signalled,
         learning: media.learning,
         strict_source: media.strict_source,
         media_handover: media.media_handover,

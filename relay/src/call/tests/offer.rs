@@ -100,7 +100,7 @@ fn received_from_counts_only_with_sip_source_address() {
     let mut world = World::new();
     world.call();
     world.send(source(offer(&audio(A, 4000)).with("to-tag", "b")));
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
     let believed = offer(&audio(A, 4000)).list("flags", &["SIP-source-address"]);
     world.send(source(believed));
     assert!(

@@ -1,6 +1,6 @@
 //! Whatever is commanded in whatever order: ports held are ports of calls, none is closed twice, every port that a party
 //! is told is held by its call. (The first two are checked in `World` after every step.) And saying the same thing twice does
-//! nothing the second time.
+//! nothing the second time, but count.
 
 use proptest::prelude::*;
 
@@ -192,7 +192,7 @@ fn take(world: &mut World, step: Step) {
                 ports_are_held(world, call, &reply);
                 let again = world.send(request);
                 assert_eq!(again.sdp(), reply.sdp());
-                assert_eq!(world.actions, [], "the same again did something");
+                assert_eq!(world.news, [], "the same again did something");
             } else if reply.result() == "error" {
                 assert_eq!(world.actions, [], "an error with actions");
             }

@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) plans: BTreeMap<StreamId, StreamPlan>,
     /// What the last command or tick asked for.
     pub(super) actions: Vec<Action>,
+    /// Those of them that do more than count a command ([`StreamPlan::signalled`]).
+    pub(super) news: Vec<Action>,
 }
 
 /// Hands out ports from 30000 up, each once.
@@ -94,6 +96,7 @@ impl World {
             now,
             plans: BTreeMap::new(),
             actions: Vec::new(),
+            news: Vec::new(),
         }
     }
 
@@ -129,7 +132,9 @@ impl World {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
+        self.news.clear();
         for action in &actions {
+            let mut says_something = true;
             match action.clone() {
                 Action::Open { port, plan, .. } => {
                     self.streams.0.insert(port.id, StreamView::default());
@@ -137,7 +142,14 @@ impl World {
                 }
                 Action::Update { stream, plan } => {
                     let before = self.plans.insert(stream, plan.clone());
-                    assert_ne!(before.expect("update of a closed stream"), plan);
+                    let before = before.expect("update of a closed stream");
+                    assert_ne!(before, plan);
+                    assert!(before.signalled <= plan.signalled, "counted backwards");
+                    let signalled = plan.signalled;
+                    says_something = StreamPlan {
+                        signalled,
+                        ..before
+                    } != plan;
                 }
                 Action::Close { pair } => {
                     for id in [pair.rtp.id, pair.rtcp.id] {
@@ -146,6 +158,9 @@ impl World {
                     }
                     self.pool.give_back(pair);
                 }
+            }
+            if says_something {
+                self.news.push(action.clone());
             }
         }
         self.actions = actions;
