@@ -32,7 +32,7 @@ pub(super) struct Media {
     pub(super) rtcp_mux_decided: bool,
     /// Port 0 in the last offer or answer. Ports are let go when that has been answered.
     pub(super) rejected: bool,
-    /// Not over TCP: passes through us.
+    /// Passes through us: neither over TCP nor a `message`.
     pub(super) relayed: bool,
     /// An answer has been seen.
     pub(super) public: bool,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use ng_protocol::Ice;
 
-use super::exchange::{Context, Role, announced_address, heard_direction, is_plain};
+use super::exchange::{Context, Role, announced_address, is_plain};
 use super::media::Media;
 use super::party::Party;
 use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine};
@@ -55,7 +55,7 @@ pub(super) fn media(
         } else if options.flags.original_sendrecv {
             section.direction
         } else {
-            heard_direction(section)
+            section.effective_direction()
         },
         protocol: new_protocol.then(|| receiver.protocol.clone()),
         mid: options.flags.generate_mid.then(|| (index + 1).to_string()),

@@ -169,13 +169,17 @@ fn transport_protocol_turns_avpf_into_avp_and_back_in_the_answer() {
 }
 
 #[test]
-fn t38_over_udp_is_relayed_and_tcp_is_not_touched() {
+fn t38_over_udp_is_relayed_and_neither_tcp_nor_a_message_is_touched() {
     let mut world = World::new();
-    let lines = ["m=image 4000 udptl t38", "m=message 4002 TCP/MSRP *"];
+    let lines = [
+        "m=image 4000 udptl t38",
+        "m=message 4002 TCP/MSRP *",
+        "m=message 4004 UDP/MSRP *",
+    ];
     let offered = world.send(offer(&sdp_of(A, &lines)));
     assert_eq!(world.pool.held.len(), 2);
     assert_ne!(offered.port_of(0), 4000);
-    assert_eq!(offered.port_of(1), 4002);
+    assert_eq!((offered.port_of(1), offered.port_of(2)), (4002, 4004));
     assert!(!offered.sdp().contains("a=rtcp"));
 }
 

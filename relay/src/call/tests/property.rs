@@ -235,10 +235,7 @@ fn ports_are_held(world: &World, call: &str, reply: &Outcome) {
         .map(|pair| pair.rtp.address.port())
         .collect();
     let session = reply.session();
-    let relayed = session
-        .medias
-        .iter()
-        .filter(|media| media.protocol.is_udp());
+    let relayed = session.medias.iter().filter(|media| media.can_be_relayed());
     for media in relayed.filter(|media| media.port != 0) {
         assert!(held.contains(&media.port), "a port that is not held");
     }
