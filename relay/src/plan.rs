@@ -224,4 +224,8 @@ pub struct SsrcView {
 pub trait StreamReader {
     /// The stream's view, or `None` if it is not open (any more).
     fn view(&self, stream: StreamId) -> Option<StreamView>;
+
+    /// When the stream last had a packet, in user space or in the kernel, ms of CLOCK_MONOTONIC; 0 never. `None` if it is
+    /// not open (any more). Cheap: timeouts ask this of every call.
+    fn last_packet_ms(&self, stream: StreamId) -> Option<u64>;
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::Timestamp;
 use super::media::Media;
+use super::{Timestamp, copy};
 use crate::sdp::Published;
 
 /// Names a party within its call; never reused there.
@@ -35,11 +35,11 @@ pub(super) struct Party {
 }
 
 impl Party {
-    pub(super) fn new(tag: Option<Bytes>, via_branch: Option<Bytes>, now: Timestamp) -> Self {
+    pub(super) fn new(tag: Option<&Bytes>, via_branch: Option<&Bytes>, now: Timestamp) -> Self {
         Self {
-            tag,
+            tag: tag.map(copy),
             aliases: Vec::new(),
-            via_branch,
+            via_branch: via_branch.map(copy),
             label: None,
             created: now,
             delete_at: None,

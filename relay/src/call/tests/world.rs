@@ -73,6 +73,11 @@ impl StreamReader for Streams {
     fn view(&self, stream: StreamId) -> Option<StreamView> {
         self.0.get(&stream).cloned()
     }
+
+    fn last_packet_ms(&self, stream: StreamId) -> Option<u64> {
+        let view = self.0.get(&stream)?;
+        Some(view.last_user_ms.max(view.last_kernel_ms))
+    }
 }
 
 impl World {
@@ -109,19 +114,31 @@ impl World {
 
     /// Receives a datagram.
     pub(super) fn receive(&mut self, datagram: &[u8]) -> Outcome {
-        let datagram = Datagram::split(Bytes::copy_from_slice(datagram)).unwrap();
-        let request = datagram.request().unwrap();
+        let received = Bytes::copy_from_slice(datagram);
+        let request = Datagram::split(received.clone())
+            .unwrap()
+            .request()
+            .unwrap();
         let (reply, actions) =
             self.calls
                 .execute(&request, self.now, &mut self.pool, &self.streams);
+        // A body that is looping goes back as it came.
+        let body = request.sdp.clone().map(Value::from);
+        let returned = body.is_some() && reply.dict().get("sdp") == body.as_ref();
+        drop((request, body));
+        assert!(returned || received.is_unique(), "the datagram is kept");
         self.carry_out(actions);
         Outcome(reply)
     }
 
     /// Lets time pass, then ticks.
     pub(super) fn pass(&mut self, seconds: u64) {
-        self.now.monotonic_ms += seconds * 1000;
-        self.now.wall_us += seconds * 1_000_000;
+        self.pass_ms(seconds * 1000);
+    }
+
+    pub(super) fn pass_ms(&mut self, ms: u64) {
+        self.now.monotonic_ms += ms;
+        self.now.wall_us += ms * 1000;
         let actions = self.calls.tick(self.now, &self.streams);
         self.carry_out(actions);
     }

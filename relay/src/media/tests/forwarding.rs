@@ -246,3 +246,16 @@ fn a_closed_stream_has_no_view() {
     relay.hang_up(&call);
     assert_eq!(relay.media.streams().view(call.a.id()), None);
 }
+
+#[test]
+fn the_last_packet_is_remembered_while_the_stream_is_open() {
+    let mut relay = Relay::start();
+    let call = relay.call(|_| {});
+    let last = || relay.media.streams().last_packet_ms(call.a.id());
+    assert_eq!(last(), Some(0), "never");
+    call.a.send(&rtp(7, 1));
+    wait_until("a packet is seen", || last() > Some(0));
+    assert_eq!(last(), Some(relay.view(call.a.id()).last_user_ms));
+    relay.hang_up(&call);
+    assert_eq!(last(), None, "not open any more");
+}
