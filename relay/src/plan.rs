@@ -74,6 +74,17 @@ pub struct PortPair {
     pub rtcp: LocalPort,
 }
 
+impl PortPair {
+    /// The port of a component.
+    #[must_use]
+    pub fn port(&self, component: Component) -> &LocalPort {
+        match component {
+            Component::Rtp => &self.rtp,
+            Component::Rtcp => &self.rtcp,
+        }
+    }
+}
+
 /// No ports to be had: the pool of that address is used up (`Ran out of ports`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Ran out of ports")]
@@ -159,6 +170,9 @@ pub enum Action {
         port: LocalPort,
         /// What to do with its packets.
         plan: StreamPlan,
+        /// The stream of the same party that it takes over from: what that one has learned holds here, too, as far as the
+        /// party's endpoint in SDP is the same.
+        predecessor: Option<StreamId>,
     },
     /// Replaces a stream's plan.
     Update {

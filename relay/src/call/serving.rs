@@ -27,13 +27,16 @@ impl Serving {
         let mut updated = Vec::new();
         let mut pairs = BTreeMap::new();
         let mut plans = BTreeMap::new();
-        for (media, pair) in held(call) {
+        for (media, pair, before) in held(call) {
             for (port, plan) in plan_pair(call, settings, media, pair) {
                 match self.plans.get(&port.id) {
                     None => opened.push(Action::Open {
                         call: call.key,
                         port: port.clone(),
                         plan: plan.clone(),
+                        predecessor: before
+                            .map(|pair| pair.port(plan.component).id)
+                            .filter(|id| self.plans.contains_key(id)),
                     }),
                     Some(known) if *known != plan => updated.push(Action::Update {
                         stream: port.id,
@@ -61,10 +64,13 @@ impl Serving {
     }
 }
 
-/// Every pair of the call with the media it faces.
-fn held(call: &Call) -> impl Iterator<Item = (MediaRef, &PortPair)> {
-    call.medias()
-        .flat_map(|(name, media)| media.all_ports().map(move |pair| (name, pair)))
+/// Every pair of the call with the media it faces, and the pair that faced it before.
+fn held(call: &Call) -> impl Iterator<Item = (MediaRef, &PortPair, Option<&PortPair>)> {
+    call.medias().flat_map(|(name, media)| {
+        let before = std::iter::once(None).chain(media.all_ports().map(Some));
+        let pairs = media.all_ports().zip(before);
+        pairs.map(move |(pair, before)| (name, pair, before))
+    })
 }
 
 fn plan_pair<'a>(

@@ -1,6 +1,7 @@
 //! Offers in a call that is up: what stays, what moves, hold.
 
 use super::world::*;
+use crate::plan::{Action, StreamId};
 
 /// The port that what arrives at another one leaves from.
 fn sent_from(world: &World, arrival: u16) -> u16 {
@@ -52,6 +53,35 @@ fn a_moved_endpoint_gets_new_ports_towards_the_other_side() {
     assert_eq!(answer.port(), to_a);
     assert_eq!(world.plan(to_a).endpoint, at("198.51.100.10:4002"));
     assert_eq!(sent_from(&world, to_a), moved.port());
+}
+
+#[test]
+fn new_ports_set_out_from_what_the_ones_before_have_learned() {
+    let mut world = World::new();
+    let (to_b, _) = world.call();
+    let moved = world.send(offer(&audio(A, 4002)).with("to-tag", "b"));
+    let id = |port: u16| StreamId(u64::from(port));
+    for component in [0, 1] {
+        let opened = world.actions.iter().find_map(|action| match action {
+            Action::Open {
+                port, predecessor, ..
+            } if port.id == id(moved.port() + component) => Some(*predecessor),
+            _ => None,
+        });
+        assert_eq!(opened, Some(Some(id(to_b + component))));
+    }
+}
+
+#[test]
+fn the_first_ports_set_out_from_nothing() {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)));
+    for action in &world.actions {
+        let Action::Open { predecessor, .. } = action else {
+            panic!("{action:?}");
+        };
+        assert_eq!(*predecessor, None);
+    }
 }
 
 #[test]

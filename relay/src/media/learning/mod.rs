@@ -95,6 +95,14 @@ impl Learning {
         new
     }
 
+    /// Sends to where another stream of the same peer was learned to be, if the announced endpoint is the same, until the
+    /// peer is heard here. Its packets are still to be learned: a NAT may map every port of ours to another of its own.
+    pub fn succeed(&mut self, predecessor: &Self) {
+        if self.announced == predecessor.announced && self.mode != EndpointLearning::Off {
+            self.send_to = predecessor.send_to;
+        }
+    }
+
     /// Takes over what `plan` says now. A new announced endpoint, mode or publicness begins anew; mere signalling
     /// restarts the window and leaves a confirmed source until another one shows up.
     pub fn update(&mut self, plan: &StreamPlan, now_ms: u64) {

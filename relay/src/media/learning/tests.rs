@@ -608,6 +608,43 @@ fn announcing_the_source_that_was_learned_keeps_it() {
 }
 
 #[test]
+fn a_successor_sends_to_where_the_peer_was_learned_and_learns_its_source_anew() {
+    let predecessor = confirmed_and_signalled_at(10_000);
+    let mut learning = Learning::new(&heuristic(), 11_000);
+    learning.succeed(&predecessor);
+    assert_eq!(learning.send_to(), Some(at(SAME_ADDRESS)));
+    assert_eq!(learning.source(), None);
+    let answered = StreamPlan {
+        signalled: 2,
+        ..heuristic()
+    };
+    learning.update(&answered, 12_000);
+    assert_eq!(learning.send_to(), Some(at(SAME_ADDRESS)));
+    send(&mut learning, ELSEWHERE, 12_020);
+    assert_eq!(learning.send_to(), Some(at(ELSEWHERE)));
+}
+
+#[test]
+fn a_successor_of_another_announced_endpoint_begins_there() {
+    let predecessor = confirmed_and_signalled_at(10_000);
+    let moved = StreamPlan {
+        endpoint: Some(at(ELSEWHERE)),
+        ..heuristic()
+    };
+    let mut learning = Learning::new(&moved, 11_000);
+    learning.succeed(&predecessor);
+    assert_eq!(learning.send_to(), Some(at(ELSEWHERE)));
+}
+
+#[test]
+fn a_successor_that_does_not_learn_keeps_to_sdp() {
+    let predecessor = confirmed_and_signalled_at(10_000);
+    let mut learning = Learning::new(&plan(EndpointLearning::Off), 11_000);
+    learning.succeed(&predecessor);
+    assert_eq!(learning.send_to(), Some(at(ANNOUNCED)));
+}
+
+#[test]
 fn an_equal_plan_changes_nothing() {
     let mut learning = Learning::new(&heuristic(), 0);
     send(&mut learning, SAME_ADDRESS, 100);
