@@ -1,13 +1,10 @@
 //! Builds the bare forwarding program, the limit that the kernel path is held against.
 
-use std::process::exit;
-
 fn main() {
     for watched in ["build.rs", "../ebpf/abi", "limit"] {
-        println!("cargo:rerun-if-changed={watched}");
+        println!("cargo::rerun-if-changed={watched}");
     }
     if let Err(problem) = underpass_ebpf_build::compile("limit", "limit", &[]) {
-        eprintln!("error: {problem}");
-        exit(1);
+        println!("cargo::error={problem}");
     }
 }

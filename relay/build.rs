@@ -2,7 +2,6 @@
 //! `kernel` feature nothing is built.
 
 use std::env;
-use std::process::exit;
 
 fn main() {
     for watched in [
@@ -12,9 +11,9 @@ fn main() {
         "../ebpf/packet/Cargo.toml",
         "../ebpf/program",
     ] {
-        println!("cargo:rerun-if-changed={watched}");
+        println!("cargo::rerun-if-changed={watched}");
     }
-    println!("cargo:rerun-if-env-changed=PATH");
+    println!("cargo::rerun-if-env-changed=PATH");
     if env::var_os("CARGO_FEATURE_KERNEL").is_none() {
         return;
     }
@@ -23,7 +22,6 @@ fn main() {
         None => &[],
     };
     if let Err(problem) = underpass_ebpf_build::compile("../ebpf/program", "underpass", features) {
-        eprintln!("error: {problem}");
-        exit(1);
+        println!("cargo::error={problem}");
     }
 }

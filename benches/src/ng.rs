@@ -44,9 +44,9 @@ pub fn measure(
     cycles: usize,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<NgCost>> {
-    let lab = Lab::open().context("the relays need root for network namespaces")?;
     let mut relays = Vec::new();
     for name in ["underpass", "rtpengine"] {
+        let lab = Lab::open().context("the relays need root for network namespaces")?;
         let net = TwoNetworks::build(&lab, Wiring::Veth);
         let launch = match name {
             "underpass" => Relay::underpass().engine(Engine::Tc),

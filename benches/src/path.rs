@@ -96,11 +96,10 @@ struct Bare {
 /// # Errors
 /// Where a system can't be set up (not root, a peer not installed).
 pub fn measure(plan: Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathCost>> {
-    let lab = Lab::open().context("the path needs root for network namespaces")?;
     let mut setups = Vec::new();
     for system in SYSTEMS {
         progress(&format!("{system:?}: setting up {} flows", plan.flows));
-        setups.push(set_up(&lab, system, plan.flows)?);
+        setups.push(set_up(system, plan.flows)?);
     }
     let spinner = Spinner::start();
     let mut costs = vec![Vec::new(); setups.len()];
@@ -180,8 +179,9 @@ fn user_packets(setup: &Setup) -> u64 {
     }
 }
 
-fn set_up(lab: &Lab, system: System, flows: usize) -> Result<Setup> {
-    let net = TwoNetworks::build(lab, Wiring::Veth);
+fn set_up(system: System, flows: usize) -> Result<Setup> {
+    let lab = Lab::open().context("the path needs root for network namespaces")?;
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
     let launch = match system {
         System::Routing | System::Limit => None,
         System::Kernel => Some(Relay::underpass().engine(Engine::Tc)),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
+use underpass::datapath::DatapathConfig;
 use underpass::ops::daemon::{self, Role};
 use underpass::tables::{self, Tables};
 
@@ -53,7 +54,7 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 
 fn list_tables(json: bool) -> anyhow::Result<String> {
     let tables = Tables::default()
-        .list()
+        .overview(&DatapathConfig::default().bpffs)
         .context("cannot read the tables of this machine")?;
     Ok(if json {
         tables::json(&tables) + "\n"

@@ -286,7 +286,11 @@ impl Launch {
 }
 
 /// The binary beside the running test (`target/PROFILE/underpass`), or the one `LAB_UNDERPASS` names.
-fn underpass_binary() -> PathBuf {
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn underpass_binary() -> PathBuf {
     if let Some(path) = std::env::var_os("LAB_UNDERPASS") {
         return path.into();
     }

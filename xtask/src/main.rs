@@ -50,7 +50,7 @@ fn dispatch() -> anyhow::Result<ExitCode> {
     };
     let arguments: Vec<OsString> = parser.raw_args()?.collect();
     match task.as_str() {
-        "setup" => setup::all(),
+        "setup" => setup::run(),
         "run" => run::run(&after_dashes(arguments)),
         "demo" => demo::run(arguments),
         "test" => test::run(&after_dashes(arguments)),

@@ -10,8 +10,7 @@ use crate::shell::{cargo, is_root, root, say};
 
 /// Sets the machine up and runs cargo test over the workspace; its last lines are cargo's own.
 pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
-    let with_kernel = setup::for_building()?;
-    setup::for_testing()?;
+    let with_kernel = setup::everything()?.building;
     if !is_root() {
         say("not root: the namespace lab and the tests of the kernel programs are skipped");
     }

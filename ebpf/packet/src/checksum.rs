@@ -5,7 +5,7 @@ use crate::Read;
 /// A ones' complement sum of words taken as they lie in memory.
 ///
 /// The order of bytes does not matter as long as words are read and the checksum is stored in the same one (RFC 1071
-/// section 2B). Takes at least 2^31 words before it overflows.
+/// section 2B). Takes 2^31 words before it overflows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum(u64);
 
@@ -13,36 +13,36 @@ impl Sum {
     /// Adds a word.
     #[inline(always)]
     #[must_use]
-    pub fn add(self, word: u32) -> Self {
+    pub fn with(self, word: u32) -> Self {
         Self(self.0 + u64::from(word))
     }
 
     /// Takes a word out again (RFC 1624 equation 3).
     #[inline(always)]
     #[must_use]
-    pub fn remove(self, word: u32) -> Self {
-        self.add(!word)
+    pub fn without(self, word: u32) -> Self {
+        self.with(!word)
     }
 
     /// Adds several words.
     #[inline(always)]
     #[must_use]
-    pub fn add_all<const N: usize>(self, words: [u32; N]) -> Self {
-        words.into_iter().fold(self, Self::add)
+    pub fn with_all<const N: usize>(self, words: [u32; N]) -> Self {
+        words.into_iter().fold(self, Self::with)
     }
 
     /// Adds another sum.
     #[inline(always)]
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        self.add(other.fold32())
+        Self(self.0 + other.0)
     }
 
     /// Takes another sum out.
     #[inline(always)]
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
-        self.remove(other.fold32())
+        self.without(other.fold32())
     }
 
     /// The sum in 32 bits, as the kernel's helpers take it. Zero only if nothing but zero was added.
@@ -81,10 +81,10 @@ impl Sum {
     }
 }
 
-/// Longest data that [`sum`] adds up, in steps of 8 bytes. The verifier walks through all of them.
-const MAX_STEPS: usize = 4096 / 8;
+/// Longest data that [`sum`] adds up, in steps of 8 bytes: an Ethernet packet. The verifier walks through all of them.
+const MAX_STEPS: usize = 1536 / 8;
 
-/// The sum over the first `length` bytes; `None` if there are not as many, or less than 8, or more than 4096.
+/// The sum over the first `length` bytes; `None` if there are not as many, or less than 8, or more than 1543.
 #[inline(always)]
 pub fn sum<B: Read>(bytes: B, length: usize) -> Option<Sum> {
     let mut rest = bytes;
@@ -94,7 +94,7 @@ pub fn sum<B: Read>(bytes: B, length: usize) -> Option<Sum> {
         if left < 8 {
             break;
         }
-        sum = sum.add_all(rest.read::<[u32; 2]>(0)?);
+        sum = sum.with_all(rest.read::<[u32; 2]>(0)?);
         rest = rest.skip(8);
         left -= 8;
     }
@@ -111,7 +111,7 @@ pub fn sum<B: Read>(bytes: B, length: usize) -> Option<Sum> {
     let last = u64::from(u32::from_le(last[0])) | u64::from(u32::from_le(last[1])) << 32;
     let last = last >> (64 - 8 * left);
     Some(
-        sum.add((last as u32).to_le())
-            .add(((last >> 32) as u32).to_le()),
+        sum.with((last as u32).to_le())
+            .with(((last >> 32) as u32).to_le()),
     )
 }

@@ -94,8 +94,8 @@ where
     #[must_use]
     pub fn port_sum(&self) -> Sum {
         Sum::default()
-            .add(self.udp.source.into())
-            .add(self.udp.destination.into())
+            .with(self.udp.source.into())
+            .with(self.udp.destination.into())
     }
 
     /// The sum over the pseudo-header (RFC 768, RFC 8200 section 8.1).
@@ -104,8 +104,8 @@ where
     pub fn pseudo_sum(&self) -> Sum {
         self.ip
             .address_sum()
-            .add(u32::from(17_u16.to_be()))
-            .add(self.udp.length.into())
+            .with(u32::from(17_u16.to_be()))
+            .with(self.udp.length.into())
     }
 }
 

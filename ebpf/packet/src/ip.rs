@@ -145,7 +145,7 @@ impl Internet for Ipv4 {
 
     #[inline(always)]
     fn address_sum(&self) -> Sum {
-        Sum::default().add(self.source).add(self.destination)
+        Sum::default().with(self.source).with(self.destination)
     }
 
     #[inline(always)]
@@ -161,7 +161,7 @@ impl Internet for Ipv4 {
             self.checksum,
         ]
         .into_iter()
-        .fold(self.address_sum(), |sum, word| sum.add(word.into()))
+        .fold(self.address_sum(), |sum, word| sum.with(word.into()))
     }
 
     #[inline(always)]
@@ -238,24 +238,24 @@ impl Internet for Ipv6 {
     #[inline(always)]
     fn address_sum(&self) -> Sum {
         Sum::default()
-            .add_all(self.source)
-            .add_all(self.destination)
+            .with_all(self.source)
+            .with_all(self.destination)
     }
 
     #[inline(always)]
     fn header_sum(&self) -> Sum {
         let last = u16::from_ne_bytes([self.next_header, self.hop_limit]);
         self.address_sum()
-            .add(self.version_class_label)
-            .add(self.payload_length.into())
-            .add(last.into())
+            .with(self.version_class_label)
+            .with(self.payload_length.into())
+            .with(last.into())
     }
 
     #[inline(always)]
     fn first_20_bytes_sum(&self) -> Sum {
         self.header_sum()
-            .remove(self.source[3])
-            .minus(Sum::default().add_all(self.destination))
+            .without(self.source[3])
+            .minus(Sum::default().with_all(self.destination))
     }
 
     #[inline(always)]

@@ -25,5 +25,5 @@ pub use ip::{Internet, Ipv4, Ipv6};
 pub use kind::{Kind, classify};
 pub use link::{Ethernet, Link, Vlan};
 pub use rtp::Rtp;
-pub use statistics::{arrival, observe};
+pub use statistics::{arrival, is_new, observe};
 pub use udp_checksum::{Reading, UdpChecksum};

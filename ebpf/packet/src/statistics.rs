@@ -22,28 +22,36 @@ pub fn arrival(now_ns: u64, clock_rate: u32) -> u32 {
     ((now_ns >> 10).wrapping_mul(per_step) >> 32) as u32
 }
 
-/// Counts a packet that arrived at `arrival`, all but [`SsrcStats::packets`] for a known SSRC: that one is the caller's,
-/// who may have to add atomically. A new SSRC takes the entry over.
+/// Whether the packet takes the entry over: the first one, or of another SSRC.
 #[inline(always)]
-pub fn observe(entry: &mut SsrcStats, rtp: &Rtp, arrival: u32, clock_rate: u32) {
-    let transit = arrival.wrapping_sub(rtp.timestamp());
-    if entry.packets == 0 || entry.ssrc != rtp.ssrc() {
+#[must_use]
+pub fn is_new(entry: &SsrcStats, rtp: &Rtp) -> bool {
+    entry.packets == 0 || entry.ssrc != rtp.ssrc()
+}
+
+/// Takes a packet into account that arrived at `arrival` ([`arrival`]; a packet that takes the entry over must have one).
+/// Packets that were not timed leave the jitter alone: a sample spans from one timed packet to the next. The caller adds
+/// to [`SsrcStats::packets`] afterwards.
+#[inline(always)]
+pub fn observe(entry: &mut SsrcStats, rtp: &Rtp, arrival: Option<u32>, clock_rate: u32) {
+    let transit = arrival.map(|arrival| arrival.wrapping_sub(rtp.timestamp()));
+    if is_new(entry, rtp) {
         let sequence = u32::from(rtp.sequence());
         *entry = SsrcStats {
-            packets: 0,
             ssrc: rtp.ssrc(),
             base_sequence: sequence,
             highest_sequence: sequence,
-            jitter_x16: 0,
-            transit,
-            restart: 0,
+            transit: transit.unwrap_or(0),
+            ..SsrcStats::default()
         };
         return;
     }
-    match follow(entry, rtp.sequence()) {
-        Step::Stray => return,
-        Step::Restarts => {}
-        Step::Follows => measure_jitter(entry, transit, clock_rate),
+    let step = follow(entry, rtp.sequence());
+    let (Some(transit), false) = (transit, matches!(step, Step::Stray)) else {
+        return;
+    };
+    if matches!(step, Step::Follows) {
+        measure_jitter(entry, transit, clock_rate);
     }
     entry.transit = transit;
 }

@@ -50,7 +50,7 @@ impl UdpChecksum {
         }
         if arrived.udp.checksum != arrived.pseudo_sum().fold() {
             // RFC 1624 equation 3: a complete checksum is the complement of the sum over everything else.
-            let all = Sum::default().remove(arrived.udp.checksum.into());
+            let all = Sum::default().without(arrived.udp.checksum.into());
             return Ok(Self::Complete(
                 all.minus(arrived.ip.address_sum())
                     .minus(arrived.port_sum()),
@@ -62,7 +62,7 @@ impl UdpChecksum {
         match reading {
             // Right in both readings: a complete checksum of these bytes is what it was, too.
             Reading::Native => {
-                let all = all.remove(arrived.udp.checksum.into());
+                let all = all.without(arrived.udp.checksum.into());
                 Ok(Self::Complete(
                     all.minus(arrived.ip.address_sum())
                         .minus(arrived.port_sum()),

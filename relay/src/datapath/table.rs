@@ -154,9 +154,7 @@ impl<M: FlowMap> FlowTable<M> {
 
     /// Ends a flow and returns the path it used. Its counters are final in its report.
     pub(crate) fn remove(&mut self, id: FlowId) -> Option<Path> {
-        let Some(mut entry) = self.flows.remove(&id) else {
-            return None;
-        };
+        let mut entry = self.flows.remove(&id)?;
         self.unindex(&entry.path, id);
         self.waiting.remove(&id);
         self.take_out(id, &mut entry);
@@ -398,6 +396,17 @@ impl<M: FlowMap> FlowTable<M> {
             if ids.is_empty() {
                 self.by_path.remove(path);
             }
+        }
+    }
+}
+
+/// However the table ends, no report goes on saying what is no longer so.
+impl<M> Drop for FlowTable<M> {
+    fn drop(&mut self) {
+        for entry in self.flows.values() {
+            entry
+                .report
+                .set_state(FlowState::UserSpace(Reason::NoEngine));
         }
     }
 }

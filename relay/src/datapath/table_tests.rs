@@ -271,3 +271,11 @@ fn unknown_flows_are_ignored() {
     table.reroute(FlowId(9), way(1));
     assert_eq!(table.sizes(), (0, 0));
 }
+
+#[test]
+fn a_table_that_is_lost_leaves_no_flow_said_to_be_in_the_kernel() {
+    let mut table = table(4);
+    let report = install(&mut table, 1, 30_000);
+    drop(table);
+    assert_eq!(report.state(), FlowState::UserSpace(Reason::NoEngine));
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::{Owner, TABLES, TableRequest, TableState};
+use crate::datapath::table_usage;
 
 /// Where the lock files of a node's tables are, unless told otherwise.
 const DIRECTORY: &str = "/run/underpass/tables";
@@ -89,6 +90,18 @@ impl Tables {
         Ok(states)
     }
 
+    /// The same with what is in each table, as its maps pinned below `bpffs` tell.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn overview(&self, bpffs: &Path) -> io::Result<Vec<TableState>> {
+        let mut states = self.list()?;
+        for state in &mut states {
+            state.usage = table_usage(bpffs, state.table);
+        }
+        Ok(states)
+    }
+
     fn try_table(&self, table: u32, owner: &Owner) -> Result<Option<Claim>, ClaimError> {
         let path = self.path(table);
         self.lock_and_record(&path, owner)
@@ -162,6 +175,11 @@ impl Drop for Claim {
     fn drop(&mut self) {
         // An empty record tells `list` that the table was given back, not lost by a crash.
         let _ = self.file.rewind().and_then(|()| self.file.set_len(0));
+        // Closing is not enough while a child that is being spawned has the descriptor, too.
+        let _ = fcntl(
+            &self.file,
+            FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)),
+        );
     }
 }
 
@@ -290,6 +308,19 @@ mod tests {
         let tables = Tables::at(directory.path());
         drop(tables.claim(TableRequest::Number(3), &owner("a")).unwrap());
         assert_eq!(tables.list().unwrap(), []);
+        assert!(tables.claim(TableRequest::Number(3), &owner("b")).is_ok());
+    }
+
+    #[test]
+    fn a_table_is_given_back_even_if_the_descriptor_has_been_inherited() {
+        let directory = tempfile::tempdir().unwrap();
+        let tables = Tables::at(directory.path());
+        let claim = tables
+            .claim(TableRequest::Number(3), &owner("a"))
+            .unwrap()
+            .unwrap();
+        let _inherited = claim.file.try_clone().unwrap();
+        drop(claim);
         assert!(tables.claim(TableRequest::Number(3), &owner("b")).is_ok());
     }
 

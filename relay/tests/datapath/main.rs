@@ -1,13 +1,21 @@
 //! The kernel datapath in real namespaces: no user-space relay stands by, so what arrives was forwarded by the kernel.
 #![cfg(feature = "kernel")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that can't go on says so and fails"
+)]
 
 mod net;
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use net::{CALLEE, CALLER, Net, RELAY_A, RELAY_B, relayed, skipped, until};
+use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, skipped, until};
 use tempfile::TempDir;
 use underpass::datapath::{
     DatapathConfig, Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
@@ -129,13 +137,46 @@ fn an_installed_flow_is_forwarded_and_counted_until_it_is_removed() {
     assert!(packets > 0);
     assert_eq!(report.bytes(), packets * 172);
     assert_eq!(report.ssrcs()[0].ssrc, 0x1234_5678);
-    let usage = table_usage(&relay.bpffs(), 0).unwrap();
+    let tables = Tables::at(relay.directory.path().join("tables"));
+    let usage = tables.overview(&relay.bpffs()).unwrap()[0].usage.unwrap();
     assert_eq!((usage.flows, usage.packets), (1, packets));
 
     relay.started().datapath.remove(FlowId(1));
     until("removed", || is_out(&report, Reason::NotInstalled));
     assert_eq!(report.packets(), packets);
     assert_eq!(table_usage(&relay.bpffs(), 0).unwrap().flows, 0);
+}
+
+#[test]
+fn a_flow_may_leave_in_the_other_address_family() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |config| {
+        config.addresses.push(RELAY_B6.parse().unwrap());
+    });
+    let (caller, callee) = (
+        net.socket("a", CALLER, 4000),
+        net.socket("b", CALLEE6, 5000),
+    );
+    let to_v6 = Flow {
+        from: SocketAddr::new(RELAY_B6.parse().unwrap(), 40_000),
+        to: SocketAddr::new(CALLEE6.parse().unwrap(), 5000),
+        ..flow(30_000)
+    };
+    let to_v4 = Flow {
+        local: to_v6.from,
+        source: to_v6.to,
+        from: local(30_000),
+        to: flow(30_000).source,
+        ..flow(30_000)
+    };
+    relay.install(1, to_v6.clone());
+    relay.install(2, to_v4.clone());
+    let there = relayed(&caller, to_v6.local, &callee);
+    let back = relayed(&callee, to_v4.local, &caller);
+    assert_eq!((there, back), (Some(to_v6.from), Some(to_v4.from)));
 }
 
 #[test]
@@ -151,6 +192,73 @@ fn a_datapath_that_ends_leaves_no_pin_and_its_table_is_free() {
     assert!(!Path::new(&pins).exists());
     let tables = Tables::at(relay.directory.path().join("tables"));
     assert_eq!(tables.list().unwrap(), []);
+}
+
+/// Not a test by itself: the relay that the next one kills.
+#[test]
+fn victim() {
+    let Ok(directory) = std::env::var("UNDERPASS_TEST_VICTIM") else {
+        return;
+    };
+    let directory = Path::new(&directory);
+    let config = DatapathConfig {
+        claim: Tables::at(directory.join("tables"))
+            .claim(TableRequest::Number(5), &Owner::this_process("victim"))
+            .unwrap(),
+        addresses: vec![RELAY_A.parse().unwrap(), RELAY_B.parse().unwrap()],
+        interface_engines: [("r0".to_owned(), EngineChoice::Xdp)].into(),
+        bpffs: directory.join("bpf"),
+        max_flows: 16,
+        ..DatapathConfig::default()
+    };
+    let _started = start(config).unwrap();
+    println!("started");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn nothing_of_a_killed_relay_is_left_once_another_starts() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Null);
+    let mut victim = net
+        .command("r", &std::env::current_exe().unwrap())
+        .args(["--exact", "victim", "--nocapture"])
+        .env("UNDERPASS_TEST_VICTIM", relay.directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("started")));
+    let has_xdp = || {
+        net.ip_says("r", &["link", "show", "r0"])
+            .contains("prog/xdp")
+    };
+    assert!(has_xdp());
+    let pins = relay.bpffs().join("underpass/v1/tables/5");
+    assert!(pins.exists());
+
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+
+    until("engine gone", || !has_xdp());
+    let _next = net.inside("r", || {
+        let claim = Tables::at(relay.directory.path().join("tables"))
+            .claim(TableRequest::Auto, &Owner::this_process("next"))
+            .unwrap();
+        assert_eq!(claim.as_ref().map(underpass::tables::Claim::table), Some(1));
+        let config = DatapathConfig {
+            claim,
+            bpffs: relay.bpffs(),
+            ..DatapathConfig::default()
+        };
+        start(config).unwrap()
+    });
+    assert!(!pins.exists());
 }
 
 #[test]
@@ -170,6 +278,81 @@ fn a_new_mac_of_the_next_hop_is_followed() {
     callee.send_to(b"hello", (RELAY_B, 9)).unwrap();
 
     assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn a_next_hop_that_moves_without_a_word_is_found_again() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    // The same in seconds that takes a minute by default.
+    for (setting, value) in [
+        ("base_reachable_time_ms", "1000"),
+        ("delay_first_probe_time", "1"),
+    ] {
+        let setting = format!("net.ipv4.neigh.r1.{setting}={value}");
+        net.run("r", "sysctl", &["-w", &setting]);
+    }
+    let relay = Relay::new(&net, |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    relay.install(1, flow(30_000));
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+
+    net.ip("b", &["link", "set", "b0", "address", "02:00:00:00:00:99"]);
+
+    assert!(relayed(&caller, local(30_000), &callee).is_some());
+}
+
+#[test]
+fn an_address_on_loopback_is_served_by_the_interfaces_named() {
+    if skipped() {
+        return;
+    }
+    const ANCHORED: &str = "10.73.0.1";
+    let net = Net::new();
+    net.ip("r", &["address", "add", ANCHORED, "dev", "lo"]);
+    net.ip("a", &["route", "add", ANCHORED, "via", RELAY_A]);
+    let relay = Relay::at(&net, "r", &[ANCHORED], |config| {
+        for name in ["r0", "r1"] {
+            config
+                .interface_engines
+                .insert(name.to_owned(), EngineChoice::Auto);
+        }
+    });
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let anchored = SocketAddr::new(ANCHORED.parse().unwrap(), 30_000);
+    relay.install(
+        1,
+        Flow {
+            local: anchored,
+            ..flow(30_000)
+        },
+    );
+    assert!(relayed(&caller, anchored, &callee).is_some());
+}
+
+#[test]
+fn native_xdp_is_not_put_below_another_media_interface() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    net.ip(
+        "r",
+        &["link", "add", "link", "r0", "name", "m0", "type", "macvlan"],
+    );
+    net.ip("r", &["address", "add", "10.71.0.9/24", "dev", "m0"]);
+    net.ip("r", &["link", "set", "m0", "up"]);
+    let relay = Relay::at(&net, "r", &[RELAY_A, "10.71.0.9"], |config| {
+        config.engine = EngineChoice::Xdp;
+    });
+    let tc = Some(Engine::Tc);
+    assert_eq!(relay.engines(), [("r0".into(), tc), ("m0".into(), tc)]);
+    net.ip("r", &["link", "delete", "m0"]);
+    until("native XDP", || {
+        relay.engines()[0] == ("r0".into(), Some(Engine::Xdp))
+    });
 }
 
 #[test]
@@ -229,9 +412,38 @@ fn native_xdp_forwards_where_the_other_ends_co_operate() {
     let report = relay.install(1, flow(30_000));
 
     until("in the kernel", || is_in_kernel(&report));
-    assert!(relayed(&caller, local(30_000), &callee).is_some());
+    // Through several of the watchdog's windows: it must see that the devices do send.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        assert!(relayed(&caller, local(30_000), &callee).is_some());
+    }
     let xdp = Some(Engine::Xdp);
     assert_eq!(relay.engines(), [("r0".into(), xdp), ("r1".into(), xdp)]);
+}
+
+#[test]
+fn native_xdp_that_turns_packets_around_in_vain_is_given_up_for_tc() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
+    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Xdp);
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("a", CALLER, 5000));
+    let back = Flow {
+        from: local(40_000),
+        to: SocketAddr::new(CALLER.parse().unwrap(), 5000),
+        ..flow(30_000)
+    };
+    relay.install(1, back.clone());
+
+    let from = relayed(&caller, local(30_000), &callee);
+
+    assert_eq!(from, Some(back.from));
+    let (tc, xdp) = (Some(Engine::Tc), Some(Engine::Xdp));
+    until("given up where it was in vain", || {
+        relay.engines() == [("r0".into(), tc), ("r1".into(), xdp)]
+    });
 }
 
 #[test]

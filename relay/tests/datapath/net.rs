@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,11 @@ pub(crate) const CALLER: &str = "10.71.0.2";
 pub(crate) const RELAY_B: &str = "10.72.0.1";
 /// The callee's address.
 pub(crate) const CALLEE: &str = "10.72.0.2";
+
+/// The relay's IPv6 address towards the callee.
+pub(crate) const RELAY_B6: &str = "2001:db8:72::1";
+/// The callee's IPv6 address.
+pub(crate) const CALLEE6: &str = "2001:db8:72::2";
 
 /// Far longer than anything takes that works.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -49,6 +55,13 @@ impl Net {
         }
         net.connect_caller();
         net.connect("b0", "b", CALLEE, "r1", RELAY_B);
+        for (namespace, device, address) in [("b", "b0", CALLEE6), ("r", "r1", RELAY_B6)] {
+            let address = format!("{address}/64");
+            net.ip(
+                namespace,
+                &["address", "add", &address, "dev", device, "nodad"],
+            );
+        }
         net
     }
 
@@ -67,6 +80,25 @@ impl Net {
     pub(crate) fn run(&self, namespace: &str, program: &str, arguments: &[&str]) {
         let net = format!("--net=/run/netns/{}", self.name(namespace));
         run("nsenter", &[&[net.as_str(), program], arguments].concat());
+    }
+
+    /// What `ip` says in a namespace.
+    pub(crate) fn ip_says(&self, namespace: &str, arguments: &[&str]) -> String {
+        let output = Command::new("ip")
+            .args(["-n", &self.name(namespace)])
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A program to be run in a namespace.
+    pub(crate) fn command(&self, namespace: &str, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/run/netns/{}", self.name(namespace)))
+            .arg(program);
+        command
     }
 
     /// Does something in a namespace, on a thread of its own. Threads and sockets made there belong to it.

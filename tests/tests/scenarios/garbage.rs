@@ -48,7 +48,7 @@ fn random_bytes(random: &mut StdRng) -> Vec<u8> {
 
 /// Ends every call that a mutated offer has made.
 fn end_all_calls(ng: &NgClient) {
-    loop {
+    for _ in 0..100 {
         let calls = ng.ok(&json!({"command": "list", "limit": 500}))["calls"]
             .as_array()
             .cloned()
@@ -60,6 +60,7 @@ fn end_all_calls(ng: &NgClient) {
             ng.ok(&json!({"command": "delete", "call-id": call, "delete delay": 0}));
         }
     }
+    panic!("there is no end of calls");
 }
 
 #[test]
@@ -78,15 +79,18 @@ fn at_the_ng_port() {
         relay.client(&net.relay),
         relay.client(&net.relay).encoding(Encoding::Json),
     ];
-    let mut resident = Vec::new();
+    let (requests, mut resident) = (requests(), Vec::new());
     for number in 0..DATAGRAMS {
         let datagram = if random.random_bool(0.3) {
             random_bytes(&mut random)
         } else {
-            let requests = requests();
             let request = &requests[random.random_range(0..requests.len())];
             let mut datagram = encodings[number % 2].datagram(&format!("c{number}"), request);
             mutate(&mut random, &mut datagram);
+            if request["command"] == "offer" {
+                // It may make a call under another call-id, which has to be text for this test to end it by.
+                datagram.iter_mut().for_each(|byte| *byte &= 0x7f);
+            }
             datagram
         };
         sender.send_raw(&datagram);

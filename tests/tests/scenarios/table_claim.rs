@@ -1,7 +1,10 @@
 //! Tables are claimed atomically: two relays on one machine never share one.
 
-use lab::relay::Launch;
+use std::process::Command;
+
+use lab::relay::{Launch, underpass_binary};
 use lab::{Engine, Lab, Netns, Relay, TwoNetworks, Wiring};
+use serde_json::Value;
 
 /// Two relays for one namespace, each with an interface of its own.
 fn two(table: &str) -> [Launch; 2] {
@@ -36,10 +39,8 @@ fn started_at_the_same_instant_with_table_auto_they_get_two_tables() {
     for relay in &mut relays {
         assert!(relay.process().is_running(), "{}", relay.process().log());
     }
-    let tables: Vec<_> = relays
-        .iter_mut()
-        .map(|relay| table_in(&relay.process().log()))
-        .collect();
+    let tables: Vec<_> = relays.iter_mut().map(tables_of).collect();
+    assert_eq!((tables[0].len(), tables[1].len()), (1, 1), "{tables:?}");
     assert_ne!(tables[0], tables[1]);
 }
 
@@ -49,13 +50,18 @@ fn started_at_the_same_instant_with_one_number_one_stops_and_names_the_other() {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let mut relays = start_both(&net.relay, two("7"));
+    // Tables belong to the machine: another run of these tests may want one at the same time.
+    let number = (std::process::id() % 64).to_string();
+    let mut relays = start_both(&net.relay, two(&number));
     relays.sort_by_cached_key(|relay| !relay.client(&net.relay).pings());
     let [winner, loser] = &mut relays[..] else {
         panic!("two relays were started")
     };
     assert!(winner.process().is_running());
-    assert!(!loser.process().is_running(), "both run with table 7");
+    assert!(
+        !loser.process().is_running(),
+        "both run with table {number}"
+    );
     assert!(!loser.process().wait().success());
     let (log, owner) = (loser.process().log(), winner.process().pid().to_string());
     assert!(
@@ -64,16 +70,14 @@ fn started_at_the_same_instant_with_one_number_one_stops_and_names_the_other() {
     );
 }
 
-/// The number of the table, from the line of the log that tells it.
-fn table_in(log: &str) -> u32 {
-    let mut numbers = log.lines().filter_map(|line| {
-        let (_, rest) = line
-            .split_once("table ")
-            .or_else(|| line.split_once("table="))?;
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().ok()
-    });
-    numbers
-        .next()
-        .unwrap_or_else(|| panic!("the log names no table:\n{log}"))
+/// The tables that the process owns, as `underpass tables` lists them.
+fn tables_of(relay: &mut Relay) -> Vec<u64> {
+    let pid = u64::from(relay.process().pid());
+    let listing = Command::new(underpass_binary())
+        .args(["tables", "--json"])
+        .output()
+        .unwrap();
+    let tables: Vec<Value> = serde_json::from_slice(&listing.stdout).unwrap();
+    let own = tables.iter().filter(|table| table["owner"]["pid"] == pid);
+    own.map(|table| table["table"].as_u64().unwrap()).collect()
 }

@@ -29,7 +29,7 @@ pub(super) struct Stream {
     forwarding: Forwarding,
     /// Time from sender to receiver, in ns: half of the packets and 99 % of them took at most this.
     latency: [u64; 2],
-    /// What of it a single hop without a relay would not have taken.
+    /// What of it one hop without a relay, measured the same way, does not take; 0 where noise is larger than the difference.
     added: [u64; 2],
 }
 
@@ -42,14 +42,14 @@ pub(super) struct Account {
 }
 
 impl Stream {
-    /// From the receiver's report; `hop` is the median time over one hop in ns.
+    /// From the receiver's report; `hop` is what one hop without a relay takes.
     pub(super) fn new(
         name: &'static str,
         report: &Report,
-        hop: u64,
+        hop: [u64; 2],
         forwarding: Forwarding,
     ) -> Self {
-        let latency = [0.5, 0.99].map(|quantile| report.delay_ns(quantile).unwrap_or_default());
+        let latency = quantiles(report);
         Self {
             name,
             sent: report.sent,
@@ -57,7 +57,7 @@ impl Stream {
             damaged: report.corrupted + report.foreign + report.duplicates,
             forwarding,
             latency,
-            added: latency.map(|latency| latency.saturating_sub(hop)),
+            added: [0, 1].map(|at| latency[at].saturating_sub(hop[at])),
         }
     }
 }
@@ -91,7 +91,7 @@ impl Account {
         let _ = writeln!(
             text,
             "\npackets forwarded in the kernel: {}, in user space: {}\n\
-             (added: above the median of one hop without a relay, measured just before)",
+             (added: above the same share of packets over one hop without a relay, just before; 0: lost in the noise)",
             self.kernel_packets, self.userspace_packets
         );
         text
@@ -136,6 +136,11 @@ impl Forwarding {
             Self::UserSpace(reason) => format!("user space: {reason}"),
         }
     }
+}
+
+/// The time in ns that half of the packets took at most, and 99 % of them.
+pub(super) fn quantiles(report: &Report) -> [u64; 2] {
+    [0.5, 0.99].map(|quantile| report.delay_ns(quantile).unwrap_or_default())
 }
 
 fn microseconds(times: [u64; 2]) -> String {

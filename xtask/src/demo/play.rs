@@ -13,7 +13,7 @@ use lab::{
 };
 use serde_json::{Value, json};
 
-use super::account::{Account, Forwarding, Stream};
+use super::account::{Account, Forwarding, Stream, quantiles};
 use crate::shell::say;
 
 /// 6 seconds of G.711, a packet each 20 ms.
@@ -74,18 +74,15 @@ fn counted(relay: &Relay, net: &TwoNetworks) -> u64 {
     metrics.kernel_packets() + metrics.userspace_packets()
 }
 
-/// The median time of a packet over one hop and no relay, in ns: what a relayed packet would take at least, once.
-fn one_hop(net: &TwoNetworks) -> u64 {
+/// What a packet takes over one hop and no relay, in ns, as [`quantiles`].
+fn one_hop(net: &TwoNetworks) -> [u64; 2] {
     let receiver = Endpoint::bind(&net.relay, Side::A.relay(Family::V4));
     let sender = Endpoint::bind(&net.caller, Side::A.far(Family::V4));
-    sender.send_every(receiver.address(), 50, SPACING);
+    sender.send_every(receiver.address(), 100, SPACING);
     wait_until("packets over one hop", || {
-        receiver.count_from(&sender) >= 50
+        receiver.count_from(&sender) >= 100
     });
-    receiver
-        .report_of(&sender)
-        .delay_ns(0.5)
-        .unwrap_or_default()
+    quantiles(&receiver.report_of(&sender))
 }
 
 /// The accounts of the caller's stream at the callee, and of its echo at the caller, whose packets set out when they came in.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::setup::{services::ServicesStayOff, tell_administrator};
+use crate::setup::services::ServicesStayOff;
 use crate::shell::{command, has, is_root, run, say};
 
 /// A package, and how to see that it is not needed.
@@ -89,7 +89,7 @@ pub(crate) const TESTING: [Package; 10] = [
 ];
 
 /// Installs those that are missing; without root says how. Returns whether all are there now.
-pub(crate) fn install(packages: &[Package]) -> anyhow::Result<bool> {
+pub(crate) fn install(packages: &[&Package]) -> anyhow::Result<bool> {
     let missing: Vec<_> = packages
         .iter()
         .filter(|package| !package.is_there())
@@ -106,8 +106,8 @@ pub(crate) fn install(packages: &[Package]) -> anyhow::Result<bool> {
         return Ok(false);
     }
     if !is_root() {
-        tell_administrator(&format!(
-            "apt-get install -y --no-install-recommends {list}"
+        say(&format!(
+            "this needs an administrator, once:\n\n    sudo apt-get install -y --no-install-recommends {list}\n"
         ));
         return Ok(false);
     }

@@ -79,7 +79,8 @@ impl Inbox {
     /// The next commands, at most `most`.
     pub(super) fn take(&self, most: usize) -> Vec<Command> {
         let _ = self.wake.event.read();
-        self.wake.is_set.store(false, Ordering::Release);
+        // Reads what a sender that saw it set has written, and with it what that sender has put into the queue.
+        self.wake.is_set.swap(false, Ordering::AcqRel);
         let commands: Vec<Command> = self.receiver.try_iter().take(most).collect();
         if commands.len() == most && !self.wake.is_set.swap(true, Ordering::AcqRel) {
             let _ = self.wake.event.write(1);

@@ -22,8 +22,20 @@ pub(super) struct Ingress {
 struct Interface {
     name: String,
     mac: [u8; 6],
+    /// Its packets come in elsewhere.
+    is_anchor: bool,
+    /// Another media interface gets its frames through it.
+    is_parent: bool,
     engine: Option<(Engine, Attached)>,
     note: String,
+}
+
+impl Interface {
+    /// Another engine may be possible now: it has become, or is no longer, a parent; or it got its name only after
+    /// attaching by the old one failed.
+    fn is_outdated(&self, link: &Link, is_parent: bool) -> bool {
+        self.is_parent != is_parent || (self.engine.is_none() && self.name != link.name)
+    }
 }
 
 /// Engines by interface.
@@ -86,67 +98,48 @@ impl Interfaces {
     }
 
     /// Attaches where a media address is carried, or the configuration names the interface, and detaches elsewhere.
-    /// True if anything changed.
-    pub(super) fn reconcile(&mut self, hops: &NextHops, netlink: &mut Netlink) -> bool {
+    pub(super) fn reconcile(&mut self, hops: &NextHops, netlink: &mut Netlink) {
         let wanted: BTreeMap<u32, Link> = hops
             .links()
             .filter(|(index, link)| self.is_wanted(*index, link))
             .map(|(index, link)| (index, link.clone()))
             .collect();
-        let before = self.interfaces.len();
+        let parents: BTreeSet<u32> = wanted.values().filter_map(Link::parent).collect();
         self.interfaces
             .retain(|index, _| wanted.contains_key(index));
-        let mut changed = self.interfaces.len() != before;
         for (index, link) in wanted {
-            let mac = link.mac.unwrap_or_default();
+            let is_parent = parents.contains(&index);
             match self.interfaces.get_mut(&index) {
-                Some(known) => {
-                    changed |= known.mac != mac || known.name != link.name;
-                    known.mac = mac;
+                Some(known) if !known.is_outdated(&link, is_parent) => {
+                    known.mac = link.mac.unwrap_or_default();
                     known.name = link.name;
                 }
+                Some(_) => self.attach_anew(index, &link, is_parent),
                 None => {
                     // What a dead owner of this table left there would forward its dead flows.
                     let _ = netlink.remove_ingress_filters(index, self.priority);
-                    let interface = self.attach(index, &link);
-                    self.interfaces.insert(index, interface);
-                    changed = true;
+                    self.attach_anew(index, &link, is_parent);
                 }
             }
         }
-        changed
     }
 
     /// Where packets for `local` come in, or why the kernel can't forward them.
     pub(super) fn ingress(&self, local: IpAddr) -> Result<Ingress, Reason> {
         let carrier = self.addresses.get(&local).copied().flatten();
-        if let Some((ifindex, interface)) =
-            carrier.and_then(|index| Some((index, self.interfaces.get(&index)?)))
-        {
-            if let Some((engine, _)) = interface.engine {
-                return Ok(Ingress {
+        let interface = carrier.and_then(|index| Some((index, self.interfaces.get(&index)?)));
+        match interface {
+            Some((ifindex, interface)) if !interface.is_anchor => match interface.engine {
+                Some((engine, _)) => Ok(Ingress {
                     ifindex,
                     engine,
                     mac: interface.mac,
-                });
-            }
-            if self.given_up.contains(&interface.name) {
-                return Err(Reason::EngineGivenUp);
-            }
+                }),
+                None if self.given_up.contains(&interface.name) => Err(Reason::EngineGivenUp),
+                None => Err(Reason::NoEngineOnInterface),
+            },
+            _ => self.named_ingress().ok_or(Reason::NoEngineOnInterface),
         }
-        // The address is on a loopback or dummy device: its packets come in by the interfaces that are named.
-        self.interfaces
-            .iter()
-            .filter(|(_, interface)| self.by_name.contains_key(&interface.name))
-            .find_map(|(index, interface)| {
-                let (engine, _) = interface.engine.as_ref()?;
-                Some(Ingress {
-                    ifindex: *index,
-                    engine: *engine,
-                    mac: [0; 6],
-                })
-            })
-            .ok_or(Reason::NoEngineOnInterface)
     }
 
     /// The engine on an interface.
@@ -161,9 +154,11 @@ impl Interfaces {
             return false;
         }
         self.given_up.insert(link.name.clone());
-        // The next engine stands before the old one goes: nothing has to come up in between.
-        let interface = self.attach(ifindex, link);
-        self.interfaces.insert(ifindex, interface);
+        let is_parent = self
+            .interfaces
+            .get(&ifindex)
+            .is_some_and(|interface| interface.is_parent);
+        self.attach_anew(ifindex, link, is_parent);
         true
     }
 
@@ -197,18 +192,41 @@ impl Interfaces {
                 .any(|carrier| *carrier == Some(index))
     }
 
+    /// Where packets come in for addresses that no interface of theirs receives: the first that the configuration names.
+    fn named_ingress(&self) -> Option<Ingress> {
+        self.interfaces
+            .iter()
+            .filter(|(_, interface)| self.by_name.contains_key(&interface.name))
+            .find_map(|(index, interface)| {
+                let (engine, _) = interface.engine.as_ref()?;
+                Some(Ingress {
+                    ifindex: *index,
+                    engine: *engine,
+                    mac: [0; 6],
+                })
+            })
+    }
+
+    /// The new engine stands before the old one goes: nothing has to come up in between.
+    fn attach_anew(&mut self, index: u32, link: &Link, is_parent: bool) {
+        let interface = self.attach(index, link, is_parent);
+        self.interfaces.insert(index, interface);
+    }
+
     /// Tries the engines for a link, best first; says in the log what came of it.
-    fn attach(&mut self, index: u32, link: &Link) -> Interface {
+    fn attach(&mut self, index: u32, link: &Link, is_parent: bool) -> Interface {
         let given_up = self.given_up.contains(&link.name);
         let choice = *self.by_name.get(&link.name).unwrap_or(&self.choice);
         let mut interface = Interface {
             name: link.name.clone(),
             mac: link.mac.unwrap_or_default(),
+            is_anchor: link.is_anchor(),
+            is_parent,
             engine: None,
             note: String::new(),
         };
-        if link.loopback {
-            "loopback: its packets never leave the machine".clone_into(&mut interface.note);
+        if link.is_anchor() {
+            "packets come in by other interfaces; name those".clone_into(&mut interface.note);
             return interface;
         }
         if choice == EngineChoice::Null {
@@ -217,8 +235,13 @@ impl Interfaces {
         }
         let mut notes = Vec::new();
         for engine in choice.candidates(link.kind.as_deref()) {
-            if given_up && *engine == Engine::Xdp {
+            if *engine == Engine::Xdp && given_up {
                 notes.push("xdp: given up, the device did not send".to_owned());
+                continue;
+            }
+            // XDP would see the other interface's frames first, and can't send through it.
+            if *engine == Engine::Xdp && is_parent {
+                notes.push("xdp: another media interface sits on this one".to_owned());
                 continue;
             }
             match self.programs.attach(*engine, index, &link.name) {

@@ -55,9 +55,7 @@ pub(super) fn start(config: DatapathConfig) -> Result<Started, StartError> {
     };
     let mut programs = Programs::load(sizes, pins, priority).map_err(load_error)?;
     #[cfg(feature = "kernel-log")]
-    let logger = aya_log::EbpfLogger::init(programs.ebpf())
-        .inspect_err(|error| tracing::warn!(%error, "the kernel program's log can't be read"))
-        .ok();
+    let kernel_log = kernel_log(&mut programs);
     let maps = KernelMaps::take(programs.ebpf(), sizes.slots).map_err(load_error)?;
     let outcomes = Outcomes::take(programs.ebpf()).map_err(load_error)?;
     let monitor = Monitor::new(Some(table));
@@ -84,7 +82,7 @@ pub(super) fn start(config: DatapathConfig) -> Result<Started, StartError> {
         reroute_at: None,
         reroute_took: Duration::ZERO,
         #[cfg(feature = "kernel-log")]
-        logger,
+        kernel_log,
     };
     worker.read_all().map_err(StartError::Netlink)?;
     let thread = std::thread::Builder::new()
@@ -128,6 +126,15 @@ fn prepare_pins(bpffs: &Path, table: u32) -> Option<PathBuf> {
             tracing::warn!(bpffs = %bpffs.display(), %error, "maps are not pinned");
         })
         .ok()
+}
+
+/// What passes the program's log lines on, if they can be read.
+#[cfg(feature = "kernel-log")]
+fn kernel_log(programs: &mut Programs) -> Option<Box<dyn FnMut() + Send>> {
+    let mut logger = aya_log::EbpfLogger::init(programs.ebpf())
+        .inspect_err(|error| tracing::warn!(%error, "the kernel program's log can't be read"))
+        .ok()?;
+    Some(Box::new(move || logger.flush()))
 }
 
 /// Removes the pins and filters of tables whose owner died and that nobody has taken over.

@@ -268,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn a_driver_tells_its_xdp_counters() {
+        with_device(|index| {
+            let mut programs = programs();
+            let _attached = programs.attach(Engine::Xdp, index, "d0").unwrap();
+            let statistics = super::super::ethtool::statistics("d0").unwrap();
+            assert!(statistics.iter().any(|(name, _)| name.contains("xdp_tx")));
+            assert!(super::super::ethtool::statistics("none").is_err());
+        });
+    }
+
+    #[test]
     fn an_engine_that_is_refused_says_why() {
         with_device(|index| {
             let mut programs = programs();

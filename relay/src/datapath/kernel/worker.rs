@@ -13,7 +13,7 @@ use super::handle::{Command, Inbox};
 use super::interfaces::Interfaces;
 use super::maps::{KernelMaps, Outcomes};
 use super::sysctl::HopLimits;
-use crate::datapath::netlink::{Event, Netlink, Route, Watch};
+use crate::datapath::netlink::{Event, Neighbour, Netlink, Route, Watch};
 use crate::datapath::next_hop::{Kernel, NextHops, Path};
 use crate::datapath::table::{FlowTable, Forwarded, Way};
 use crate::datapath::watchdog::{Sent, Watchdog};
@@ -22,6 +22,8 @@ use crate::datapath::{Engine, Flow, FlowId, Monitor, Reason};
 const TICK: Duration = Duration::from_secs(1);
 /// How often neighbours in use are confirmed, in ticks: well within the time the kernel takes one for reachable.
 const CONFIRM: u64 = 5;
+/// How often all routes are looked up again without being told to, in ticks: a path MTU is learned without a word.
+const REVISE: u64 = 60;
 /// Commands carried out before events are looked at again.
 const BATCH: usize = 4096;
 /// How long route changes gather before all routes are looked up again.
@@ -46,7 +48,7 @@ pub(super) struct Worker {
     /// How long the last time took.
     pub(super) reroute_took: Duration,
     #[cfg(feature = "kernel-log")]
-    pub(super) logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    pub(super) kernel_log: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Worker {
@@ -80,6 +82,7 @@ impl Worker {
     pub(super) fn read_all(&mut self) -> io::Result<()> {
         let events = self.netlink.dump()?;
         self.hops.clear();
+        self.interfaces.forget_addresses();
         for event in events {
             self.note(event);
         }
@@ -104,6 +107,7 @@ impl Worker {
 
     /// True: stop.
     fn carry_out(&mut self) -> bool {
+        let mut waiting = Vec::new();
         for command in self.inbox.take(BATCH) {
             match command {
                 Command::Install(id, flow, report) => {
@@ -120,12 +124,13 @@ impl Worker {
                         self.hops.give_back(&path);
                     }
                 }
-                Command::Refresh(_done) => {
-                    self.count();
-                }
+                Command::Refresh(done) => waiting.push(done),
                 Command::RefreshFlows(flows, _done) => self.table.sweep_some(&flows),
                 Command::Stop => return true,
             }
+        }
+        if !waiting.is_empty() {
+            self.count();
         }
         false
     }
@@ -136,7 +141,6 @@ impl Worker {
         for event in events {
             match event {
                 Event::Lost => {
-                    self.interfaces.forget_addresses();
                     if let Err(error) = self.read_all() {
                         tracing::error!(%error, "links and neighbours can't be read");
                     }
@@ -145,7 +149,12 @@ impl Worker {
                 }
                 Event::Routes => self.reroute_soon(),
                 Event::Neighbour(index, address, neighbour) => {
-                    paths.extend(self.hops.neighbour_changed(index, address, neighbour));
+                    let touched = self.hops.neighbour_changed(index, address, neighbour);
+                    let is_lost = neighbour.and_then(Neighbour::usable).is_none();
+                    if is_lost && !touched.is_empty() {
+                        self.with_kernel(|_, kernel| kernel.use_neighbour(index, address));
+                    }
+                    paths.extend(touched);
                 }
                 event => links_changed |= self.note(event),
             }
@@ -253,9 +262,12 @@ impl Worker {
         let forwarded = self.count();
         self.table.tick();
         self.judge(&forwarded);
+        if self.ticks.is_multiple_of(REVISE) {
+            self.reroute_soon();
+        }
         #[cfg(feature = "kernel-log")]
-        if let Some(logger) = &mut self.logger {
-            logger.flush();
+        if let Some(flush) = &mut self.kernel_log {
+            flush();
         }
         if self.ticks.is_multiple_of(CONFIRM) {
             self.with_kernel(|hops, kernel| hops.keep_fresh(kernel));

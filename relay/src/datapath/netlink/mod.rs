@@ -44,6 +44,20 @@ pub(crate) struct Link {
     pub(crate) up: bool,
     /// The loopback device.
     pub(crate) loopback: bool,
+    /// The device of the same namespace that this one sits on (VLAN, macvlan, …) or is the peer of (veth).
+    pub(crate) lower: Option<u32>,
+}
+
+impl Link {
+    /// Carries addresses whose packets come in elsewhere.
+    pub(crate) fn is_anchor(&self) -> bool {
+        self.loopback || self.kind.as_deref() == Some("dummy")
+    }
+
+    /// The device whose frames this one gets.
+    pub(crate) fn parent(&self) -> Option<u32> {
+        self.lower.filter(|_| self.kind.as_deref() != Some("veth"))
+    }
 }
 
 /// A neighbour's link-layer address and how far it is to be trusted.

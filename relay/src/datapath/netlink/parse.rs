@@ -12,6 +12,8 @@ const ADDRESS_HEADER: usize = 8;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
 const IFLA_INFO_KIND: u16 = 1;
@@ -67,10 +69,13 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
         ..Link::default()
     };
     let mut sent = 0;
+    let mut lower_is_elsewhere = false;
     for (kind, value) in attributes(payload.get(LINK_HEADER..)?) {
         match kind {
             IFLA_ADDRESS if hardware == ARPHRD_ETHER => link.mac = value.try_into().ok(),
             IFLA_IFNAME => link.name = text(value),
+            IFLA_LINK => link.lower = u32_at(value, 0),
+            IFLA_LINK_NETNSID => lower_is_elsewhere = true,
             IFLA_MTU => link.mtu = u32_at(value, 0)?,
             IFLA_LINKINFO => {
                 link.kind = attributes(value)
@@ -80,6 +85,9 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
             IFLA_STATS64 => sent = u64_at(value, 8)?,
             _ => {}
         }
+    }
+    if lower_is_elsewhere {
+        link.lower = None;
     }
     Some((index, link, sent))
 }
@@ -164,4 +172,77 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .trim_end_matches('\0')
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::message::{Request, messages};
+    use super::*;
+
+    fn route_of(kind: u8, attributes: &[(u16, &[u8])]) -> Option<Route> {
+        let mut body = [0; RTNL_HEADER];
+        body[7] = kind;
+        let request = attributes
+            .iter()
+            .fold(Request::new(24, 0, &body), |request, (kind, value)| {
+                request.attribute(*kind, value)
+            });
+        let bytes = request.finish(1);
+        route(messages(&bytes).next()?.payload)
+    }
+
+    fn unicast(neighbour: &str) -> Option<Route> {
+        Some(Route::Unicast {
+            ifindex: 3,
+            neighbour: neighbour.parse().unwrap(),
+            mtu: None,
+            hop_limit: None,
+        })
+    }
+
+    const DESTINATION: (u16, &[u8]) = (RTA_DST, &[198, 51, 100, 1]);
+
+    #[test]
+    fn on_the_link_the_destination_is_the_neighbour() {
+        let oif = 3_u32.to_ne_bytes();
+        let route = route_of(RTN_UNICAST, &[DESTINATION, (RTA_OIF, &oif)]);
+        assert_eq!(route, unicast("198.51.100.1"));
+    }
+
+    #[test]
+    fn behind_a_gateway_the_gateway_is() {
+        let oif = 3_u32.to_ne_bytes();
+        let gateway = (RTA_GATEWAY, &[192, 0, 2, 254][..]);
+        let route = route_of(RTN_UNICAST, &[DESTINATION, gateway, (RTA_OIF, &oif)]);
+        assert_eq!(route, unicast("192.0.2.254"));
+    }
+
+    #[test]
+    fn a_gateway_may_be_of_the_other_family() {
+        let oif = 3_u32.to_ne_bytes();
+        let mut via = (libc::AF_INET6 as u16).to_ne_bytes().to_vec();
+        via.extend("fe80::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+        let route = route_of(
+            RTN_UNICAST,
+            &[DESTINATION, (RTA_VIA, &via), (RTA_OIF, &oif)],
+        );
+        assert_eq!(route, unicast("fe80::1"));
+    }
+
+    #[test]
+    fn local_and_unreachable_destinations_are_told_apart() {
+        assert_eq!(route_of(RTN_LOCAL, &[DESTINATION]), Some(Route::Local));
+        assert_eq!(route_of(7, &[DESTINATION]), Some(Route::Unusable));
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_breaks_the_parser(kind in 0_u16..130, payload: Vec<u8>) {
+            let message = Message { kind, sequence: 0, payload: &payload };
+            let _ = event(&message);
+            let _ = route(&payload);
+        }
+    }
 }

@@ -1,0 +1,173 @@
+//! A sender on the same machine, over veth, with checksum offload as it is by default: test runs have no such packets.
+
+use std::fs::File;
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sched::{CloneFlags, setns};
+use underpass_abi::{Flow, Outcome};
+
+use crate::frame::{Checksum, Frame};
+use crate::harness::{Hook, Kernel, expected, flow, voice};
+
+const CALLER: &str = "10.77.0.1:4000";
+const LOCAL: &str = "10.77.0.2:30000";
+const CALLER6: &str = "[fd77::1]:4000";
+const LOCAL6: &str = "[fd77::2]:30000";
+const OUT: (&str, &str) = ("10.77.0.2:40000", "10.77.0.1:5000");
+const OUT6: (&str, &str) = ("[fd77::2]:40000", "[fd77::1]:5000");
+const CALLER_MAC: [u8; 6] = [2, 0, 0, 0, 0x77, 1];
+const RELAY_MAC: [u8; 6] = [2, 0, 0, 0, 0x77, 2];
+
+/// Two namespaces with a link between them; gone with the value.
+struct Pair;
+
+impl Pair {
+    fn new() -> Self {
+        let _ = Command::new("ip")
+            .args(["netns", "del", "ebpf-caller"])
+            .output();
+        let _ = Command::new("ip")
+            .args(["netns", "del", "ebpf-relay"])
+            .output();
+        for line in [
+            "netns add ebpf-caller",
+            "netns add ebpf-relay",
+            "-n ebpf-caller link add va address 02:00:00:00:77:01 type veth peer name vb address 02:00:00:00:77:02 netns ebpf-relay",
+            "-n ebpf-caller addr add 10.77.0.1/24 dev va",
+            "-n ebpf-caller addr add fd77::1/64 dev va nodad",
+            "-n ebpf-relay addr add 10.77.0.2/24 dev vb",
+            "-n ebpf-relay addr add fd77::2/64 dev vb nodad",
+            "-n ebpf-caller link set va up",
+            "-n ebpf-relay link set vb up",
+            "-n ebpf-caller neigh replace 10.77.0.2 lladdr 02:00:00:00:77:02 dev va",
+            "-n ebpf-caller neigh replace fd77::2 lladdr 02:00:00:00:77:02 dev va",
+        ] {
+            let output = Command::new("ip").args(line.split(' ')).output().unwrap();
+            assert!(output.status.success(), "ip {line}: {output:?}");
+        }
+        Self
+    }
+
+    fn enter(namespace: &str) {
+        let file = File::open(format!("/run/netns/{namespace}")).unwrap();
+        setns(file, CloneFlags::CLONE_NEWNET).unwrap();
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for namespace in ["ebpf-caller", "ebpf-relay"] {
+            let _ = Command::new("ip")
+                .args(["netns", "del", namespace])
+                .output();
+        }
+    }
+}
+
+/// Sees every frame that arrives at any interface of the namespace.
+fn packet_socket() -> OwnedFd {
+    let protocol = i32::from(3_u16.to_be());
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, protocol) };
+    assert!(fd >= 0, "a packet socket");
+    // SAFETY: a descriptor of its own, as just checked.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// The next frame from the relay to port 5000; `None` if none comes.
+fn next_frame(socket: &OwnedFd) -> Option<Vec<u8>> {
+    let mut frame = vec![0_u8; 2000];
+    for _ in 0..50 {
+        let mut poll = libc::pollfd {
+            fd: socket.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one `pollfd`.
+        if unsafe { libc::poll(&raw mut poll, 1, 5000) } != 1 {
+            return None;
+        }
+        // SAFETY: at most as many bytes as `frame` has.
+        let length = unsafe { libc::recv(poll.fd, frame.as_mut_ptr().cast(), frame.len(), 0) };
+        let read = &frame[..usize::try_from(length).unwrap()];
+        let udp = if read[12] == 8 { 34 } else { 54 };
+        if read[6..12] == RELAY_MAC && read.get(udp + 2..udp + 4) == Some(&5000_u16.to_be_bytes()) {
+            return Some(read.to_vec());
+        }
+    }
+    None
+}
+
+fn check(transmit_checksum: bool, checksum: Checksum) {
+    let _pair = Pair::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| relay_and_look(transmit_checksum, checksum));
+    });
+}
+
+fn relay_and_look(transmit_checksum: bool, checksum: Checksum) {
+    Pair::enter("ebpf-relay");
+    let mut kernel = Kernel::load(Hook::Tc);
+    let egress_ifindex = nix::net::if_::if_nametoindex("vb").unwrap();
+    let there = |flow: Flow| Flow {
+        egress_ifindex,
+        to_mac: CALLER_MAC,
+        from_mac: RELAY_MAC,
+        ..flow
+    };
+    let attached = kernel.attach_tc("vb");
+    Pair::enter("ebpf-caller");
+    if !transmit_checksum {
+        let output = Command::new("ethtool")
+            .args(["-K", "va", "tx", "off"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let socket = packet_socket();
+    for (source, local, (from, to)) in [
+        (CALLER, LOCAL, OUT),
+        (CALLER6, LOCAL6, OUT6),
+        (CALLER, LOCAL, OUT6),
+        (CALLER6, LOCAL6, OUT),
+    ] {
+        let flow = there(flow(source, from, to));
+        kernel.install(local.parse().unwrap(), flow);
+        let sender = UdpSocket::bind(source).unwrap();
+        sender
+            .set_write_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        sender.send_to(&voice(), local).unwrap();
+        let seen = next_frame(&socket)
+            .unwrap_or_else(|| panic!("{source} to {to}: {:?}", kernel.outcomes()));
+        let frame = Frame {
+            checksum,
+            ..Frame::new(source, local, voice())
+        };
+        let right = expected(
+            &frame,
+            &flow,
+            from.parse().unwrap(),
+            to.parse().unwrap(),
+            Hook::Tc,
+        );
+        assert_eq!(seen, right, "{source} to {to}");
+    }
+    assert_eq!(
+        kernel
+            .outcomes()
+            .iter()
+            .find(|(outcome, _)| *outcome == Outcome::Forwarded),
+        Some(&(Outcome::Forwarded, 4))
+    );
+    kernel.detach_tc(attached);
+}
+
+#[test]
+fn tc_leaves_to_the_device_what_the_sender_left_whatever_the_families() {
+    check(true, Checksum::Partial);
+    check(false, Checksum::Full);
+}
