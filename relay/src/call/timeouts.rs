@@ -22,7 +22,8 @@ pub(super) struct Rounds {
 
 impl Calls {
     /// Carries out what time brings: deletes that are due, and timeouts. Looks at as many calls as it takes for each to be
-    /// looked at once a second, in turn: called ten times a second, at a tenth of them each time.
+    /// looked at once a second, in turn: called ten times a second, at a tenth of them each time. A look costs about a
+    /// microsecond, most of it waiting for memory.
     pub fn tick(&mut self, now: Timestamp, streams: &dyn StreamReader) -> Vec<Action> {
         let count = self.rounds.share_of(self.calls.len(), now);
         let last = self.rounds.last.take();
