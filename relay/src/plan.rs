@@ -74,6 +74,17 @@ pub struct PortPair {
     pub rtcp: LocalPort,
 }
 
+impl PortPair {
+    /// The port of a component.
+    #[must_use]
+    pub fn port(&self, component: Component) -> &LocalPort {
+        match component {
+            Component::Rtp => &self.rtp,
+            Component::Rtcp => &self.rtcp,
+        }
+    }
+}
+
 /// No ports to be had: the pool of that address is used up (`Ran out of ports`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Ran out of ports")]
@@ -114,8 +125,8 @@ pub enum Component {
     Rtcp,
 }
 
-/// Everything signalling decides about one stream. A new plan replaces the old one whole; a plan equal to the old one
-/// changes nothing, so flows stay in the kernel across a re-INVITE that says nothing new.
+/// Everything signalling decides about one stream. A new plan replaces the old one whole. One that differs in `signalled`
+/// only says nothing new: the stream's flow stays in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamPlan {
     /// RTP or RTCP.
@@ -124,7 +135,8 @@ pub struct StreamPlan {
     pub endpoint: Option<SocketAddr>,
     /// The media has been answered: learning may begin. Packets are forwarded before that, too.
     pub public: bool,
-    /// Counts the commands that touched this party; a change restarts the learning window (3 s).
+    /// Counts the offers and answers about this media. A change restarts the learning window (3 s), so that a peer behind
+    /// NAT that has moved and repeats its SDP is found again; a confirmed source stays until another one shows up.
     pub signalled: u64,
     /// How the source is learned.
     pub learning: EndpointLearning,
@@ -139,6 +151,7 @@ pub struct StreamPlan {
     /// Streams whose sockets pass on the RTCP that arrives here.
     pub rtcp_sinks: Vec<StreamId>,
     /// Payload types that are passed on untouched; others are looked at by user space (and passed on too).
+    /// [`PayloadTypes::NONE`]: not RTP (T.38, BFCP); all packets go to `sinks`.
     pub payload_types: PayloadTypes,
     /// RTP clock rate in Hz of the first payload type; 8000 where unknown.
     pub clock_rate: u32,
@@ -157,6 +170,9 @@ pub enum Action {
         port: LocalPort,
         /// What to do with its packets.
         plan: StreamPlan,
+        /// The stream of the same party that it takes over from: what that one has learned holds here, too, as far as the
+        /// party's endpoint in SDP is the same.
+        predecessor: Option<StreamId>,
     },
     /// Replaces a stream's plan.
     Update {
@@ -222,4 +238,8 @@ pub struct SsrcView {
 pub trait StreamReader {
     /// The stream's view, or `None` if it is not open (any more).
     fn view(&self, stream: StreamId) -> Option<StreamView>;
+
+    /// When the stream last had a packet, in user space or in the kernel, ms of CLOCK_MONOTONIC; 0 never. `None` if it is
+    /// not open (any more). Cheap: timeouts ask this of every call.
+    fn last_packet_ms(&self, stream: StreamId) -> Option<u64>;
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::graph::Call;
 use super::party::{Party, PartyId};
-use super::{Refusal, Timestamp};
+use super::{Refusal, Timestamp, copy};
 
 /// Bounds what a client can make of one call: parties in it, and tags of a party.
 const MAX_PARTIES: usize = 256;
@@ -51,7 +51,7 @@ pub(super) fn of_offer(
         (Some(sender), Some(receiver)) => Dialogue { sender, receiver },
         (None, Some(receiver)) => Dialogue {
             sender: half_open_peer(call, receiver, from_tag, via_branch)
-                .unwrap_or_else(|| call.add_party(Party::new(Some(from_tag.clone()), None, now))),
+                .unwrap_or_else(|| call.add_party(Party::new(Some(from_tag), None, now))),
             receiver,
         },
         (Some(sender), None) => {
@@ -62,7 +62,7 @@ pub(super) fn of_offer(
             }
         }
         (None, None) => Dialogue {
-            sender: call.add_party(Party::new(Some(from_tag.clone()), None, now)),
+            sender: call.add_party(Party::new(Some(from_tag), None, now)),
             receiver: callee(call, to_tag, via_branch, now),
         },
     };
@@ -82,8 +82,8 @@ pub(super) fn of_answer(
     now: Timestamp,
 ) -> Result<Dialogue, Refusal> {
     let known_receiver = call.party_by_tag(from_tag);
-    let receiver = known_receiver
-        .unwrap_or_else(|| call.add_party(Party::new(Some(from_tag.clone()), None, now)));
+    let receiver =
+        known_receiver.unwrap_or_else(|| call.add_party(Party::new(Some(from_tag), None, now)));
     let sender = match call.party_by_tag(to_tag) {
         Some(sender) => sender,
         None => answerer(call, receiver, to_tag, via_branch, kind, now),
@@ -112,17 +112,17 @@ fn answerer(
         let another = kind.new_branch || (party.final_answer && !kind.provisional);
         match party.tag {
             None => {
-                party.tag = Some(tag.clone());
+                party.tag = Some(copy(tag));
                 return id;
             }
             Some(_) if !another && party.aliases.len() < MAX_ALIASES => {
-                party.aliases.push(tag.clone());
+                party.aliases.push(copy(tag));
                 return id;
             }
             Some(_) => {}
         }
     }
-    call.add_party(Party::new(Some(tag.clone()), None, now))
+    call.add_party(Party::new(Some(tag), None, now))
 }
 
 /// The untagged peer of a party, which is named now: it was offered to, and speaks up itself before its answer was seen.
@@ -137,7 +137,7 @@ fn half_open_peer(
     let id = on_branch
         .filter(untagged)
         .or_else(|| call.peers(party).find(untagged))?;
-    call.party_mut(id)?.tag = Some(tag.clone());
+    call.party_mut(id)?.tag = Some(copy(tag));
     Some(id)
 }
 
@@ -163,7 +163,7 @@ fn callee(
     via_branch: Option<&Bytes>,
     now: Timestamp,
 ) -> PartyId {
-    call.add_party(Party::new(to_tag.cloned(), via_branch.cloned(), now))
+    call.add_party(Party::new(to_tag, via_branch, now))
 }
 
 fn join(call: &mut Call, dialogue: Dialogue) -> Result<Dialogue, Refusal> {

@@ -13,7 +13,7 @@ use super::subscription::MediaRef;
 use super::{Settings, Timestamp, mux, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts};
-use crate::sdp::{self, Direction, MediaChange, Protocol, Session};
+use crate::sdp::{self, MediaChange, Protocol, Session};
 
 /// Which half of the exchange it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub(super) fn exchange(
             [dialogue.sender, dialogue.receiver].map(|party| MediaRef { party, index });
         let mut sender = call.take_media(sender_name, context.now);
         let mut receiver = call.take_media(receiver_name, context.now);
-        let before = (sender.start(), receiver.start());
+        sender.signalled += 1;
+        receiver.signalled += 1;
 
         take_in(&mut sender, section, context);
         match context.role {
@@ -74,8 +75,6 @@ pub(super) fn exchange(
             sender.drop_ports();
             receiver.drop_ports();
         }
-        sender.count_starts(before.0);
-        receiver.count_starts(before.1);
         changes.push(rewrite::media(&sender, &receiver, index, section, context));
 
         call.put_media(sender_name, sender);
@@ -116,12 +115,12 @@ fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
     let options = &context.request.options;
     media.kind = section.kind.as_str().to_owned();
     media.protocol = section.protocol.clone();
-    media.relayed = section.protocol.is_udp();
+    media.relayed = section.can_be_relayed();
     media.rejected = section.is_rejected();
     if media.rejected || !media.relayed {
         return;
     }
-    let direction = heard_direction(section);
+    let direction = section.effective_direction();
     media.expect(direction.sends(), direction.receives(), context.now);
     if let Some(remote) = remote(section, context) {
         media.locate(remote, context.now);
@@ -150,26 +149,26 @@ fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
     };
 }
 
-/// The direction of a section: hold by a zero address means that the party does not receive.
-pub(super) fn heard_direction(section: &sdp::Media) -> Direction {
-    let receives = section.direction.receives() && !section.is_on_hold();
-    Direction::new(section.direction.sends(), receives)
-}
-
 /// Where a party receives: by its SDP, or at the address its SIP came from where that is trusted more.
 fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
-    let address = section.connection?.address;
+    let Some(rtp) = section.rtp_endpoint() else {
+        let zero = section.connection?.address;
+        return Some(Remote {
+            rtp: SocketAddr::new(zero, section.port),
+            rtcp: None,
+        });
+    };
     let options = &context.request.options;
     let by_sip = options.flags.sip_source_address || context.settings.sip_source;
     let source = options
         .received_from
-        .filter(|_| by_sip && !options.flags.trust_address && !address.is_unspecified());
+        .filter(|_| by_sip && !options.flags.trust_address);
     let at = |endpoint: SocketAddr| match source {
         Some(source) => SocketAddr::new(source, endpoint.port()),
         None => endpoint,
     };
     Some(Remote {
-        rtp: at(SocketAddr::new(address, section.port)),
+        rtp: at(rtp),
         rtcp: section
             .rtcp_fallback_endpoint()
             .filter(|_| section.protocol.is_rtp())

@@ -32,7 +32,7 @@ pub(super) struct Media {
     pub(super) rtcp_mux_decided: bool,
     /// Port 0 in the last offer or answer. Ports are let go when that has been answered.
     pub(super) rejected: bool,
-    /// Not over TCP: passes through us.
+    /// Passes through us: neither over TCP nor a `message`.
     pub(super) relayed: bool,
     /// An answer has been seen.
     pub(super) public: bool,
@@ -44,7 +44,8 @@ pub(super) struct Media {
     pub(super) payload_types: PayloadTypes,
     /// Hz, of the first payload type.
     pub(super) clock_rate: u32,
-    pub(super) starts: Starts,
+    /// Counts the offers and answers about it.
+    pub(super) signalled: u64,
     pub(super) created: Timestamp,
     /// Since when its timeout runs, if no packet comes.
     pub(super) since: Timestamp,
@@ -60,22 +61,6 @@ pub(super) struct Media {
 pub(super) struct Remote {
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: Option<SocketAddr>,
-}
-
-/// What the learning of a media's streams sets out from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Start {
-    rtp: Option<SocketAddr>,
-    rtcp: Option<SocketAddr>,
-    public: bool,
-}
-
-/// How often learning has begun: with the answer, and with each endpoint that signalling names anew. A command that
-/// repeats what is known leaves a confirmed stream alone (rtpengine starts over with every command).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Starts {
-    pub(super) rtp: u64,
-    pub(super) rtcp: u64,
 }
 
 /// A pair of ports and whom it was taken for.
@@ -109,7 +94,7 @@ impl Media {
             asymmetric: false,
             payload_types: PayloadTypes::NONE,
             clock_rate: 8000,
-            starts: Starts::default(),
+            signalled: 0,
             created: now,
             since: now,
             port_sets: Vec::new(),
@@ -157,24 +142,6 @@ impl Media {
             return None;
         }
         self.remote.and_then(|remote| remote.rtcp).filter(reachable)
-    }
-
-    /// What learning sets out from.
-    pub(super) fn start(&self) -> Start {
-        Start {
-            rtp: self.rtp_endpoint(),
-            rtcp: self.rtcp_endpoint(),
-            public: self.public,
-        }
-    }
-
-    /// Counts the streams whose learning begins anew by a command, given what it set out from before.
-    pub(super) fn count_starts(&mut self, before: Start) {
-        let now = self.start();
-        let answered = now.public && !before.public;
-        let moved = |from: Option<SocketAddr>, to: Option<SocketAddr>| to.is_some() && to != from;
-        self.starts.rtp += u64::from(answered || moved(before.rtp, now.rtp));
-        self.starts.rtcp += u64::from(answered || moved(before.rtcp, now.rtcp));
     }
 
     /// Sets whether we receive from and send to the party; what is newly awaited is given its whole timeout.

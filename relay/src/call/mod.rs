@@ -2,7 +2,8 @@
 //!
 //! A call is a graph: parties own medias, and a media subscribes to medias of other parties. A command works on a copy of
 //! it; if it succeeds, the plans of all streams follow from the new graph, and the [`Action`]s are what has changed
-//! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing.
+//! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing but count
+//! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
 mod clock;
 mod delete;
@@ -41,6 +42,7 @@ pub use survey::{Forwarding, Summary};
 
 use graph::Call;
 use serving::Serving;
+use timeouts::Rounds;
 
 /// More notices than this wait for nobody.
 const MAX_NOTICES: usize = 1024;
@@ -55,6 +57,7 @@ pub struct Calls {
     started: Timestamp,
     calls: BTreeMap<Bytes, Active>,
     next_key: u64,
+    rounds: Rounds,
     totals: Totals,
     notices: Vec<Notice>,
 }
@@ -101,6 +104,7 @@ impl Calls {
             started: now,
             calls: BTreeMap::new(),
             next_key: 0,
+            rounds: Rounds::default(),
             totals: Totals::default(),
             notices: Vec::new(),
         }
@@ -200,11 +204,10 @@ impl Calls {
         now: Timestamp,
         streams: &dyn StreamReader,
     ) -> Vec<Action> {
-        let Some(active) = self.calls.remove(call_id) else {
+        let Some((call_id, active)) = self.calls.remove_entry(call_id) else {
             return Vec::new();
         };
         self.totals.count(&active.call, ending, now, streams);
-        let call_id = call_id.clone();
         self.notice(Notice::Ended { call_id, ending });
         active.serving.end()
     }
@@ -223,4 +226,9 @@ impl Active {
             serving: Serving::default(),
         }
     }
+}
+
+/// What of a request is to outlive it: a slice would keep the whole datagram in memory.
+fn copy(text: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(text)
 }

@@ -9,7 +9,7 @@ use super::dialogue::{self, AnswerKind, Dialogue};
 use super::exchange::{Context, Role, exchange};
 use super::graph::Call;
 use super::ports::Ledger;
-use super::{Active, Calls, Notice, Refusal, Timestamp, rewrite};
+use super::{Active, Calls, Notice, Refusal, Timestamp, copy, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
 use crate::sdp::{self, Session};
 
@@ -126,7 +126,7 @@ impl Calls {
             .map(|receiver| rewrite::body(receiver, changes, &self.instance, &context))
             .unwrap_or_default();
 
-        let active = match self.calls.entry(work.id.clone()) {
+        let active = match self.calls.entry(copy(work.id)) {
             Entry::Occupied(known) => {
                 let active = known.into_mut();
                 active.call = call;
@@ -140,7 +140,7 @@ impl Calls {
         };
         let actions = active.serving.follow(&active.call, &self.settings);
         for text in warnings {
-            let call_id = work.id.clone();
+            let call_id = copy(work.id);
             self.notice(Notice::Warning { call_id, text });
         }
         Ok((Reply::ok().with("sdp", body), actions))
@@ -208,11 +208,11 @@ fn label(call: &mut Call, dialogue: Dialogue, request: &Request) {
     ];
     for (party, label) in labels {
         if let (Some(label), Some(party)) = (label, call.party_mut(party)) {
-            party.label = Some(label.clone());
+            party.label = Some(copy(label));
         }
     }
     if let Some(metadata) = &options.metadata {
-        call.metadata = Some(metadata.clone());
+        call.metadata = Some(copy(metadata));
     }
 }
 

@@ -1,11 +1,10 @@
 //! A party of a call: rtpengine's monologue, named by a SIP tag.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 
-use super::Timestamp;
 use super::media::Media;
+use super::{Timestamp, copy};
+use crate::sdp::Published;
 
 /// Names a party within its call; never reused there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,34 +31,22 @@ pub(super) struct Party {
     /// By index of the media section.
     pub(super) medias: Vec<Media>,
     /// What has been sent to it, for `replace`.
-    pub(super) told: Option<Told>,
-}
-
-/// What the first SDP sent to a party said of itself, to be repeated in later ones where `replace` asks for that.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub(super) username: Bytes,
-    pub(super) session_id: Bytes,
-    pub(super) session_name: Option<Bytes>,
-    pub(super) address: IpAddr,
-    pub(super) version: u64,
-    /// The body as it was last sent.
-    pub(super) body: Bytes,
+    pub(super) published: Published,
 }
 
 impl Party {
-    pub(super) fn new(tag: Option<Bytes>, via_branch: Option<Bytes>, now: Timestamp) -> Self {
+    pub(super) fn new(tag: Option<&Bytes>, via_branch: Option<&Bytes>, now: Timestamp) -> Self {
         Self {
-            tag,
+            tag: tag.map(copy),
             aliases: Vec::new(),
-            via_branch,
+            via_branch: via_branch.map(copy),
             label: None,
             created: now,
             delete_at: None,
             final_answer: false,
             interface: None,
             medias: Vec::new(),
-            told: None,
+            published: Published::default(),
         }
     }
 

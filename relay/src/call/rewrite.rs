@@ -1,12 +1,14 @@
 //! What changes in an SDP on its way through.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use ng_protocol::Ice;
 
-use super::exchange::{Context, Role, announced_address, heard_direction, is_plain};
+use super::exchange::{Context, Role, announced_address, is_plain};
 use super::media::Media;
-use super::party::{Party, Told};
-use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, RtcpLine};
+use super::party::Party;
+use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine};
 
 /// How one section is written for the receiver.
 pub(super) fn media(
@@ -53,14 +55,14 @@ pub(super) fn media(
         } else if options.flags.original_sendrecv {
             section.direction
         } else {
-            heard_direction(section)
+            section.effective_direction()
         },
         protocol: new_protocol.then(|| receiver.protocol.clone()),
         mid: options.flags.generate_mid.then(|| (index + 1).to_string()),
     })
 }
 
-/// Writes the body for the receiver, and remembers in it what `replace` will want to repeat.
+/// Writes the body for the receiver, who remembers what `replace` will want to repeat.
 pub(super) fn body(
     receiver: &mut Party,
     medias: Vec<MediaChange>,
@@ -68,38 +70,23 @@ pub(super) fn body(
     context: &Context<'_>,
 ) -> Bytes {
     let options = &context.request.options;
-    let mut changes = Changes {
+    let changes = Changes {
         origin: OriginChange::default(),
         remove_ice: removes_ice(context),
         loop_protect: options.flags.loop_protect.then(|| instance.to_owned()),
         medias,
     };
-    let is_new = receiver.told.is_none();
-    let came = context.session.origin.as_ref().map_or(0, version);
-    let Some(mut told) = receiver
-        .told
-        .take()
-        .or_else(|| first_told(receiver, context))
-    else {
-        return sdp::write(context.session, &changes);
+    let wanted = options.replace;
+    let origin = wanted.origin || wanted.origin_full;
+    let replace = Replace {
+        address: own_address(receiver, context).filter(|_| origin),
+        origin_full: wanted.origin_full,
+        username: wanted.username,
+        session_name: wanted.session_name,
+        sdp_version: wanted.sdp_version,
+        force_increment: wanted.force_increment_sdp_version,
     };
-    changes.origin = origin(&told, context);
-    let mut body = sdp::write(context.session, &changes);
-
-    let replace = options.replace;
-    let changed = !is_new && body != told.body;
-    let ours = replace.sdp_version || replace.origin_full;
-    if !ours {
-        told.version = told.version.max(came);
-    }
-    if replace.force_increment_sdp_version || (ours && changed) {
-        told.version = told.version.wrapping_add(1);
-        changes.origin.version = Some(told.version.to_string().into());
-        body = sdp::write(context.session, &changes);
-    }
-    told.body = body.clone();
-    receiver.told = Some(told);
-    body
+    receiver.published.write(context.session, changes, replace)
 }
 
 fn removes_ice(context: &Context<'_>) -> bool {
@@ -108,38 +95,11 @@ fn removes_ice(context: &Context<'_>) -> bool {
     options.ice == Ice::Remove || rejected
 }
 
-/// The `o=` and `s=` lines by `replace`, as in the first body this party was sent.
-fn origin(told: &Told, context: &Context<'_>) -> OriginChange {
-    let replace = context.request.options.replace;
-    let full = replace.origin_full;
-    OriginChange {
-        address: (replace.origin || full).then_some(told.address),
-        username: (replace.username || full).then(|| told.username.clone()),
-        session_id: full.then(|| told.session_id.clone()),
-        version: (replace.sdp_version || full).then(|| told.version.to_string().into()),
-        session_name: told.session_name.clone().filter(|_| replace.session_name),
-    }
-}
-
-fn first_told(receiver: &Party, context: &Context<'_>) -> Option<Told> {
-    let origin = context.session.origin.as_ref()?;
-    let on_ports = receiver.medias.iter().find_map(Media::ports);
-    let interface = context.interfaces.get(receiver.interface.unwrap_or(0));
-    let address = on_ports
+/// What a party knows us as: the address of its first ports, else the first one of its interface.
+fn own_address(party: &Party, context: &Context<'_>) -> Option<IpAddr> {
+    let on_ports = party.medias.iter().find_map(Media::ports);
+    let interface = context.interfaces.get(party.interface.unwrap_or(0));
+    on_ports
         .map(|pair| pair.rtp.advertised)
-        .or_else(|| Some(interface?.addresses.first()?.advertised))?;
-    Some(Told {
-        username: origin.username.clone(),
-        session_id: origin.session_id.clone(),
-        session_name: context.session.name.clone(),
-        address,
-        version: version(origin),
-        body: Bytes::new(),
-    })
-}
-
-/// The version of an `o=` line; 0 if it is not a number.
-fn version(origin: &sdp::Origin) -> u64 {
-    let text = std::str::from_utf8(&origin.version);
-    text.ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+        .or_else(|| Some(interface?.addresses.first()?.advertised))
 }

@@ -27,13 +27,16 @@ impl Serving {
         let mut updated = Vec::new();
         let mut pairs = BTreeMap::new();
         let mut plans = BTreeMap::new();
-        for (media, pair) in held(call) {
+        for (media, pair, before) in held(call) {
             for (port, plan) in plan_pair(call, settings, media, pair) {
                 match self.plans.get(&port.id) {
                     None => opened.push(Action::Open {
                         call: call.key,
                         port: port.clone(),
                         plan: plan.clone(),
+                        predecessor: before
+                            .map(|pair| pair.port(plan.component).id)
+                            .filter(|id| self.plans.contains_key(id)),
                     }),
                     Some(known) if *known != plan => updated.push(Action::Update {
                         stream: port.id,
@@ -61,10 +64,13 @@ impl Serving {
     }
 }
 
-/// Every pair of the call with the media it faces.
-fn held(call: &Call) -> impl Iterator<Item = (MediaRef, &PortPair)> {
-    call.medias()
-        .flat_map(|(name, media)| media.all_ports().map(move |pair| (name, pair)))
+/// Every pair of the call with the media it faces, and the pair that faced it before.
+fn held(call: &Call) -> impl Iterator<Item = (MediaRef, &PortPair, Option<&PortPair>)> {
+    call.medias().flat_map(|(name, media)| {
+        let before = std::iter::once(None).chain(media.all_ports().map(Some));
+        let pairs = media.all_ports().zip(before);
+        pairs.map(move |(pair, before)| (name, pair, before))
+    })
 }
 
 fn plan_pair<'a>(
@@ -107,10 +113,7 @@ fn plan(
             Component::Rtcp => media.rtcp_endpoint(),
         },
         public: media.public,
-        signalled: match component {
-            Component::Rtp => media.starts.rtp,
-            Component::Rtcp => media.starts.rtcp,
-        },
+        signalled: media.signalled,
         learning: media.learning,
         strict_source: media.strict_source,
         media_handover: media.media_handover,
@@ -126,10 +129,11 @@ fn plan(
     }
 }
 
-/// All that either side named: an answerer may send what it was offered, an offerer what it was answered.
+/// All that either side named: an answerer may send what it was offered, an offerer what it was answered. None for what
+/// is not RTP (T.38, BFCP), whose packets are not looked into.
 fn payload_types(media: &Media, sinks: &[&Media]) -> PayloadTypes {
     if !media.protocol.is_rtp() {
-        return PayloadTypes::ALL;
+        return PayloadTypes::NONE;
     }
     let named = sinks.iter().fold(media.payload_types.0, |set, sink| {
         set | sink.payload_types.0

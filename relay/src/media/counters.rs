@@ -78,6 +78,11 @@ impl Counters {
         cell.interleaved.store(reception.interleaved, Relaxed);
     }
 
+    /// When the last packet was seen, in user space or in the kernel, ms; 0 never.
+    pub(crate) fn last_packet_ms(&self) -> u64 {
+        self.last_ms.load(Relaxed).max(self.report.last_packet_ms())
+    }
+
     /// User space and kernel together.
     pub(crate) fn view(&self) -> StreamView {
         let report = &self.report;

@@ -191,7 +191,12 @@ impl Media {
     /// The command an action becomes, and the worker it is for.
     fn command(&self, action: Action) -> Option<(usize, Command)> {
         match action {
-            Action::Open { call, port, plan } => {
+            Action::Open {
+                call,
+                port,
+                plan,
+                predecessor,
+            } => {
                 let Some(socket) = self.ports.claim(port.id) else {
                     tracing::error!(port = %port.address, "opening a port that was not taken, or twice");
                     return None;
@@ -203,6 +208,7 @@ impl Media {
                     port,
                     socket,
                     plan,
+                    predecessor,
                     counters,
                 };
                 Some((worker, open))

@@ -85,6 +85,12 @@ impl Stream {
         stream
     }
 
+    /// Sets out from what another stream of the same party has learned.
+    pub(super) fn succeed(&mut self, predecessor: &Self) {
+        self.learning.succeed(&predecessor.learning);
+        self.publish_learning();
+    }
+
     /// Takes a new plan over; an equal one changes nothing.
     pub(super) fn update(&mut self, plan: StreamPlan, now: Now) {
         if plan == self.plan {

@@ -23,6 +23,11 @@ impl StreamReader for Streams {
         let counters = Arc::clone(&self.entries().get(&stream)?.counters);
         Some(counters.view())
     }
+
+    fn last_packet_ms(&self, stream: StreamId) -> Option<u64> {
+        let entries = self.entries();
+        Some(entries.get(&stream)?.counters.last_packet_ms())
+    }
 }
 
 impl Streams {

@@ -36,6 +36,7 @@ pub(super) enum Command {
         port: LocalPort,
         socket: UdpSocket,
         plan: StreamPlan,
+        predecessor: Option<StreamId>,
         counters: Arc<Counters>,
     },
     Update {
@@ -265,12 +266,14 @@ impl Worker {
                 port,
                 socket,
                 plan,
+                predecessor,
                 counters,
             } => {
-                self.open(
-                    Stream::open(call, &port, socket, plan, counters, now),
-                    touched,
-                );
+                let mut stream = Stream::open(call, &port, socket, plan, counters, now);
+                if let Some(predecessor) = predecessor.and_then(|id| self.table.get(id)) {
+                    stream.succeed(predecessor);
+                }
+                self.open(stream, touched);
             }
             Command::Update { stream, plan } => {
                 if let Some(stream) = self.table.get_mut(stream) {

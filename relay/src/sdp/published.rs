@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Changes, Origin, Session, write};
+use super::{Changes, Origin, OriginChange, Session, write};
 
 /// Which parts of `o=` and `s=` are replaced (`replace` of the ng protocol).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replace {
-    /// `origin`: the address, by this one.
+    /// `origin`: the address, by this one or the first that was given.
     pub address: Option<IpAddr>,
     /// `origin-full`: user name and session id stay those first sent, the version counts changes. `address` is to be
     /// given too.
@@ -24,17 +24,22 @@ pub struct Replace {
     pub force_increment: bool,
 }
 
-/// What one party has been sent: what its `o=` and `s=` lines began with, and the last body.
+/// What one party has been sent: what its `o=` and `s=` lines began with, and the last body where the version counts. It
+/// holds copies: no body that was read is kept in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     first: Option<First>,
+    /// The first one that `replace` gave.
+    address: Option<IpAddr>,
     version: u64,
-    body: Bytes,
+    /// `None` if the last version did not count.
+    body: Option<Bytes>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct First {
-    origin: Origin,
+    username: Bytes,
+    session_id: Bytes,
     name: Option<Bytes>,
 }
 
@@ -45,49 +50,61 @@ impl Published {
         let Some(origin) = &session.origin else {
             return write(session, &changes);
         };
-        let first = self.first.get_or_insert_with(|| {
-            // Copied: the body these are slices of need not live as long as the call.
-            let copy = |field: &Bytes| Bytes::copy_from_slice(field);
-            self.version = number(&origin.version);
-            First {
-                origin: Origin {
-                    username: copy(&origin.username),
-                    session_id: copy(&origin.session_id),
-                    version: copy(&origin.version),
-                    address: copy(&origin.address),
-                },
-                name: session.name.as_ref().map(copy),
-            }
-        });
-        changes.origin.address = replace.address;
-        if replace.username || replace.origin_full {
-            changes.origin.username = Some(first.origin.username.clone());
+        let is_first = self.first.is_none();
+        let first = self.first.get_or_insert_with(|| First::of(session, origin));
+        changes.origin = OriginChange {
+            address: replace
+                .address
+                .map(|address| *self.address.get_or_insert(address)),
+            username: (replace.username || replace.origin_full).then(|| first.username.clone()),
+            session_id: replace.origin_full.then(|| first.session_id.clone()),
+            version: None,
+            session_name: first.name.clone().filter(|_| replace.session_name),
+        };
+        let ours = replace.sdp_version || replace.origin_full;
+        if is_first || !ours {
+            self.version = self.version.max(number(&origin.version));
         }
-        if replace.origin_full {
-            changes.origin.session_id = Some(first.origin.session_id.clone());
-        }
-        if replace.session_name {
-            changes.origin.session_name = first.name.clone();
-        }
-        if replace.sdp_version || replace.origin_full || replace.force_increment {
-            self.write_counted(session, changes, replace.force_increment)
+        if ours || replace.force_increment {
+            self.write_counted(session, changes, is_first, replace.force_increment)
         } else {
+            self.body = None;
             write(session, &changes)
         }
     }
 
     /// Writes with our own version: the last one if the body is the same, else the next.
-    fn write_counted(&mut self, session: &Session, mut changes: Changes, force: bool) -> Bytes {
-        changes.origin.version = Some(self.version.to_string().into());
-        let body = write(session, &changes);
-        if !force && (self.body.is_empty() || self.body == body) {
-            self.body = body.clone();
-            return body;
+    fn write_counted(
+        &mut self,
+        session: &Session,
+        mut changes: Changes,
+        is_first: bool,
+        force: bool,
+    ) -> Bytes {
+        let mut body = self.write_version(session, &mut changes);
+        let changed = !is_first && self.body.as_ref() != Some(&body);
+        if changed || force {
+            self.version = self.version.wrapping_add(1);
+            body = self.write_version(session, &mut changes);
         }
-        self.version = self.version.wrapping_add(1);
+        self.body = Some(body.clone());
+        body
+    }
+
+    fn write_version(&self, session: &Session, changes: &mut Changes) -> Bytes {
         changes.origin.version = Some(self.version.to_string().into());
-        self.body = write(session, &changes);
-        self.body.clone()
+        write(session, changes)
+    }
+}
+
+impl First {
+    fn of(session: &Session, origin: &Origin) -> Self {
+        let copy = |field: &Bytes| Bytes::copy_from_slice(field);
+        Self {
+            username: copy(&origin.username),
+            session_id: copy(&origin.session_id),
+            name: session.name.as_ref().map(copy),
+        }
     }
 }
 
@@ -238,6 +255,55 @@ mod tests {
             })
             .map(|body| line(&body, 'o').split(' ').nth(2).unwrap().to_owned());
         assert_eq!(versions, ["6", "7", "8"]);
+    }
+
+    #[test]
+    fn a_version_that_is_taken_over_goes_on_from_the_greatest_one_sent() {
+        let counted = Replace {
+            sdp_version: true,
+            ..Replace::default()
+        };
+        let mut published = Published::default();
+        let versions = [
+            ("a 1 5 IN IP4 h", Replace::default()),
+            ("a 1 9 IN IP4 h", Replace::default()),
+            ("a 1 9 IN IP4 h", counted),
+            ("a 1 9 IN IP4 h", counted),
+        ]
+        .map(|(origin, replace)| {
+            published.write(&session(origin, "x", 0), Changes::default(), replace)
+        })
+        .map(|body| line(&body, 'o').split(' ').nth(2).unwrap().to_owned());
+        assert_eq!(versions, ["5", "9", "10", "10"]);
+    }
+
+    #[test]
+    fn the_address_stays_the_first_one_given() {
+        let replace = |last| Replace {
+            address: Some(Ipv4Addr::new(198, 51, 100, last).into()),
+            ..Replace::default()
+        };
+        let mut published = Published::default();
+        for last in [1, 2] {
+            let session = session("a 1 1 IN IP4 h", "x", 0);
+            let body = published.write(&session, Changes::default(), replace(last));
+            assert_eq!(line(&body, 'o'), "o=a 1 1 IN IP4 198.51.100.1");
+        }
+    }
+
+    #[test]
+    fn no_body_that_was_read_is_kept() {
+        let body = Bytes::copy_from_slice(
+            b"v=0\r\no=a 1 1 IN IP4 h\r\ns=x\r\nc=IN IP4 192.0.2.1\r\nm=audio 5004 RTP/AVP 0\r\n",
+        );
+        let mut published = Published::default();
+        let replace = Replace {
+            origin_full: true,
+            ..Replace::default()
+        };
+        let _ = published.write(&parse(&body).unwrap(), Changes::default(), replace);
+        assert!(body.is_unique());
+        assert_ne!(published, Published::default());
     }
 
     #[test]

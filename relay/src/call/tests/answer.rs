@@ -11,22 +11,22 @@ fn an_answer_makes_both_sides_public() {
 }
 
 #[test]
-fn learning_begins_with_the_answer() {
+fn an_answer_is_counted_by_all_streams_of_both_sides() {
     let mut world = World::new();
     world.send(offer(&audio(A, 4000)));
     let offered: Vec<_> = world.plans.clone().into_iter().collect();
     world.send(answer(&audio(B, 5000)));
     for (stream, before) in offered {
-        assert!(world.plans[&stream].signalled > before.signalled);
+        assert_eq!(world.plans[&stream].signalled, before.signalled + 1);
     }
 }
 
 #[test]
-fn a_final_answer_like_the_provisional_one_does_nothing() {
+fn a_final_answer_like_the_provisional_one_says_nothing_new() {
     let mut world = World::new();
     let (_, to_a) = world.call();
     let again = world.send(answer(&audio(B, 5000)));
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
     assert_eq!(again.port(), to_a);
 }
 

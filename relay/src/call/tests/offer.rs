@@ -2,7 +2,8 @@
 
 use super::world::*;
 use crate::call::{Notice, Settings};
-use crate::plan::{Action, EndpointLearning};
+use crate::datapath::PayloadTypes;
+use crate::plan::{Action, EndpointLearning, StreamId};
 
 #[test]
 fn both_legs_are_opened_at_the_first_offer() {
@@ -99,7 +100,7 @@ fn received_from_counts_only_with_sip_source_address() {
     let mut world = World::new();
     world.call();
     world.send(source(offer(&audio(A, 4000)).with("to-tag", "b")));
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
     let believed = offer(&audio(A, 4000)).list("flags", &["SIP-source-address"]);
     world.send(source(believed));
     assert!(
@@ -168,14 +169,43 @@ fn transport_protocol_turns_avpf_into_avp_and_back_in_the_answer() {
 }
 
 #[test]
-fn t38_over_udp_is_relayed_and_tcp_is_not_touched() {
+fn t38_over_udp_is_relayed_and_neither_tcp_nor_a_message_is_touched() {
     let mut world = World::new();
-    let lines = ["m=image 4000 udptl t38", "m=message 4002 TCP/MSRP *"];
+    let lines = [
+        "m=image 4000 udptl t38",
+        "m=message 4002 TCP/MSRP *",
+        "m=message 4004 UDP/MSRP *",
+    ];
     let offered = world.send(offer(&sdp_of(A, &lines)));
     assert_eq!(world.pool.held.len(), 2);
     assert_ne!(offered.port_of(0), 4000);
-    assert_eq!(offered.port_of(1), 4002);
+    assert_eq!((offered.port_of(1), offered.port_of(2)), (4002, 4004));
     assert!(!offered.sdp().contains("a=rtcp"));
+}
+
+#[test]
+fn packets_of_media_that_is_not_rtp_are_not_looked_into() {
+    for media in ["image 4000 udptl t38", "application 4000 UDP/BFCP *"] {
+        let mut world = World::new();
+        let section = format!("m={media}");
+        let to_b = world.send(offer(&sdp_of(A, &[&section]))).port();
+        let to_a = world.send(answer(&sdp_of(B, &[&section]))).port();
+        for (port, sink) in [(to_a, to_b), (to_b, to_a)] {
+            let plan = world.plan(port);
+            assert_eq!(plan.payload_types, PayloadTypes::NONE, "{media}");
+            assert_eq!(plan.sinks, [StreamId(u64::from(sink))], "{media}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_turns_into_a_fax_is_not_looked_into_any_more() {
+    let mut world = World::new();
+    let (to_b, _) = world.call();
+    assert_ne!(world.plan(to_b).payload_types, PayloadTypes::NONE);
+    world.send(offer(&sdp_of(A, &["m=image 4000 udptl t38"])).with("to-tag", "b"));
+    world.send(answer(&sdp_of(B, &["m=image 5000 udptl t38"])));
+    assert_eq!(world.plan(to_b).payload_types, PayloadTypes::NONE);
 }
 
 #[test]

@@ -190,3 +190,22 @@ fn a_media_that_has_moved_shows_the_ports_in_use() {
     let port = reply.at(&["tags", "b", "medias", "0", "streams", "0", "local port"]);
     assert_eq!(port, Some(Value::from(i64::from(moved.port()))));
 }
+
+#[test]
+fn labels_and_metadata_are_told_as_they_came() {
+    let mut world = World::new();
+    let labelled = offer(&audio(A, 4000))
+        .with("label", "caller")
+        .with("to-label", "callee")
+        .with("metadata", "tenant 7");
+    world.send(labelled);
+    world.send(answer(&audio(B, 5000)));
+    let query = world.send(command("query").with("call-id", "c"));
+    let text = |path: &[&str]| {
+        let value = query.at(path).expect("a value");
+        value.as_str().expect("text").to_owned()
+    };
+    assert_eq!(text(&["tags", "a", "label"]), "caller");
+    assert_eq!(text(&["tags", "b", "label"]), "callee");
+    assert_eq!(text(&["metadata"]), "tenant 7");
+}

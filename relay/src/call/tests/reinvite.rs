@@ -1,6 +1,7 @@
 //! Offers in a call that is up: what stays, what moves, hold.
 
 use super::world::*;
+use crate::plan::{Action, StreamId};
 
 /// The port that what arrives at another one leaves from.
 fn sent_from(world: &World, arrival: u16) -> u16 {
@@ -8,15 +9,19 @@ fn sent_from(world: &World, arrival: u16) -> u16 {
 }
 
 #[test]
-fn a_reinvite_that_says_nothing_new_does_nothing() {
+fn a_reinvite_that_says_nothing_new_is_counted_and_changes_nothing() {
     let mut world = World::new();
     let (to_b, to_a) = world.call();
+    let before = world.plans.clone();
     let again = world.send(offer(&audio(A, 4000)).with("to-tag", "b"));
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
     assert_eq!(again.port(), to_b);
     let again = world.send(answer(&audio(B, 5000)));
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
     assert_eq!(again.port(), to_a);
+    for (stream, plan) in before {
+        assert_eq!(world.plans[&stream].signalled, plan.signalled + 2);
+    }
 }
 
 #[test]
@@ -35,21 +40,48 @@ fn a_reinvite_by_the_callee_says_nothing_new_either() {
             .but("to-tag", "a"),
     );
     assert_eq!(answer.port(), to_b);
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
 }
 
 #[test]
 fn a_moved_endpoint_gets_new_ports_towards_the_other_side() {
     let mut world = World::new();
     let (to_b, to_a) = world.call();
-    let learned = world.plan(to_a).signalled;
     let moved = world.send(offer(&audio(A, 4002)).with("to-tag", "b"));
     assert_ne!(moved.port(), to_b);
     let answer = world.send(answer(&audio(B, 5000)));
     assert_eq!(answer.port(), to_a);
     assert_eq!(world.plan(to_a).endpoint, at("198.51.100.10:4002"));
     assert_eq!(sent_from(&world, to_a), moved.port());
-    assert_eq!(world.plan(to_a).signalled, learned + 1);
+}
+
+#[test]
+fn new_ports_set_out_from_what_the_ones_before_have_learned() {
+    let mut world = World::new();
+    let (to_b, _) = world.call();
+    let moved = world.send(offer(&audio(A, 4002)).with("to-tag", "b"));
+    let id = |port: u16| StreamId(u64::from(port));
+    for component in [0, 1] {
+        let opened = world.actions.iter().find_map(|action| match action {
+            Action::Open {
+                port, predecessor, ..
+            } if port.id == id(moved.port() + component) => Some(*predecessor),
+            _ => None,
+        });
+        assert_eq!(opened, Some(Some(id(to_b + component))));
+    }
+}
+
+#[test]
+fn the_first_ports_set_out_from_nothing() {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)));
+    for action in &world.actions {
+        let Action::Open { predecessor, .. } = action else {
+            panic!("{action:?}");
+        };
+        assert_eq!(*predecessor, None);
+    }
 }
 
 #[test]
@@ -107,7 +139,7 @@ fn hold_by_attribute_passes_and_keeps_ports() {
     let held = world.send(offer(&hold).with("to-tag", "b"));
     assert!(held.has_line("a=sendonly"));
     assert_eq!(held.port(), to_b);
-    assert_eq!(world.actions, []);
+    assert_eq!(world.news, []);
     let answer = sdp_of(B, &["m=audio 5000 RTP/AVP 0 8 101", "a=recvonly"]);
     let answered = world.send(answer_by("b", &answer));
     assert!(answered.has_line("a=recvonly"));

@@ -140,3 +140,24 @@ fn a_timeout_of_zero_is_none() {
     world.pass(1_000_000);
     assert_eq!(world.calls.len(), 1);
 }
+
+#[test]
+fn ticks_within_a_second_share_the_calls_among_them() {
+    let mut world = World::with(Settings {
+        timeout: 1,
+        ..Settings::default()
+    });
+    world.pass(0);
+    for call in ["c1", "c2", "c3", "c4", "c5"] {
+        world.send(offer(&audio(A, 4000)).but("call-id", call));
+        world.send(answer(&audio(B, 5000)).but("call-id", call));
+    }
+    world.pass_ms(400);
+    world.pass_ms(400);
+    assert_eq!(world.calls.len(), 5);
+    let left = [(); 5].map(|()| {
+        world.pass_ms(200);
+        world.calls.len()
+    });
+    assert_eq!(left, [4, 3, 2, 1, 0]);
+}

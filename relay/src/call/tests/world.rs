@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) plans: BTreeMap<StreamId, StreamPlan>,
     /// What the last command or tick asked for.
     pub(super) actions: Vec<Action>,
+    /// Those of them that do more than count a command ([`StreamPlan::signalled`]).
+    pub(super) news: Vec<Action>,
 }
 
 /// Hands out ports from 30000 up, each once.
@@ -71,6 +73,11 @@ impl StreamReader for Streams {
     fn view(&self, stream: StreamId) -> Option<StreamView> {
         self.0.get(&stream).cloned()
     }
+
+    fn last_packet_ms(&self, stream: StreamId) -> Option<u64> {
+        let view = self.0.get(&stream)?;
+        Some(view.last_user_ms.max(view.last_kernel_ms))
+    }
 }
 
 impl World {
@@ -94,6 +101,7 @@ impl World {
             now,
             plans: BTreeMap::new(),
             actions: Vec::new(),
+            news: Vec::new(),
         }
     }
 
@@ -106,19 +114,31 @@ impl World {
 
     /// Receives a datagram.
     pub(super) fn receive(&mut self, datagram: &[u8]) -> Outcome {
-        let datagram = Datagram::split(Bytes::copy_from_slice(datagram)).unwrap();
-        let request = datagram.request().unwrap();
+        let received = Bytes::copy_from_slice(datagram);
+        let request = Datagram::split(received.clone())
+            .unwrap()
+            .request()
+            .unwrap();
         let (reply, actions) =
             self.calls
                 .execute(&request, self.now, &mut self.pool, &self.streams);
+        // A body that is looping goes back as it came.
+        let body = request.sdp.clone().map(Value::from);
+        let returned = body.is_some() && reply.dict().get("sdp") == body.as_ref();
+        drop((request, body));
+        assert!(returned || received.is_unique(), "the datagram is kept");
         self.carry_out(actions);
         Outcome(reply)
     }
 
     /// Lets time pass, then ticks.
     pub(super) fn pass(&mut self, seconds: u64) {
-        self.now.monotonic_ms += seconds * 1000;
-        self.now.wall_us += seconds * 1_000_000;
+        self.pass_ms(seconds * 1000);
+    }
+
+    pub(super) fn pass_ms(&mut self, ms: u64) {
+        self.now.monotonic_ms += ms;
+        self.now.wall_us += ms * 1000;
         let actions = self.calls.tick(self.now, &self.streams);
         self.carry_out(actions);
     }
@@ -129,7 +149,9 @@ impl World {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
+        self.news.clear();
         for action in &actions {
+            let mut says_something = true;
             match action.clone() {
                 Action::Open { port, plan, .. } => {
                     self.streams.0.insert(port.id, StreamView::default());
@@ -137,7 +159,14 @@ impl World {
                 }
                 Action::Update { stream, plan } => {
                     let before = self.plans.insert(stream, plan.clone());
-                    assert_ne!(before.expect("update of a closed stream"), plan);
+                    let before = before.expect("update of a closed stream");
+                    assert_ne!(before, plan);
+                    assert!(before.signalled <= plan.signalled, "counted backwards");
+                    let signalled = plan.signalled;
+                    says_something = StreamPlan {
+                        signalled,
+                        ..before
+                    } != plan;
                 }
                 Action::Close { pair } => {
                     for id in [pair.rtp.id, pair.rtcp.id] {
@@ -146,6 +175,9 @@ impl World {
                     }
                     self.pool.give_back(pair);
                 }
+            }
+            if says_something {
+                self.news.push(action.clone());
             }
         }
         self.actions = actions;

@@ -8,10 +8,16 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use crate::plan::{EndpointLearning, StreamPlan};
+use crate::plan::{Component, EndpointLearning, StreamPlan};
 
 /// How long after signalling `delayed` and `heuristic` wait before they commit, ms.
 pub const WINDOW_MS: u64 = 3000;
+
+/// Under strict source, how long a confirmed source that another one contests is waited for, ms: many packets of a voice
+/// that goes on, and little silence for one that has moved.
+const CONTEST_MS: u64 = 500;
+/// The same for RTCP, which is sent every few seconds (RFC 3550 section 6.2).
+const RTCP_CONTEST_MS: u64 = 10_000;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +48,7 @@ pub struct Learning {
     strict_source: bool,
     media_handover: bool,
     asymmetric: bool,
+    component: Component,
     public: bool,
     /// What SDP said.
     announced: Option<SocketAddr>,
@@ -62,6 +69,8 @@ enum State {
         source: SocketAddr,
         /// It was heard since.
         heard: bool,
+        /// Strict source: when another one first showed up, ms. The kernel is off until the kept one is heard.
+        contested_ms: Option<u64>,
     },
 }
 
@@ -74,6 +83,7 @@ impl Learning {
             strict_source: plan.strict_source,
             media_handover: plan.media_handover,
             asymmetric: plan.asymmetric,
+            component: plan.component,
             public: plan.public,
             announced: plan.endpoint,
             signalled: plan.signalled,
@@ -85,6 +95,14 @@ impl Learning {
         new
     }
 
+    /// Sends to where another stream of the same peer was learned to be, if the announced endpoint is the same, until the
+    /// peer is heard here. Its packets are still to be learned: a NAT may map every port of ours to another of its own.
+    pub fn succeed(&mut self, predecessor: &Self) {
+        if self.announced == predecessor.announced && self.mode != EndpointLearning::Off {
+            self.send_to = predecessor.send_to;
+        }
+    }
+
     /// Takes over what `plan` says now. A new announced endpoint, mode or publicness begins anew; mere signalling
     /// restarts the window and leaves a confirmed source until another one shows up.
     pub fn update(&mut self, plan: &StreamPlan, now_ms: u64) {
@@ -93,7 +111,7 @@ impl Learning {
             || self.asymmetric != plan.asymmetric
             || self.public != plan.public;
         let signalled = self.signalled != plan.signalled;
-        let source = self.source();
+        let source = self.holder();
 
         self.mode = plan.learning;
         self.strict_source = plan.strict_source;
@@ -117,6 +135,7 @@ impl Learning {
                 Some(source) => State::Kept {
                     source,
                     heard: false,
+                    contested_ms: None,
                 },
                 None => State::Learning([None; 4]),
             };
@@ -131,7 +150,11 @@ impl Learning {
         match self.state {
             State::Learning(_) => self.learn(arrival),
             State::Confirmed(source) => self.guard(source, arrival),
-            State::Kept { source, heard } => self.keep(source, heard, arrival),
+            State::Kept {
+                source,
+                heard,
+                contested_ms,
+            } => self.keep(source, heard, contested_ms, arrival),
         }
     }
 
@@ -139,8 +162,11 @@ impl Learning {
     #[must_use]
     pub fn source(&self) -> Option<SocketAddr> {
         match self.state {
-            State::Learning(_) => None,
-            State::Confirmed(source) | State::Kept { source, .. } => Some(source),
+            State::Kept {
+                contested_ms: Some(_),
+                ..
+            } => None,
+            _ => self.holder(),
         }
     }
 
@@ -148,6 +174,14 @@ impl Learning {
     #[must_use]
     pub fn send_to(&self) -> Option<SocketAddr> {
         self.send_to
+    }
+
+    /// The confirmed source, contested or not.
+    fn holder(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Learning(_) => None,
+            State::Confirmed(source) | State::Kept { source, .. } => Some(source),
+        }
     }
 
     fn restart(&mut self) {
@@ -213,7 +247,13 @@ impl Learning {
     }
 
     /// A packet while the source was confirmed before the latest signalling.
-    fn keep(&mut self, kept: SocketAddr, heard: bool, arrival: Arrival) -> Verdict {
+    fn keep(
+        &mut self,
+        kept: SocketAddr,
+        heard: bool,
+        contested_ms: Option<u64>,
+        arrival: Arrival,
+    ) -> Verdict {
         let own = arrival.source == kept;
         let heard =
             heard || own || (arrival.kernel_ms > 0 && arrival.kernel_ms >= self.signalled_ms);
@@ -221,21 +261,53 @@ impl Learning {
             self.state = State::Confirmed(kept);
             return self.guard(kept, arrival);
         }
-        if own {
+        let defended = self.strict_source && !self.media_handover;
+        let verdict = if self.strict_source && !own {
+            Verdict::Refuse
+        } else {
+            Verdict::Forward
+        };
+        if own || (heard && defended) {
             self.state = State::Kept {
                 source: kept,
                 heard,
+                contested_ms: None,
             };
-            return Verdict::Forward;
-        }
-        if !arrival.stray_rtcp {
+        } else if arrival.stray_rtcp {
+            return verdict;
+        } else if defended {
+            return self.wait_for(kept, contested_ms, arrival);
+        } else {
+            // The kernel may hold back the kept source's packets from this race, so the first of another one decides
+            // nothing.
             self.contest(kept, heard);
         }
-        // The kernel may hold back the kept source's packets from this race, so the first of another one decides nothing.
-        if self.strict_source {
-            return Verdict::Refuse;
+        verdict
+    }
+
+    /// Another source's packet while the kept one has not been heard since signalling: only if that stays so for a while
+    /// is it the end of it.
+    fn wait_for(
+        &mut self,
+        kept: SocketAddr,
+        contested_ms: Option<u64>,
+        arrival: Arrival,
+    ) -> Verdict {
+        let since_ms = contested_ms.unwrap_or(arrival.now_ms);
+        let patience_ms = match self.component {
+            Component::Rtp => CONTEST_MS,
+            Component::Rtcp => RTCP_CONTEST_MS,
+        };
+        if arrival.now_ms > since_ms + patience_ms {
+            self.state = State::Learning([None; 4]);
+            return self.learn(arrival);
         }
-        Verdict::Forward
+        self.state = State::Kept {
+            source: kept,
+            heard: false,
+            contested_ms: Some(since_ms),
+        };
+        Verdict::Refuse
     }
 
     fn contest(&mut self, kept: SocketAddr, heard: bool) {

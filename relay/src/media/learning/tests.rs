@@ -483,6 +483,91 @@ fn what_the_kernel_forwarded_since_signalling_counts_as_heard() {
 }
 
 #[test]
+fn signalling_that_says_nothing_new_unconfirms_in_no_mode() {
+    for mode in [
+        EndpointLearning::Off,
+        EndpointLearning::Immediate,
+        EndpointLearning::Delayed,
+        EndpointLearning::Heuristic,
+    ] {
+        for flags in ["", "strict-source", "media-handover"] {
+            let mut plan = rules(mode, flags);
+            let mut learning = Learning::new(&plan, 0);
+            send(&mut learning, ANNOUNCED, 20);
+            send(&mut learning, ANNOUNCED, 3020);
+            for now_ms in (4000..9000).step_by(500) {
+                plan.signalled += 1;
+                learning.update(&plan, now_ms);
+                assert_eq!(learning.source(), Some(at(ANNOUNCED)), "{mode:?} {flags}");
+                send(&mut learning, ANNOUNCED, now_ms + 10);
+                assert_eq!(learning.source(), Some(at(ANNOUNCED)), "{mode:?} {flags}");
+            }
+        }
+    }
+}
+
+/// Confirmed at an address behind NAT and signalled about at 10 s, with strict source.
+fn strictly_kept() -> Learning {
+    let mut plan = rules(EndpointLearning::Heuristic, "strict-source");
+    let mut learning = Learning::new(&plan, 0);
+    send(&mut learning, ELSEWHERE, 20);
+    send(&mut learning, ELSEWHERE, 3020);
+    plan.signalled += 1;
+    learning.update(&plan, 10_000);
+    learning
+}
+
+#[test]
+fn with_strict_source_a_stranger_brings_packets_up_for_a_moment_and_gets_nothing() {
+    let mut learning = strictly_kept();
+    for now_ms in 10_001..10_020 {
+        assert_eq!(send(&mut learning, STRANGER, now_ms), Verdict::Refuse);
+        assert_eq!(learning.send_to(), Some(at(ELSEWHERE)));
+        assert_eq!(
+            learning.source(),
+            None,
+            "the kernel would hide the other one"
+        );
+    }
+    assert_eq!(send(&mut learning, ELSEWHERE, 10_020), Verdict::Forward);
+    assert_eq!(learning.source(), Some(at(ELSEWHERE)));
+    for now_ms in (10_021..20_000).step_by(10) {
+        assert_eq!(send(&mut learning, STRANGER, now_ms), Verdict::Refuse);
+        assert_eq!(learning.source(), Some(at(ELSEWHERE)), "and only once");
+    }
+}
+
+#[test]
+fn with_strict_source_a_peer_that_moved_is_found_when_its_old_address_stays_silent() {
+    let mut learning = strictly_kept();
+    for step in voice(SAME_ADDRESS, 10_020, 10_530, false) {
+        assert_eq!(send(&mut learning, step.source, step.ms), Verdict::Refuse);
+    }
+    for step in voice(SAME_ADDRESS, 10_540, 14_000, false) {
+        assert_eq!(send(&mut learning, step.source, step.ms), Verdict::Forward);
+    }
+    assert_eq!(learning.source(), Some(at(SAME_ADDRESS)));
+    assert_eq!(learning.send_to(), Some(at(SAME_ADDRESS)));
+}
+
+#[test]
+fn with_strict_source_rtcp_is_waited_for_longer() {
+    let mut plan = StreamPlan {
+        component: Component::Rtcp,
+        ..rules(EndpointLearning::Heuristic, "strict-source")
+    };
+    let mut learning = Learning::new(&plan, 0);
+    send(&mut learning, ELSEWHERE, 20);
+    send(&mut learning, ELSEWHERE, 5020);
+    plan.signalled += 1;
+    learning.update(&plan, 10_000);
+    send(&mut learning, STRANGER, 10_010);
+    assert_eq!(send(&mut learning, STRANGER, 14_000), Verdict::Refuse);
+    assert_eq!(send(&mut learning, ELSEWHERE, 15_020), Verdict::Forward);
+    assert_eq!(learning.source(), Some(at(ELSEWHERE)));
+}
+
+#[test]
 fn strict_source_refuses_whoever_contests_a_kept_source() {
     let mut learning = confirmed_and_signalled_at(10_000);
     learning.update(
@@ -520,6 +605,43 @@ fn announcing_the_source_that_was_learned_keeps_it() {
     learning.update(&same, 11_000);
     assert_eq!(learning.source(), Some(at(SAME_ADDRESS)));
     assert_eq!(learning.send_to(), Some(at(SAME_ADDRESS)));
+}
+
+#[test]
+fn a_successor_sends_to_where_the_peer_was_learned_and_learns_its_source_anew() {
+    let predecessor = confirmed_and_signalled_at(10_000);
+    let mut learning = Learning::new(&heuristic(), 11_000);
+    learning.succeed(&predecessor);
+    assert_eq!(learning.send_to(), Some(at(SAME_ADDRESS)));
+    assert_eq!(learning.source(), None);
+    let answered = StreamPlan {
+        signalled: 2,
+        ..heuristic()
+    };
+    learning.update(&answered, 12_000);
+    assert_eq!(learning.send_to(), Some(at(SAME_ADDRESS)));
+    send(&mut learning, ELSEWHERE, 12_020);
+    assert_eq!(learning.send_to(), Some(at(ELSEWHERE)));
+}
+
+#[test]
+fn a_successor_of_another_announced_endpoint_begins_there() {
+    let predecessor = confirmed_and_signalled_at(10_000);
+    let moved = StreamPlan {
+        endpoint: Some(at(ELSEWHERE)),
+        ..heuristic()
+    };
+    let mut learning = Learning::new(&moved, 11_000);
+    learning.succeed(&predecessor);
+    assert_eq!(learning.send_to(), Some(at(ELSEWHERE)));
+}
+
+#[test]
+fn a_successor_that_does_not_learn_keeps_to_sdp() {
+    let predecessor = confirmed_and_signalled_at(10_000);
+    let mut learning = Learning::new(&plan(EndpointLearning::Off), 11_000);
+    learning.succeed(&predecessor);
+    assert_eq!(learning.send_to(), Some(at(ANNOUNCED)));
 }
 
 #[test]
@@ -591,6 +713,45 @@ proptest! {
             if verdict == Verdict::Forward && !rtcp {
                 best = Some(best.map_or(rank, |best: usize| best.min(rank)));
             }
+        }
+    }
+
+    #[test]
+    fn with_strict_source_signalling_gives_no_stranger_a_live_confirmed_stream(
+        signalled in prop::collection::vec(0..6_000_u64, 0..10),
+        strangers in prop::collection::vec((0..6_000_u64, 0..5_usize, any::<bool>()), 0..60),
+        peer in 0..4_usize,
+        delayed in any::<bool>(),
+    ) {
+        let sources = [ANNOUNCED, SAME_ADDRESS, SAME_PORT, ELSEWHERE, STRANGER];
+        let mode = if delayed { EndpointLearning::Delayed } else { EndpointLearning::Heuristic };
+        let mut plan = rules(mode, "strict-source");
+        let mut learning = Learning::new(&plan, 0);
+        send(&mut learning, sources[peer], 20);
+        send(&mut learning, sources[peer], 3020);
+        prop_assert_eq!(learning.source(), Some(at(sources[peer])));
+        for ms in 0..6_000 {
+            let now_ms = 4000 + ms;
+            if signalled.contains(&ms) {
+                plan.signalled += 1;
+                learning.update(&plan, now_ms);
+            }
+            for (_, source, rtcp) in strangers.iter().filter(|(at, ..)| *at == ms) {
+                let arrival = Arrival {
+                    source: at(sources[*source]),
+                    stray_rtcp: *rtcp,
+                    now_ms,
+                    kernel_ms: 0,
+                };
+                let expected = if *source == peer { Verdict::Forward } else { Verdict::Refuse };
+                prop_assert_eq!(learning.packet(arrival), expected);
+            }
+            // As long as the kernel forwards them, the peer's packets are not seen.
+            if ms % 20 == 0 && learning.source().is_none() {
+                prop_assert_eq!(send(&mut learning, sources[peer], now_ms), Verdict::Forward);
+                prop_assert_eq!(learning.source(), Some(at(sources[peer])));
+            }
+            prop_assert_eq!(learning.send_to(), Some(at(sources[peer])));
         }
     }
 

@@ -202,6 +202,7 @@ fn a_call_goes_from_ipv4_to_ipv6_and_back() {
             call: CallKey(1),
             port: pair.rtp.clone(),
             plan,
+            predecessor: None,
         },
         Action::Update {
             stream: call.a.id(),
@@ -245,4 +246,46 @@ fn a_closed_stream_has_no_view() {
     let call = relay.call(|_| {});
     relay.hang_up(&call);
     assert_eq!(relay.media.streams().view(call.a.id()), None);
+}
+
+#[test]
+fn the_last_packet_is_remembered_while_the_stream_is_open() {
+    let mut relay = Relay::start();
+    let call = relay.call(|_| {});
+    let last = || relay.media.streams().last_packet_ms(call.a.id());
+    assert_eq!(last(), Some(0), "never");
+    call.a.send(&rtp(7, 1));
+    wait_until("a packet is seen", || last() > Some(0));
+    assert_eq!(last(), Some(relay.view(call.a.id()).last_user_ms));
+    relay.hang_up(&call);
+    assert_eq!(last(), None, "not open any more");
+}
+
+#[test]
+fn a_new_port_sends_to_where_its_predecessor_has_learned() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| plan.learning = EndpointLearning::Immediate);
+    let behind_nat = phone();
+    behind_nat
+        .send_to(&rtp(7, 1), call.b.pair.rtp.address)
+        .unwrap();
+    receive(&call.a.rtp);
+    let pair = relay.take_in_time();
+    relay.media.apply(vec![
+        Action::Open {
+            call: crate::plan::CallKey(relay.calls),
+            port: pair.rtp.clone(),
+            plan: call.b_plan.clone(),
+            predecessor: Some(call.b.id()),
+        },
+        Action::Update {
+            stream: call.a.id(),
+            plan: StreamPlan {
+                sinks: vec![pair.rtp.id],
+                ..call.a_plan.clone()
+            },
+        },
+    ]);
+    call.a.send(&rtp(8, 1));
+    assert_eq!(receive(&behind_nat), (rtp(8, 1), pair.rtp.address));
 }

@@ -165,15 +165,42 @@ fn signalling_that_says_nothing_new_leaves_the_flow_alone() {
     relay.confirm_a(&call);
     relay.update(call.a.id(), call.a_plan.clone());
     for signalled in 2..5 {
-        let plan = StreamPlan {
-            signalled,
-            ..call.a_plan.clone()
-        };
-        relay.update(call.a.id(), plan);
+        for (side, plan) in [(&call.a, &call.a_plan), (&call.b, &call.b_plan)] {
+            let plan = StreamPlan {
+                signalled,
+                ..plan.clone()
+            };
+            relay.update(side.id(), plan);
+        }
     }
     relay.settle(&call);
     assert_eq!(relay.datapath.about(call.a.id()).len(), 1);
     assert_eq!(relay.reason(call.a.id()), None);
+    assert!(relay.view(call.a.id()).confirmed);
+}
+
+#[test]
+fn with_strict_source_a_stranger_after_signalling_gets_nothing_and_the_source_its_flow_back() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| plan.strict_source = true);
+    let flow = relay.confirm_a(&call);
+    let plan = StreamPlan {
+        signalled: 2,
+        ..call.a_plan.clone()
+    };
+    relay.update(call.a.id(), plan);
+    relay.settle(&call);
+    phone()
+        .send_to(&rtp(666, 1), call.a.pair.rtp.address)
+        .unwrap();
+    wait_until("the stranger is refused", || {
+        relay.view(call.a.id()).errors == 1
+    });
+    call.a.send(&rtp(7, 2));
+    assert_eq!(receive(&call.b.rtp).0, rtp(7, 2));
+    wait_until("the flow is asked for again", || {
+        relay.datapath.flow(call.a.id()) == Some(flow.clone())
+    });
 }
 
 #[test]

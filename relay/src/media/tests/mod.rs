@@ -198,7 +198,12 @@ impl Relay {
                 rules(&mut plan);
                 plans.push(plan.clone());
                 let port = port.clone();
-                actions.push(Action::Open { call, port, plan });
+                actions.push(Action::Open {
+                    call,
+                    port,
+                    plan,
+                    predecessor: None,
+                });
             }
         }
         self.media.apply(actions);
