@@ -215,9 +215,9 @@ fn tcp_listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Timeouts and delete delays, once a second.
+/// Timeouts and delete delays: a tenth of the calls at a time, so that commands never wait for all of them.
 async fn tick(shared: Shared) {
-    let mut interval = tokio::time::interval(Duration::from_secs(1));
+    let mut interval = tokio::time::interval(Duration::from_millis(100));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
