@@ -31,7 +31,7 @@ pub use ports::Ports;
 pub use streams::Streams;
 
 use crate::datapath::Datapath;
-use crate::plan::{Action, CallKey};
+use crate::plan::{Action, CallKey, EndpointLearning};
 use ports::Filler;
 use worker::{Command, WorkerHandle};
 
@@ -144,6 +144,7 @@ impl Media {
     /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
     /// after that is treated as the actions say.
     pub fn apply(&self, actions: Vec<Action>) {
+        let urgent = actions.iter().any(|action| self.is_urgent(action));
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
         for action in actions {
@@ -153,7 +154,7 @@ impl Media {
         }
         for (worker, commands) in self.workers.iter().zip(per_worker) {
             if !commands.is_empty() {
-                worker.send(commands);
+                worker.send(commands, urgent);
             }
         }
     }
@@ -186,6 +187,19 @@ impl Media {
                 bytes: sum.bytes + worker.totals.bytes.load(Relaxed),
                 errors: sum.errors + worker.totals.errors.load(Relaxed),
             })
+    }
+
+    /// The kernel forwards, or is to, without a packet that would bring the worker to obey.
+    fn is_urgent(&self, action: &Action) -> bool {
+        match action {
+            Action::Open { plan, .. } => plan.learning == EndpointLearning::Off,
+            Action::Update { stream, plan } => {
+                plan.learning == EndpointLearning::Off
+                    || self.streams.any_in_kernel(&[*stream])
+                    || self.streams.any_in_kernel(&plan.sinks)
+            }
+            Action::Close { pair } => self.streams.any_in_kernel(&[pair.rtp.id]),
+        }
     }
 
     /// The command an action becomes, and the worker it is for.

@@ -74,7 +74,6 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         }
     }
     socket.set_recv_buffer_size(BUFFER)?;
-    socket.set_send_buffer_size(BUFFER)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }

@@ -80,7 +80,10 @@ impl Stream {
             known: KnownSsrcs::default(),
             repeats: Repeats::default(),
         };
-        stream.apply_tos();
+        // A fresh socket sends with 0.
+        if stream.plan.tos != 0 {
+            stream.apply_tos();
+        }
         stream.publish_learning();
         stream
     }

@@ -56,6 +56,11 @@ impl Streams {
         streams.iter().copied().filter(in_kernel).collect()
     }
 
+    /// Whether the kernel forwards packets of any of `streams` now.
+    pub(super) fn any_in_kernel(&self, streams: &[StreamId]) -> bool {
+        !self.in_kernel(streams).is_empty()
+    }
+
     /// Forgets a stream; says whose it was.
     pub(super) fn close(&self, id: StreamId) -> Option<usize> {
         self.entries().remove(&id).map(|entry| entry.worker)

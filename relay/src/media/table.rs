@@ -40,6 +40,10 @@ impl Table {
         Some(stream)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     pub(super) fn at_mut(&mut self, slot: usize) -> Option<&mut Stream> {
         self.slots.get_mut(slot)?.as_deref_mut()
     }

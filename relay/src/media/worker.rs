@@ -2,12 +2,16 @@
 //!
 //! Readiness is level-triggered and every socket is read once per round, a batch at most: a flood keeps its own socket
 //! ready and takes its turn like the others. Nothing ever disables a socket.
+//!
+//! Waking a thread costs more than most commands. So a worker with streams dozes, a tenth of a second at most, and
+//! commands wait for it there, unless the kernel forwards for the call: whatever else could notice that a command is not
+//! carried out yet is a packet, and that wakes the worker, which obeys before it serves.
 
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -26,8 +30,10 @@ use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
 
 /// Sockets served per round.
 const ROUND: usize = 256;
-/// Epoll's name for the command channel.
+/// Epoll's name for the command channel, and for sockets whose opening is among the commands.
 const WAKE: u64 = u64::MAX;
+/// How long a worker with streams dozes, ms.
+const DOZE: u16 = 100;
 
 /// What a worker is told.
 pub(super) enum Command {
@@ -60,14 +66,21 @@ pub(super) struct WorkerTotals {
 /// The other end of a worker; stops it when dropped.
 pub(super) struct WorkerHandle {
     commands: Sender<Vec<Command>>,
-    wake: Arc<EventFd>,
+    bed: Arc<Bed>,
     pub(super) totals: Arc<WorkerTotals>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Worker {
+/// What a worker sleeps on.
+struct Bed {
     epoll: Epoll,
-    wake: Arc<EventFd>,
+    wake: EventFd,
+    /// The worker sleeps until it is woken.
+    fast_asleep: AtomicBool,
+}
+
+struct Worker {
+    bed: Arc<Bed>,
     commands: Receiver<Vec<Command>>,
     ports: Ports,
     datapath: Arc<dyn Datapath>,
@@ -86,21 +99,22 @@ impl WorkerHandle {
         ports: Ports,
         datapath: Arc<dyn Datapath>,
     ) -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let wake = Arc::new(EventFd::from_flags(
-            EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
-        )?);
-        epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        let bed = Bed {
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+            fast_asleep: AtomicBool::new(false),
+        };
+        bed.watch(bed.wake.as_fd())?;
+        let bed = Arc::new(bed);
         let (sender, receiver) = unbounded();
         let totals = Arc::new(WorkerTotals::default());
-        let for_worker = (Arc::clone(&wake), Arc::clone(&totals));
+        let for_worker = (Arc::clone(&bed), Arc::clone(&totals));
         let thread = std::thread::Builder::new()
             .name(format!("media-{index}"))
             .spawn(move || {
-                let (wake, totals) = for_worker;
+                let (bed, totals) = for_worker;
                 Worker {
-                    epoll,
-                    wake,
+                    bed,
                     commands: receiver,
                     ports,
                     datapath,
@@ -114,24 +128,44 @@ impl WorkerHandle {
             })?;
         Ok(Self {
             commands: sender,
-            wake,
+            bed,
             totals,
             thread: Some(thread),
         })
     }
 
-    /// Hands over commands, to be carried out in order.
-    pub(super) fn send(&self, commands: Vec<Command>) {
-        let sent = self.commands.send(commands).is_ok() && self.wake.write(1).is_ok();
-        if !sent {
+    /// Hands over commands, to be carried out in order: at once if `urgent`, else before the next packet, and soon.
+    pub(super) fn send(&self, commands: Vec<Command>, urgent: bool) {
+        for command in &commands {
+            if let Command::Open { socket, port, .. } = command
+                && let Err(error) = self.bed.watch(socket.as_fd())
+            {
+                tracing::error!(local = %port.address, %error, "port is not served");
+            }
+        }
+        let sent = self.commands.send(commands).is_ok();
+        let woken = if urgent || self.bed.fast_asleep.load(SeqCst) {
+            self.bed.wake.write(1).is_ok()
+        } else {
+            true
+        };
+        if !(sent && woken) {
             tracing::error!("a media worker has gone; its calls have no media");
         }
     }
 }
 
+impl Bed {
+    /// Lets whatever arrives at a descriptor wake the worker.
+    fn watch(&self, descriptor: impl AsFd) -> nix::Result<()> {
+        self.epoll
+            .add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))
+    }
+}
+
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
-        self.send(vec![Command::Stop]);
+        self.send(vec![Command::Stop], true);
         if let Some(thread) = self.thread.take() {
             // A panic of the worker has been reported by its own thread.
             let _ = thread.join();
@@ -143,7 +177,8 @@ impl Worker {
     fn run(mut self) {
         let mut events = vec![EpollEvent::empty(); ROUND];
         while self.running {
-            let count = match self.epoll.wait(&mut events, self.timeout()) {
+            let timeout = self.lie_down();
+            let count = match self.bed.epoll.wait(&mut events, timeout) {
                 Ok(count) => count,
                 Err(nix::errno::Errno::EINTR) => 0,
                 Err(error) => {
@@ -151,6 +186,7 @@ impl Worker {
                     return;
                 }
             };
+            self.bed.fast_asleep.store(false, SeqCst);
             let now = Now::read();
             let ready = &events[..count];
             // Commands first: a packet that came after a command meets what the command said. A slot that changes hands
@@ -166,12 +202,22 @@ impl Worker {
         }
     }
 
-    fn timeout(&self) -> EpollTimeout {
+    /// How long to sleep. Without streams nothing but a command can come: until it does.
+    fn lie_down(&self) -> EpollTimeout {
+        if self.table.is_empty() {
+            self.bed.fast_asleep.store(true, SeqCst);
+            // Whoever sends from here on sees the flag; what was sent before is seen here.
+            return if self.commands.is_empty() {
+                EpollTimeout::NONE
+            } else {
+                EpollTimeout::ZERO
+            };
+        }
         let Some(due_ms) = self.deferred.iter().map(|(due_ms, _)| *due_ms).min() else {
-            return EpollTimeout::NONE;
+            return EpollTimeout::from(DOZE);
         };
         let left = due_ms.saturating_sub(Now::read().ms());
-        EpollTimeout::from(u16::try_from(left).unwrap_or(u16::MAX))
+        EpollTimeout::from(u16::try_from(left).unwrap_or(DOZE).min(DOZE))
     }
 
     // Packets.
@@ -246,7 +292,7 @@ impl Worker {
 
     fn obey(&mut self, now: Now) {
         // Clearing the counter first: whatever is sent from here on wakes the worker again.
-        let _ = self.wake.read();
+        let _ = self.bed.wake.read();
         let mut touched = Vec::new();
         while let Ok(commands) = self.commands.try_recv() {
             for command in commands {
@@ -292,8 +338,8 @@ impl Worker {
         let Some(stream) = self.table.get(id) else {
             return;
         };
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
-        if let Err(error) = self.epoll.add(&stream.socket, event) {
+        let mut event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
+        if let Err(error) = self.bed.epoll.modify(&stream.socket, &mut event) {
             tracing::error!(%local, %error, "port is not served");
         }
         touch(touched, call);
