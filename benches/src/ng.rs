@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::spread::Spread;
 
+/// Clients of [`NgCost::many_clients`].
+pub const CLIENTS: usize = 16;
+
 /// Calls that are up while offers are timed and memory is weighed.
 const CALLS_UP: usize = 1000;
 
@@ -18,16 +21,25 @@ const CALLS_UP: usize = 1000;
 pub struct NgCost {
     /// `underpass` or `rtpengine`.
     pub relay: &'static str,
-    /// Cycles per second of one client that waits for every reply.
-    pub cycles_per_second: Spread,
-    /// Processor time of the relay per cycle, µs.
-    pub cpu_us: Spread,
+    /// One client that waits for every reply.
+    pub one_client: Cycles,
+    /// As many at once as a proxy has workers.
+    pub many_clients: Cycles,
     /// Median time of an offer with calls up, µs.
     pub offer_p50_us: f64,
     /// 99th percentile of the same, µs.
     pub offer_p99_us: f64,
     /// Resident memory per call up above the idle process, KiB.
     pub call_kib: f64,
+}
+
+/// Cycles of offer, answer and delete.
+#[derive(Serialize)]
+pub struct Cycles {
+    /// All clients together.
+    pub per_second: Spread,
+    /// Processor time of the relay per cycle, µs.
+    pub cpu_us: Spread,
 }
 
 struct Client {
@@ -52,37 +64,35 @@ pub fn measure(
             "underpass" => Relay::underpass().engine(Engine::Tc),
             _ => Relay::rtpengine(),
         };
-        let mut relay = launch
+        let relay = launch
             .option("--log-level=4")
             .two_networks()
             .start(&net.relay);
-        let client = Client::connect(&net)?;
-        let pid = relay.process().pid();
-        relays.push((name, net, relay, client, pid));
+        let clients: Vec<Client> = (0..CLIENTS)
+            .map(|_| Client::connect(&net))
+            .collect::<Result<_>>()?;
+        relays.push((name, net, relay, clients));
     }
-    let mut rates = vec![Vec::new(); 2];
-    let mut cpu = vec![Vec::new(); 2];
+    let mut cycles_of = vec![[(Vec::new(), Vec::new()), (Vec::new(), Vec::new())]; 2];
     for round in 0..=rounds {
-        for (index, (name, _, _, client, pid)) in relays.iter_mut().enumerate() {
-            progress(&format!(
-                "{name}: round {round} of {rounds}, {cycles} cycles"
-            ));
-            let (cpu_before, started) = (cpu_ns(*pid), Instant::now());
-            for n in 0..cycles {
-                client.cycle(&format!("{round}-{n}"))?;
-            }
-            // The first round warms up.
-            if round > 0 {
-                rates[index].push(cycles as f64 / started.elapsed().as_secs_f64());
-                cpu[index].push((cpu_ns(*pid) - cpu_before) as f64 / cycles as f64 / 1e3);
+        for (index, (name, _, relay, clients)) in relays.iter_mut().enumerate() {
+            progress(&format!("{name}: round {round} of {rounds}"));
+            let pid = relay.process().pid();
+            for (kind, count) in [1, CLIENTS].into_iter().enumerate() {
+                let (rate, cpu) = drive(&mut clients[..count], pid, cycles, round)?;
+                // The first round warms up.
+                if round > 0 {
+                    let (rates, cpus) = &mut cycles_of[index][kind];
+                    rates.push(rate);
+                    cpus.push(cpu);
+                }
             }
         }
     }
     let mut costs = Vec::new();
-    for ((name, _, relay, client, _), (rates, cpu)) in
-        relays.iter_mut().zip(rates.into_iter().zip(cpu))
-    {
+    for ((name, _, relay, clients), of) in relays.iter_mut().zip(cycles_of) {
         progress(&format!("{name}: {CALLS_UP} calls up"));
+        let client = &mut clients[0];
         let idle = relay.process().resident_kib();
         for n in 0..CALLS_UP {
             client.set_up(&format!("up-{n}"))?;
@@ -98,10 +108,14 @@ pub fn measure(
             std::thread::sleep(Duration::from_millis(1));
         }
         times.sort_by(f64::total_cmp);
+        let [one_client, many_clients] = of.map(|(rates, cpus)| Cycles {
+            per_second: Spread::of(rates),
+            cpu_us: Spread::of(cpus),
+        });
         costs.push(NgCost {
             relay: name,
-            cycles_per_second: Spread::of(rates),
-            cpu_us: Spread::of(cpu),
+            one_client,
+            many_clients,
             offer_p50_us: times[times.len() / 2],
             offer_p99_us: times[times.len() * 99 / 100],
             call_kib,
@@ -110,12 +124,44 @@ pub fn measure(
     Ok(costs)
 }
 
+/// `cycles` of all clients together: cycles per second, and the relay's processor time per cycle in µs.
+fn drive(clients: &mut [Client], pid: u32, cycles: usize, round: usize) -> Result<(f64, f64)> {
+    let each = cycles / clients.len();
+    let (cpu_before, started) = (cpu_ns(pid), Instant::now());
+    std::thread::scope(|scope| -> Result<()> {
+        let mut threads = Vec::new();
+        for (number, client) in clients.iter_mut().enumerate() {
+            threads.push(scope.spawn(move || -> Result<()> {
+                for n in 0..each {
+                    client.cycle(&format!("{round}-{number}-{n}"))?;
+                }
+                Ok(())
+            }));
+        }
+        for thread in threads {
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a client panicked"))??;
+        }
+        Ok(())
+    })?;
+    let (seconds, done) = (
+        started.elapsed().as_secs_f64(),
+        (each * clients.len()) as f64,
+    );
+    Ok((
+        done / seconds,
+        (cpu_ns(pid) - cpu_before) as f64 / done / 1e3,
+    ))
+}
+
 impl Client {
     fn connect(net: &TwoNetworks) -> Result<Self> {
         let socket = net.relay.run(|| UdpSocket::bind("127.0.0.1:0"))?;
         net.relay.run(|| socket.connect(lab::relay::NG))?;
         socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok(Self { socket, cookie: 0 })
+        let cookie = u64::from(socket.local_addr()?.port()) << 32;
+        Ok(Self { socket, cookie })
     }
 
     fn cycle(&mut self, id: &str) -> Result<()> {

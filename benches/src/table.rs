@@ -72,17 +72,27 @@ fn path(results: &Results, out: &mut String) {
 fn ng(results: &Results, out: &mut String) {
     let _ = writeln!(
         out,
-        "ng: cycles of offer, answer and delete, one client\n\n  \
-         {:10} {:>10} {:>12} {:>12} {:>12} {:>10}",
-        "relay", "cycles/s", "CPU us", "offer p50 us", "offer p99 us", "KiB/call"
+        "ng: cycles of offer, answer and delete by 1 and by {} clients\n\n  \
+         {:10} {:>9} {:>8} {:>11} {:>10} {:>12} {:>12} {:>9}",
+        crate::ng::CLIENTS,
+        "relay",
+        "1: cyc/s",
+        "CPU us",
+        "many: cyc/s",
+        "CPU us",
+        "offer p50 us",
+        "offer p99 us",
+        "KiB/call"
     );
     for cost in &results.ng {
         let _ = writeln!(
             out,
-            "  {:10} {:>10.0} {:>12.0} {:>12.0} {:>12.0} {:>10.1}",
+            "  {:10} {:>9.0} {:>8.0} {:>11.0} {:>10.0} {:>12.0} {:>12.0} {:>9.1}",
             cost.relay,
-            cost.cycles_per_second.median,
-            cost.cpu_us.median,
+            cost.one_client.per_second.median,
+            cost.one_client.cpu_us.median,
+            cost.many_clients.per_second.median,
+            cost.many_clients.cpu_us.median,
             cost.offer_p50_us,
             cost.offer_p99_us,
             cost.call_kib
