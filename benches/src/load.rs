@@ -13,12 +13,14 @@ use lab::Netns;
 use crate::packet::PAYLOAD;
 
 /// Packets a system call hands over.
-const BATCH: usize = 32;
+const BATCH: usize = 8;
 
 /// One sender: its socket is connected to the relay's port.
 pub struct Flow {
     socket: UdpSocket,
-    packet: Vec<u8>,
+    /// All different: relays take repeated packets for a loop.
+    packets: Vec<Vec<u8>>,
+    sequence: u16,
 }
 
 impl Flow {
@@ -31,7 +33,11 @@ impl Flow {
         let mut packet = vec![0x80, 0, 0, 1, 0, 0, 0, 160];
         packet.extend(ssrc.to_be_bytes());
         packet.resize(12 + PAYLOAD, 0xd5);
-        Ok(Self { socket, packet })
+        Ok(Self {
+            socket,
+            packets: vec![packet; BATCH],
+            sequence: 0,
+        })
     }
 
     /// Its own address.
@@ -104,10 +110,9 @@ impl Drop for Load {
 fn run(mut flows: Vec<Flow>, rate: Option<u64>, stop: &AtomicBool, sent: &AtomicU64) -> Vec<Flow> {
     let pause = rate.map(|rate| Duration::from_nanos(BATCH as u64 * 1_000_000_000 / rate.max(1)));
     let mut next = Instant::now();
-    let mut sequence = 0u16;
     while !stop.load(Ordering::Relaxed) {
         for flow in &mut flows {
-            let packets = send_batch(flow, &mut sequence);
+            let packets = send_batch(flow);
             sent.fetch_add(packets, Ordering::Relaxed);
             if let Some(pause) = pause {
                 next += pause;
@@ -123,27 +128,23 @@ fn run(mut flows: Vec<Flow>, rate: Option<u64>, stop: &AtomicBool, sent: &Atomic
     flows
 }
 
-fn send_batch(flow: &mut Flow, sequence: &mut u16) -> u64 {
-    *sequence = sequence.wrapping_add(1);
-    flow.packet[2..4].copy_from_slice(&sequence.to_be_bytes());
-    let mut part = libc::iovec {
-        iov_base: flow.packet.as_mut_ptr().cast(),
-        iov_len: flow.packet.len(),
-    };
-    // SAFETY: all-zero is a valid mmsghdr.
+fn send_batch(flow: &mut Flow) -> u64 {
+    // SAFETY: all-zero is a valid iovec and a valid mmsghdr.
+    let mut parts: [libc::iovec; BATCH] = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
     let mut messages: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
-    for message in &mut messages {
-        message.msg_hdr.msg_iov = &raw mut part;
+    for (packet, part) in flow.packets.iter_mut().zip(&mut parts) {
+        flow.sequence = flow.sequence.wrapping_add(1);
+        packet[2..4].copy_from_slice(&flow.sequence.to_be_bytes());
+        part.iov_base = packet.as_mut_ptr().cast();
+        part.iov_len = packet.len();
+    }
+    for (message, part) in messages.iter_mut().zip(&mut parts) {
+        message.msg_hdr.msg_iov = part;
         message.msg_hdr.msg_iovlen = 1;
     }
-    // SAFETY: every message points to `part`, which points to the packet; both outlive the call.
-    let sent = unsafe {
-        libc::sendmmsg(
-            flow.socket.as_raw_fd(),
-            messages.as_mut_ptr(),
-            BATCH as u32,
-            0,
-        )
-    };
+    let (socket, count) = (flow.socket.as_raw_fd(), BATCH as u32);
+    // SAFETY: every message points to its part and every part to its packet; all outlive the call.
+    let sent = unsafe { libc::sendmmsg(socket, messages.as_mut_ptr(), count, 0) };
     u64::try_from(sent).unwrap_or(0)
 }

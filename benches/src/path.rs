@@ -102,6 +102,10 @@ pub fn measure(plan: Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathCos
         setups.push(set_up(system, plan.flows)?);
     }
     let spinner = Spinner::start();
+    for setup in &mut setups {
+        progress(&format!("{:?}: warming up", setup.system));
+        drive(setup, &spinner, Some(plan.rate), plan.window);
+    }
     let mut costs = vec![Vec::new(); setups.len()];
     let mut rates = vec![Vec::new(); setups.len()];
     let mut counts = vec![(0u64, 0u64, 0u64); setups.len()];
@@ -117,6 +121,12 @@ pub fn measure(plan: Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathCos
             counts[index].0 += sent;
             counts[index].1 += received;
             counts[index].2 += user_packets(setup) - user_before;
+        }
+    }
+    // Last, because rtpengine gives a socket up for good once it has found it full five times.
+    for round in 1..=plan.rounds {
+        progress(&format!("saturation, round {round} of {}", plan.rounds));
+        for (index, setup) in setups.iter_mut().enumerate() {
             let (_, received, _, seconds) = drive(setup, &spinner, None, plan.window);
             rates[index].push(received as f64 / seconds);
         }
@@ -182,6 +192,9 @@ fn user_packets(setup: &Setup) -> u64 {
 fn set_up(system: System, flows: usize) -> Result<Setup> {
     let lab = Lab::open().context("the path needs root for network namespaces")?;
     let net = TwoNetworks::build(&lab, Wiring::Veth);
+    if system == System::Routing {
+        route(&net);
+    }
     let launch = match system {
         System::Routing | System::Limit => None,
         System::Kernel => Some(Relay::underpass().engine(Engine::Tc)),
@@ -210,22 +223,9 @@ fn set_up(system: System, flows: usize) -> Result<Setup> {
         sender.connect(&net.caller, to)?;
         senders.push(sender);
     }
-    let program = match system {
-        System::Routing => {
-            net.relay.sysctl("net/ipv4/ip_forward", "1");
-            net.caller.ip(&format!(
-                "route add 10.2.0.0/24 via {}",
-                Side::A.relay(Family::V4)
-            ));
-            net.callee.ip(&format!(
-                "route add 10.1.0.0/24 via {}",
-                Side::B.relay(Family::V4)
-            ));
-            None
-        }
-        System::Limit => Some(attach(&net, &bare)?),
-        _ => None,
-    };
+    let program = (system == System::Limit)
+        .then(|| attach(&net, &bare))
+        .transpose()?;
     Ok(Setup {
         system,
         net,
@@ -234,6 +234,18 @@ fn set_up(system: System, flows: usize) -> Result<Setup> {
         _receivers: receivers,
         _program: program,
     })
+}
+
+fn route(net: &TwoNetworks) {
+    net.relay.sysctl("net/ipv4/ip_forward", "1");
+    net.caller.ip(&format!(
+        "route add 10.2.0.0/24 via {}",
+        Side::A.relay(Family::V4)
+    ));
+    net.callee.ip(&format!(
+        "route add 10.1.0.0/24 via {}",
+        Side::B.relay(Family::V4)
+    ));
 }
 
 /// A socket that is never read: the kernel drops what does not fit its small buffer, which costs all systems the same.
