@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use ng_protocol::{Command, Dict, Reply, Request, Value};
@@ -10,11 +10,14 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::{info, warn};
 
 use crate::call::{Calls, Notice, Summary, Timestamp};
-use crate::control::dispatch::{Handler, Origin};
+use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
 use crate::ops::cli::{Families, SessionDetails, SessionSummary};
 use crate::plan::Action;
+
+/// What everybody who works on calls holds.
+pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
 
 /// All calls and the media that serves them. Whoever holds it works on calls alone: one command at a time.
 pub(super) struct CallServer {

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use super::calls::{self, CallServer};
+use super::calls::{self, CallServer, Shared};
 use super::operators::Operators;
 use super::{RunError, system};
 use crate::call::{Calls, Settings};
@@ -24,8 +24,6 @@ use crate::tables::{Owner, Tables};
 
 /// How long the first media ports may take to prove that nobody sends to them any more.
 const PORTS_REST: Duration = Duration::from_secs(10);
-
-pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
 
 /// A relay at work.
 pub(super) struct Relay {
