@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -54,6 +55,19 @@ impl Lab {
             return None;
         }
         Self::for_underpass()
+    }
+
+    /// Whether the kernel can make a link of this type on another, told as `ip link add` wants it: `vlan id 7`.
+    #[must_use]
+    pub fn has_link_type(&self, kind: &str) -> bool {
+        let ns = self.netns("probe");
+        ns.ip("link add name below type veth peer name above");
+        let probe = Command::new("ip")
+            .args(["-n", ns.name()])
+            .args("link add link below name probe type".split_whitespace())
+            .args(kind.split_whitespace())
+            .output();
+        probe.is_ok_and(|output| output.status.success())
     }
 
     /// A new namespace with the role `role`, its loopback up.

@@ -70,6 +70,25 @@ impl Metrics {
         self.count("rtpengine_ports_used", "")
     }
 
+    /// Whether this engine (`tc`, `xdp`, …) is on the device.
+    #[must_use]
+    pub fn has_engine(&self, device: &str, engine: &str) -> bool {
+        let labels = [
+            &*format!("device=\"{device}\""),
+            &*format!("engine=\"{engine}\""),
+        ];
+        self.sum("underpass_engine_info", &labels) > 0.0
+    }
+
+    /// Calls that have ended for this reason, as rtpengine names it: `timeout`, `silent_timeout`, …
+    #[must_use]
+    pub fn ended_by(&self, reason: &str) -> u64 {
+        self.count(
+            "rtpengine_closed_sessions_total",
+            &format!("reason=\"{reason}\""),
+        )
+    }
+
     fn count(&self, family: &str, label: &str) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,

@@ -307,9 +307,15 @@ fn ports(calls: usize) -> impl Iterator<Item = u16> {
     (0..calls).map(|call| FIRST_PORT + 4 * u16::try_from(call).expect("a handful of calls"))
 }
 
-/// Whether somebody has bound UDP port 5060 of `ip`.
+/// Whether a program has the SIP port. (Trying to take it oneself would keep it from the program.)
 fn listens(ns: &Netns, ip: IpAddr) -> bool {
-    ns.run(|| UdpSocket::bind((ip, 5060))).is_err()
+    let source = SocketAddr::new(ip, 5060).to_string();
+    let sockets = ns
+        .command("ss")
+        .args(["-Huan", "src", &source])
+        .output()
+        .expect("ss (Debian package iproute2) is installed");
+    !sockets.stdout.is_empty()
 }
 
 fn bracketed(ip: IpAddr) -> String {

@@ -21,6 +21,8 @@ pub enum Wiring {
     VethWithXdpPeer,
     /// The relay has a macvlan a side, on a parent in the namespace of a host.
     Macvlan,
+    /// A veth pair a side with a VLAN on it; both ends use the VLAN's interface.
+    Vlan,
 }
 
 /// Which IP a party speaks.
@@ -65,6 +67,7 @@ impl TwoNetworks {
         for (side, far) in [(Side::A, &caller), (Side::B, &callee)] {
             let near = side.interface();
             match &host {
+                None if wiring == Wiring::Vlan => vlan(far, &relay, near),
                 None => far.veth("eth0", &relay, near),
                 Some(host) => {
                     far.veth("eth0", host, near);
@@ -154,6 +157,18 @@ impl Side {
             )
             .into(),
         }
+    }
+}
+
+/// `eth0` of `far` and `near` of `relay` are VLAN 7 of a veth pair.
+fn vlan(far: &Netns, relay: &Netns, near: &str) {
+    let trunk = format!("{near}-trunk");
+    far.veth("trunk", relay, &trunk);
+    for (ns, parent, name) in [(far, "trunk", "eth0"), (relay, &*trunk, near)] {
+        ns.ip(&format!("link set dev {parent} up"));
+        ns.ip(&format!(
+            "link add link {parent} name {name} type vlan id 7"
+        ));
     }
 }
 

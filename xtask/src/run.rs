@@ -12,7 +12,8 @@ use crate::shell::{command, is_root, line, say};
 /// Builds the relay and becomes it.
 pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
     let mut relay = command(build::release()?);
-    relay.args(options);
+    // It stays with whoever started it here: its log in sight, gone with Ctrl-C.
+    relay.args(["--foreground", "--log-stderr"]).args(options);
     // setup brings Debian's rtpengine for the tests, whose sample configuration is not meant for this relay.
     let names_file = |option: &OsString| option.to_string_lossy().starts_with("--config-file");
     if !options.iter().any(names_file) {

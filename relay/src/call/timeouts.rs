@@ -64,7 +64,8 @@ impl Rounds {
     }
 }
 
-/// Why the call is over, if it is. A call lives while one of its streams has seen a packet within its limit.
+/// Why the call is over, if it is. A call lives while one of its streams has seen a packet within its limit; the longest of the
+/// limits is the one that ended it.
 fn expired(
     call: &Call,
     settings: &Settings,
@@ -75,6 +76,7 @@ fn expired(
     if settings.final_timeout > 0 && age >= settings.final_timeout.saturating_mul(1000) {
         return Some(Ending::FinalTimeout);
     }
+    let mut longest = 0;
     let mut ending = None;
     for (_, media) in call.medias() {
         let (limit, reason) = limit(media, settings);
@@ -85,7 +87,9 @@ fn expired(
             if limit == 0 || idle < limit.saturating_mul(1000) {
                 return None;
             }
-            ending = ending.or(Some(reason));
+            if limit >= longest {
+                (longest, ending) = (limit, Some(reason));
+            }
         }
     }
     ending.or_else(|| without_media(call, settings, now))

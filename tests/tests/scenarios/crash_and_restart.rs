@@ -24,6 +24,9 @@ fn new_calls_hear_no_old_one(engine: Engine) {
     let set_up = |_| Call::set_up(&net, &ng, &CallOptions::default());
     let old: Vec<_> = (0..10).map(set_up).collect();
     old.iter().for_each(|call| call.talk(5));
+    if engine != Engine::Null {
+        old.iter().for_each(|call| call.bring_into_kernel(&ng));
+    }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for call in &old {
@@ -42,7 +45,15 @@ fn new_calls_hear_no_old_one(engine: Engine) {
         let told = thread::scope(|scope| {
             let talking: Vec<_> = new
                 .iter()
-                .map(|call| scope.spawn(|| call.talk(100)))
+                .map(|call| {
+                    scope.spawn(|| {
+                        call.talk(100);
+                        if engine != Engine::Null {
+                            call.bring_into_kernel(&relay.client(&net.relay));
+                            call.talk(100);
+                        }
+                    })
+                })
                 .collect();
             talking
                 .into_iter()

@@ -43,6 +43,10 @@ fn packet(random: &mut StdRng) -> Vec<u8> {
     }
     let payload = random.random_range(0..1200);
     packet.extend((0..payload).map(|_| random.random::<u8>()));
+    if random.random_bool(0.2) {
+        packet[0] |= 0x20;
+        packet.extend([0, 0, 0, 4]);
+    }
     if random.random_bool(0.1) {
         packet[0] ^= 0xc0;
     }
@@ -53,13 +57,20 @@ fn packet(random: &mut StdRng) -> Vec<u8> {
 }
 
 /// What arrives at the callee of `PACKETS` random packets, sorted (the two paths may overtake each other).
-fn run(lab: &Lab, engine: Engine, (caller, callee): (Family, Family), seed: u64) -> Vec<Vec<u8>> {
-    let net = TwoNetworks::build(lab, Wiring::Veth);
+fn run(
+    lab: &Lab,
+    wiring: Wiring,
+    engine: Engine,
+    (caller, callee): (Family, Family),
+    seed: u64,
+) -> Vec<Vec<u8>> {
+    let net = TwoNetworks::build(lab, wiring);
     let relay = Relay::under_test()
         .engine(engine)
         .two_networks()
         .option("--port-min=40000")
         .option("--port-max=40001")
+        .option("--tos=184")
         .start(&net.relay);
     let ng = relay.client(&net.relay);
     let from = Endpoint::bind_at(&net.caller, SocketAddr::new(Side::A.far(caller), 20_000));
@@ -71,6 +82,12 @@ fn run(lab: &Lab, engine: Engine, (caller, callee): (Family, Family), seed: u64)
     if engine != Engine::Null {
         call.bring_into_kernel(&ng);
     }
+    let name = match engine {
+        Engine::Xdp => "xdp",
+        _ => "tc",
+    };
+    let forwards = relay.metrics(&net.relay).has_engine("a", name);
+    assert_eq!(forwards, engine != Engine::Null, "{engine:?}");
     let capture = Capture::start(&net.callee, "eth0");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..PACKETS {
@@ -90,13 +107,13 @@ fn run(lab: &Lab, engine: Engine, (caller, callee): (Family, Family), seed: u64)
     out
 }
 
-fn same_bytes(families: (Family, Family)) {
+fn same_bytes(wiring: Wiring, engine: Engine, families: (Family, Family)) {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
-    for seed in 0..3 {
-        let in_kernel = run(&lab, Engine::Tc, families, seed);
-        let in_user_space = run(&lab, Engine::Null, families, seed);
+    for seed in 0..2 {
+        let in_kernel = run(&lab, wiring, engine, families, seed);
+        let in_user_space = run(&lab, wiring, Engine::Null, families, seed);
         assert!(
             in_user_space.len() > PACKETS / 2,
             "only {} packets arrived",
@@ -110,31 +127,49 @@ fn same_bytes(families: (Family, Family)) {
 }
 
 #[test]
-fn over_ipv4() {
-    same_bytes((V4, V4));
+fn by_tc_over_ipv4() {
+    same_bytes(Wiring::Veth, Engine::Tc, (V4, V4));
 }
 
 #[test]
-fn over_ipv6() {
-    same_bytes((V6, V6));
+fn by_tc_over_ipv6() {
+    same_bytes(Wiring::Veth, Engine::Tc, (V6, V6));
 }
 
 #[test]
-fn from_ipv4_to_ipv6() {
-    same_bytes((V4, V6));
+fn by_tc_from_ipv4_to_ipv6() {
+    same_bytes(Wiring::Veth, Engine::Tc, (V4, V6));
 }
 
 #[test]
-fn from_ipv6_to_ipv4() {
-    same_bytes((V6, V4));
+fn by_tc_from_ipv6_to_ipv4() {
+    same_bytes(Wiring::Veth, Engine::Tc, (V6, V4));
+}
+
+#[test]
+fn by_xdp_over_ipv4() {
+    same_bytes(Wiring::VethWithXdpPeer, Engine::Xdp, (V4, V4));
+}
+
+#[test]
+fn by_xdp_over_ipv6() {
+    same_bytes(Wiring::VethWithXdpPeer, Engine::Xdp, (V6, V6));
+}
+
+#[test]
+fn by_xdp_from_ipv4_to_ipv6() {
+    same_bytes(Wiring::VethWithXdpPeer, Engine::Xdp, (V4, V6));
+}
+
+#[test]
+fn by_xdp_from_ipv6_to_ipv4() {
+    same_bytes(Wiring::VethWithXdpPeer, Engine::Xdp, (V6, V4));
 }
 
 /// The comparison itself can be trusted only if two runs through one path agree.
 #[test]
 fn two_runs_in_user_space_give_the_same_bytes() {
     let Some(lab) = Lab::open() else { return };
-    assert_eq!(
-        run(&lab, Engine::Null, (V4, V4), 9),
-        run(&lab, Engine::Null, (V4, V4), 9)
-    );
+    let once = || run(&lab, Wiring::Veth, Engine::Null, (V4, V4), 9);
+    assert_eq!(once(), once());
 }

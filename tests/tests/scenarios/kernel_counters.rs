@@ -135,3 +135,73 @@ fn query_gives_the_reason_where_the_kernel_does_not_forward() {
         );
     }
 }
+
+/// `query` adds up what both paths forwarded, per stream and in all.
+fn query_counts_every_packet(engine: Engine) {
+    let lab = if engine == Engine::Null {
+        Lab::for_underpass()
+    } else {
+        Lab::for_kernel_path()
+    };
+    let Some(lab) = lab else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(engine)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.talk(10);
+    if engine != Engine::Null {
+        call.bring_into_kernel(&ng);
+    }
+    call.caller.send(call.caller_to, 30);
+    call.talk(50);
+    let (caller, callee) = (u64::from(call.caller.sent()), u64::from(call.callee.sent()));
+    let size = (lab::rtp::HEADER + call.caller.stream().payload) as u64;
+    wait_until("the sum of both streams", || {
+        call.query(&ng)["totals"]["RTP"]["packets"] == caller + callee
+    });
+    let reply = call.query(&ng);
+    assert_eq!(
+        reply["totals"]["RTP"]["bytes"],
+        (caller + callee) * size,
+        "{reply}"
+    );
+    for (tag, sent) in [("caller", caller), ("callee", callee)] {
+        let stream = &reply["tags"][tag]["medias"][0]["streams"][0];
+        assert_eq!(stream["stats"]["packets"], sent, "{stream}");
+        assert_eq!(stream["stats"]["bytes"], sent * size, "{stream}");
+        assert_eq!(stream["stats"]["errors"], 0, "{stream}");
+    }
+}
+
+#[test]
+fn query_counts_every_packet_in_user_space() {
+    query_counts_every_packet(Engine::Null);
+}
+
+#[test]
+fn query_counts_every_packet_of_both_paths() {
+    query_counts_every_packet(Engine::Tc);
+}
+
+#[test]
+fn a_stream_that_leaves_the_kernel_says_so_at_once_and_comes_back() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let (net, _relay, ng, call) = call_in_kernel(&lab);
+    net.relay.ip("link set dev b down");
+    wait_until("the stream towards the callee in user space", || {
+        let streams = call.rtp_streams(&ng);
+        let towards_callee = &streams[0];
+        towards_callee["kernel reason"].is_string()
+    });
+    assert!(!call.is_in_kernel(&ng));
+    net.relay.ip("link set dev b up");
+    wait_until("both streams in the kernel again", || {
+        call.send_both(1);
+        call.is_in_kernel(&ng)
+    });
+}

@@ -6,6 +6,7 @@
     reason = "tests: a panic is a failed test"
 )]
 
+mod addresses;
 mod checksums;
 mod crash_and_restart;
 mod differential;
@@ -14,8 +15,11 @@ mod foreign_clients;
 mod garbage;
 mod kernel_counters;
 mod next_hop;
+mod on_the_wire;
 mod plain_call;
 mod retransmission;
 mod sip_calls;
 mod strangers;
 mod table_claim;
+mod tables;
+mod timeouts;

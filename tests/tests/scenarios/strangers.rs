@@ -159,13 +159,30 @@ fn after_learning_a_stranger_gets_nothing_from_the_kernel() {
 }
 
 #[test]
-fn after_learning_media_handover_gives_a_stranger_the_stream() {
-    let Some(lab) = Lab::for_underpass() else {
+fn after_learning_strict_source_shuts_a_stranger_out_of_the_kernel() {
+    let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
     for mode in MODES {
-        let ground = ground(&lab, Engine::Null, mode, &["media-handover"]);
+        let outcome = after_learning(&lab, Engine::Tc, mode, &["strict-source"]);
+        assert_eq!(outcome, HARMLESS, "{mode}");
+    }
+}
+
+/// What rtpengine's users rely on, and why media-handover is for networks without strangers.
+fn handover_gives_a_stranger_the_stream(engine: Engine, modes: &[&str]) {
+    let lab = if engine == Engine::Null {
+        Lab::for_underpass()
+    } else {
+        Lab::for_kernel_path()
+    };
+    let Some(lab) = lab else { return };
+    for mode in modes {
+        let ground = ground(&lab, engine, mode, &["media-handover"]);
         talk_until_confirmed(&ground);
+        if engine != Engine::Null {
+            ground.call.bring_into_kernel(&ground.ng);
+        }
         // The stranger alone: a packet of the caller would take the stream back.
         let (call, stranger) = (&ground.call, &ground.stranger);
         wait_until("the stream at the stranger", || {
@@ -174,6 +191,81 @@ fn after_learning_media_handover_gives_a_stranger_the_stream() {
             stranger.count_from(&call.callee) > 0
         });
         assert!(call.callee.count_from(stranger) > 0, "{mode}");
+    }
+}
+
+#[test]
+fn after_learning_media_handover_gives_a_stranger_the_stream() {
+    handover_gives_a_stranger_the_stream(Engine::Null, &MODES);
+}
+
+#[test]
+fn after_learning_media_handover_gives_a_stranger_the_stream_out_of_the_kernel() {
+    handover_gives_a_stranger_the_stream(Engine::Tc, &MODES);
+}
+
+/// A stranger is there before the caller, and goes on; strict-source and media-handover together.
+#[test]
+fn the_caller_has_its_stream_once_it_speaks_after_a_stranger_wherever_learning_goes_on() {
+    let Some(lab) = Lab::for_underpass() else {
+        return;
+    };
+    for mode in ["delayed", "heuristic"] {
+        for flags in [
+            &[][..],
+            &["strict-source"],
+            &["media-handover"],
+            &["strict-source", "media-handover"],
+        ] {
+            let ground = ground(&lab, Engine::Auto, mode, flags);
+            let call = &ground.call;
+            ground.stranger.send(call.caller_to, 5);
+            wait_until("the callee's stream at the caller", || {
+                call.send_both(1);
+                call.caller.count_from(&call.callee) > 0
+            });
+            let stolen = ground.stranger.count_from(&call.callee);
+            call.callee.send(call.callee_to, 10);
+            wait_until("all of the callee's stream", || {
+                let arrived = call.caller.count_from(&call.callee);
+                arrived + ground.stranger.count_from(&call.callee) == call.callee.sent()
+            });
+            assert_eq!(
+                ground.stranger.count_from(&call.callee),
+                stolen,
+                "{mode} {flags:?}"
+            );
+        }
+    }
+}
+
+/// Whoever is first has the stream: the documentation warns of it.
+#[test]
+fn in_immediate_mode_the_first_to_send_has_the_stream() {
+    let Some(lab) = Lab::for_underpass() else {
+        return;
+    };
+    for flags in [&[][..], &["strict-source"]] {
+        let ground = ground(&lab, Engine::Null, "immediate", flags);
+        let outcome = stranger_is_first(&ground);
+        assert!(outcome.stolen, "{flags:?}");
+    }
+}
+
+fn stranger_is_first(ground: &Ground) -> Outcome {
+    let (call, stranger) = (&ground.call, &ground.stranger);
+    stranger.send(call.caller_to, 5);
+    wait_until("the stranger at the callee", || {
+        call.callee.count_from(stranger) == 5
+    });
+    call.caller.send(call.caller_to, 5);
+    call.callee.send(call.callee_to, 20);
+    wait_until("the callee's stream, wherever it goes", || {
+        call.caller.count_from(&call.callee) + stranger.count_from(&call.callee) == 20
+    });
+    Outcome {
+        heard: true,
+        stolen: stranger.count_from(&call.callee) == 20,
     }
 }
 
@@ -255,39 +347,86 @@ fn with_learning_off_the_sdp_is_believed() {
 }
 
 /// The caller goes on from another port, as after a NAT has forgotten its binding.
-fn rebind(ground: &Ground) -> Endpoint {
+fn rebind(ground: &Ground, engine: Engine) -> Endpoint {
     talk_until_confirmed(ground);
+    if engine != Engine::Null {
+        ground.call.bring_into_kernel(&ground.ng);
+    }
     Endpoint::bind(&ground.net.caller, Side::A.far(Family::V4))
+}
+
+/// Each mode that learns.
+fn follows_a_caller_to_its_new_port(lab: &Lab, engine: Engine) {
+    for mode in &MODES[1..] {
+        let ground = ground(lab, engine, mode, &["media-handover"]);
+        let call = &ground.call;
+        let moved = rebind(&ground, engine);
+        wait_until("the callee's stream at the new port", || {
+            moved.send(call.caller_to, 2);
+            call.callee.send(call.callee_to, 2);
+            moved.count_from(&call.callee) > 0
+        });
+        assert!(call.callee.count_from(&moved) > 0, "{mode}");
+        if engine != Engine::Null {
+            wait_until("both streams in the kernel again", || {
+                moved.send(call.caller_to, 2);
+                call.callee.send(call.callee_to, 2);
+                call.is_in_kernel(&ground.ng)
+            });
+        }
+    }
 }
 
 #[test]
 fn media_handover_follows_a_caller_to_its_new_port() {
     let Some(lab) = Lab::open() else { return };
-    for mode in &MODES[1..] {
-        let ground = ground(&lab, Engine::Null, mode, &["media-handover"]);
-        let moved = rebind(&ground);
-        wait_until("the callee's stream at the new port", || {
-            moved.send(ground.call.caller_to, 2);
-            ground.call.callee.send(ground.call.callee_to, 2);
-            moved.count_from(&ground.call.callee) > 0
+    follows_a_caller_to_its_new_port(&lab, Engine::Null);
+}
+
+#[test]
+fn media_handover_follows_a_caller_to_its_new_port_out_of_the_kernel_and_back() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    follows_a_caller_to_its_new_port(&lab, Engine::Tc);
+}
+
+/// The packets from the new port pass (or, with strict-source, do not), and the stream stays where it is.
+fn stays_at_the_old_port(lab: &Lab, engine: Engine, strict: bool) {
+    let flags = if strict { &["strict-source"][..] } else { &[] };
+    for mode in MODES {
+        let ground = ground(lab, engine, mode, flags);
+        let call = &ground.call;
+        let moved = rebind(&ground, engine);
+        moved.send(call.caller_to, 20);
+        if !strict {
+            wait_until("the packets from the new port", || {
+                call.callee.count_from(&moved) == 20
+            });
+        }
+        let before = call.caller.count_from(&call.callee);
+        call.callee.send(call.callee_to, 20);
+        wait_until("the callee's stream", || {
+            call.caller.count_from(&call.callee) == before + 20
         });
-        assert!(ground.call.callee.count_from(&moved) > 0, "{mode}");
+        assert_eq!(moved.count_from(&call.callee), 0, "{mode}");
+        if strict {
+            assert_eq!(call.callee.count_from(&moved), 0, "{mode}");
+        }
     }
 }
 
 #[test]
 fn without_media_handover_the_stream_stays_at_the_old_port() {
     let Some(lab) = Lab::open() else { return };
-    let ground = ground(&lab, Engine::Null, "immediate", &[]);
-    let moved = rebind(&ground);
-    moved.send(ground.call.caller_to, 20);
-    wait_until("the packets from the new port", || {
-        ground.call.callee.count_from(&moved) == 20
-    });
-    let before = ground.call.caller.count_from(&ground.call.callee);
-    ground.call.callee.send(ground.call.callee_to, 20);
-    wait_until("the callee's stream", || {
-        ground.call.caller.count_from(&ground.call.callee) == before + 20
-    });
-    assert_eq!(moved.count_from(&ground.call.callee), 0);
+    stays_at_the_old_port(&lab, Engine::Null, false);
+}
+
+#[test]
+fn without_media_handover_the_stream_stays_at_the_old_port_in_the_kernel() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    stays_at_the_old_port(&lab, Engine::Tc, false);
+    stays_at_the_old_port(&lab, Engine::Tc, true);
 }

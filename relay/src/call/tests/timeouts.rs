@@ -62,6 +62,7 @@ fn an_offer_that_is_not_answered_has_a_timeout_of_its_own() {
     assert_eq!(world.calls.len(), 1);
     world.pass(1);
     assert!(world.calls.is_empty());
+    assert_eq!(ending(&mut world), Some(Ending::OfferTimeout));
 }
 
 #[test]
