@@ -17,5 +17,6 @@ mod next_hop;
 mod plain_call;
 mod retransmission;
 mod sip_calls;
+mod start_and_stop;
 mod strangers;
 mod table_claim;
