@@ -2,6 +2,7 @@
 
 mod calls;
 mod operators;
+mod said;
 mod start;
 
 use std::io;
