@@ -266,7 +266,11 @@ fn source(ring: Ring, n: u32) -> SocketAddr {
 fn address(ring: Ring, n: u32, side: u8) -> SocketAddr {
     let host = (n / 20_000) as u8;
     let port = 20_000 + (n % 20_000) as u16;
-    let kind = if n % 2 == 0 { ring.even } else { ring.odd };
+    let kind = if n.is_multiple_of(2) {
+        ring.even
+    } else {
+        ring.odd
+    };
     let ip = match kind {
         Kind::V4 => IpAddr::V4(Ipv4Addr::new(10, 0, side, host + 1)),
         Kind::V6 => IpAddr::V6(Ipv6Addr::new(

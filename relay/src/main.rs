@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
 use underpass::datapath::DatapathConfig;
 use underpass::ops::daemon::{self, Role};
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
         Ok(code) => return code,
         Err(error) => error,
     };
-    // The last thing this process says; if stderr is gone, nobody listens.
-    let _ = writeln!(io::stderr(), "underpass: {error:#}");
+    // Each error says it all in one line, its sources included. If stderr is gone, nobody listens.
+    let _ = writeln!(io::stderr(), "underpass: {error}");
     let usage = error.downcast_ref::<ConfigError>().is_some();
     ExitCode::from(if usage { USAGE } else { RUNTIME })
 }
@@ -59,7 +59,7 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 fn list_tables(json: bool) -> anyhow::Result<String> {
     let tables = Tables::default()
         .overview(&DatapathConfig::default().bpffs)
-        .context("cannot read the tables of this machine")?;
+        .map_err(|error| anyhow!("cannot read the tables of this machine: {error}"))?;
     Ok(if json {
         tables::json(&tables) + "\n"
     } else {
@@ -78,5 +78,5 @@ fn load(command_line: &CommandLine) -> Result<Loaded, ConfigError> {
 fn print(text: &str) -> anyhow::Result<()> {
     io::stdout()
         .write_all(text.as_bytes())
-        .context("cannot write to stdout")
+        .map_err(|error| anyhow!("cannot write to stdout: {error}"))
 }

@@ -242,4 +242,7 @@ pub trait StreamReader {
     /// When the stream last had a packet, in user space or in the kernel, ms of CLOCK_MONOTONIC; 0 never. `None` if it is
     /// not open (any more). Cheap: timeouts ask this of every call.
     fn last_packet_ms(&self, stream: StreamId) -> Option<u64>;
+
+    /// [`StreamView::kernel_reason`] alone. Cheap: metrics ask this of every call.
+    fn kernel_reason(&self, stream: StreamId) -> Option<Option<&'static str>>;
 }

@@ -27,6 +27,9 @@ pub enum Refusal {
     /// A body without media sections.
     #[error("Error rewriting SDP")]
     NothingToRewrite,
+    /// What was rewritten does not fit into a reply.
+    #[error("Error rewriting SDP")]
+    TooLong,
     /// A body that is not SDP.
     #[error(transparent)]
     Sdp(#[from] SdpError),

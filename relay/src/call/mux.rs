@@ -7,7 +7,8 @@ use super::media::Media;
 /// Decides for both sides of an offered media. The sender's `rtcp_mux` says what it offered.
 ///
 /// The receiver is offered what the sender offered, unless told otherwise or already multiplexing. Where the two sides
-/// cannot be the same, or the client decides, the sender's side is settled here and the answer is not asked.
+/// cannot be the same, or the client decides, or nobody offers it (an answer must not bring it up, RFC 5761 section
+/// 5.1.1), the sender's side is settled here and the answer is not asked.
 pub(super) fn offer(sender: &mut Media, receiver: &mut Media, wish: RtcpMux) {
     receiver.rtcp_mux |= sender.rtcp_mux;
     if wish.offer || wish.require {
@@ -17,7 +18,7 @@ pub(super) fn offer(sender: &mut Media, receiver: &mut Media, wish: RtcpMux) {
     }
 
     let decided = if sender.rtcp_mux == receiver.rtcp_mux {
-        sender.rtcp_mux && (wish.accept || wish.reject)
+        !sender.rtcp_mux || wish.accept || wish.reject
     } else {
         true
     };
@@ -64,6 +65,16 @@ mod tests {
         assert_eq!(exchange(true, NONE, true), (true, true));
         assert_eq!(exchange(true, NONE, false), (true, false));
         assert_eq!(exchange(false, NONE, false), (false, false));
+    }
+
+    #[test]
+    fn an_answer_does_not_bring_it_up() {
+        assert_eq!(exchange(false, NONE, true), (false, false));
+        let demux = RtcpMux {
+            demux: true,
+            ..NONE
+        };
+        assert_eq!(exchange(false, demux, true), (false, false));
     }
 
     #[test]

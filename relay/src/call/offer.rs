@@ -13,6 +13,9 @@ use super::{Active, Calls, Notice, Refusal, Timestamp, copy, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
 use crate::sdp::{self, Session};
 
+/// Bytes of SDP that fit into a reply over UDP, beside all but the strangest cookies.
+const LONGEST_BODY: usize = 64_000;
+
 impl Calls {
     /// An offer makes the call, or changes it. It works on a copy: one that fails leaves the call as it was, and a new
     /// call that fails was never there. (rtpengine destroys a call that runs out of ports in a later offer; here its media
@@ -117,14 +120,16 @@ impl Calls {
         let mut ledger = Ledger::new(&self.interfaces, ports);
         let mut warnings = Vec::new();
         let changes = exchange(&mut call, dialogue, &context, &mut ledger, &mut warnings)?;
-        ledger.settle(|pair| call.ports().any(|held| held == pair));
-
         call.last_signal = work.now;
         label(&mut call, dialogue, work.request);
         let body = call
             .party_mut(dialogue.receiver)
             .map(|receiver| rewrite::body(receiver, changes, &self.instance, &context))
             .unwrap_or_default();
+        if body.len() > LONGEST_BODY {
+            return Err(Refusal::TooLong);
+        }
+        ledger.settle(|pair| call.ports().any(|held| held == pair));
 
         let active = match self.calls.entry(copy(work.id)) {
             Entry::Occupied(known) => {

@@ -125,6 +125,6 @@ fn count(call: &Call, streams: &dyn StreamReader, forwarding: &mut Forwarding) {
 /// Why a media's RTP is not forwarded by the kernel; `Some(None)` if it is, `None` if it is not relayed at all.
 fn reason(media: &Media, streams: &dyn StreamReader) -> Option<Option<&'static str>> {
     let pair = media.ports()?;
-    let view = streams.view(pair.rtp.id);
-    Some(view.map_or(Some(query::NOT_OPEN), |view| view.kernel_reason))
+    let reason = streams.kernel_reason(pair.rtp.id);
+    Some(reason.unwrap_or(Some(query::NOT_OPEN)))
 }

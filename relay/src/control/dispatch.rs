@@ -105,7 +105,7 @@ impl<H: Handler> Dispatcher<H> {
             _ => self.handle(&request, origin),
         };
         let error = reply.is_error();
-        let reply = encode(&datagram, &reply, origin.max_reply);
+        let reply = encode(&datagram, command, &reply, origin.max_reply);
         if !matches!(command, Command::Ping | Command::Known(_)) {
             let cached = Cached {
                 command,
@@ -162,10 +162,14 @@ enum Outcome {
     CarriedOut { error: bool, took: Duration },
 }
 
-fn encode(datagram: &Datagram, reply: &Reply, max_reply: usize) -> Bytes {
+fn encode(datagram: &Datagram, command: Command, reply: &Reply, max_reply: usize) -> Bytes {
     let mut encoded = datagram.reply(reply);
     if encoded.len() > max_reply {
-        encoded = datagram.reply(&Reply::error("Reply too large"));
+        encoded = datagram.reply(&match command {
+            // The call is gone, whether or not its statistics fit.
+            Command::Delete if !reply.is_error() => Reply::ok(),
+            _ => Reply::error("Reply too large"),
+        });
     }
     // Without spare capacity: the cache counts bytes.
     Bytes::from(encoded.into_boxed_slice())

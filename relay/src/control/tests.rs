@@ -282,6 +282,17 @@ fn requests_and_replies_may_be_as_long_as_datagrams() {
 }
 
 #[test]
+fn a_call_is_deleted_even_if_its_statistics_do_not_fit() {
+    let server = serve(Ipv4Addr::LOCALHOST);
+    let client = client(Ipv4Addr::LOCALHOST, server.port());
+    assert_answer(
+        &client,
+        "1 d7:command6:delete7:call-id9:too largee",
+        "1 d6:result2:oke",
+    );
+}
+
+#[test]
 fn a_panic_discards_the_call_and_serves_on() {
     let server = serve(Ipv4Addr::LOCALHOST);
     let client = client(Ipv4Addr::LOCALHOST, server.port());

@@ -83,14 +83,22 @@ impl Counters {
         self.last_ms.load(Relaxed).max(self.report.last_packet_ms())
     }
 
+    /// Why the kernel does not forward the stream's packets; `None` if it does.
+    pub(crate) fn kernel_reason(&self) -> Option<&'static str> {
+        let engine_reason = match self.report.state() {
+            FlowState::Kernel => None,
+            FlowState::UserSpace(reason) => Some(reason),
+        };
+        self.standing()
+            .held_back
+            .or(engine_reason)
+            .map(Reason::text)
+    }
+
     /// User space and kernel together.
     pub(crate) fn view(&self) -> StreamView {
         let report = &self.report;
         let standing = self.standing();
-        let engine_reason = match report.state() {
-            FlowState::Kernel => None,
-            FlowState::UserSpace(reason) => Some(reason),
-        };
         StreamView {
             user_packets: self.packets.load(Relaxed),
             user_bytes: self.bytes.load(Relaxed),
@@ -101,7 +109,7 @@ impl Counters {
             last_kernel_ms: report.last_packet_ms(),
             confirmed: standing.confirmed,
             endpoint: standing.endpoint,
-            kernel_reason: standing.held_back.or(engine_reason).map(Reason::text),
+            kernel_reason: self.kernel_reason(),
             ssrcs: self.ssrc_views(),
         }
     }

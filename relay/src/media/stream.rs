@@ -128,7 +128,7 @@ impl Stream {
             self.publish_learning();
             self.stirred = true;
         }
-        if verdict == Verdict::Refuse || !self.repeats.tolerate(payload, now.ms()) {
+        if verdict == Verdict::Refuse || !self.repeats.tolerate(payload, source, now.ms()) {
             return None;
         }
         if let (Kind::Rtp, Some(header)) = (kind, payload.read::<Rtp>(0)) {

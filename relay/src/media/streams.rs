@@ -28,6 +28,11 @@ impl StreamReader for Streams {
         let entries = self.entries();
         Some(entries.get(&stream)?.counters.last_packet_ms())
     }
+
+    fn kernel_reason(&self, stream: StreamId) -> Option<Option<&'static str>> {
+        let entries = self.entries();
+        Some(entries.get(&stream)?.counters.kernel_reason())
+    }
 }
 
 impl Streams {

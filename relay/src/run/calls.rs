@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use ng_protocol::{Command, Dict, Reply, Request, Value};
 use nix::time::{ClockId, clock_gettime};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::said::Said;
 use crate::call::{Calls, Notice, Summary, Timestamp};
-use crate::control::dispatch::{Handler, Origin};
+use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
 use crate::ops::cli::{Families, SessionDetails, SessionSummary};
 use crate::plan::Action;
+
+/// What everybody who works on calls holds.
+pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
 
 /// All calls and the media that serves them. Whoever holds it works on calls alone: one command at a time.
 pub(super) struct CallServer {
@@ -25,6 +29,7 @@ pub(super) struct CallServer {
     datapath: Arc<dyn Datapath>,
     /// Who commanded a call last.
     proxies: BTreeMap<Bytes, SocketAddr>,
+    said: Said,
 }
 
 impl CallServer {
@@ -37,6 +42,7 @@ impl CallServer {
             streams,
             datapath,
             proxies: BTreeMap::new(),
+            said: Said::default(),
         }
     }
 
@@ -127,7 +133,21 @@ impl CallServer {
             if let Notice::Ended { call_id, .. } = &notice {
                 self.proxies.remove(call_id);
             }
-            log(&notice);
+            self.log(&notice);
+        }
+    }
+
+    fn log(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Ended { call_id, ending } => {
+                info!(call_id = %call_id.escape_ascii(), ?ending, "call ended");
+            }
+            Notice::Warning { call_id, text } if self.said.is_news(text) => {
+                warn!(call_id = %call_id.escape_ascii(), "{text}");
+            }
+            Notice::Warning { call_id, text } => {
+                debug!(call_id = %call_id.escape_ascii(), "{text}");
+            }
         }
     }
 }
@@ -180,17 +200,6 @@ fn indent_value(label: &str, value: &Value, depth: usize, lines: &mut Vec<String
         Value::Dict(dict) => {
             lines.push(format!("{label}:"));
             indent(dict, depth + 1, lines);
-        }
-    }
-}
-
-fn log(notice: &Notice) {
-    match notice {
-        Notice::Ended { call_id, ending } => {
-            info!(call_id = %call_id.escape_ascii(), ?ending, "call ended");
-        }
-        Notice::Warning { call_id, text } => {
-            warn!(call_id = %call_id.escape_ascii(), "{text}");
         }
     }
 }

@@ -2,19 +2,19 @@
 
 mod calls;
 mod operators;
+mod said;
 mod start;
 
 use std::io;
 
 use crate::config::{Config, ListenError, Loaded};
-use crate::datapath::StartError;
 use crate::media::MediaError;
 use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::Signals;
 use crate::ops::{limits, logging, notify};
 use crate::tables::ClaimError;
-use start::Relay;
+use start::{Relay, UserSpaceOnly};
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +34,11 @@ pub enum RunError {
     #[error("logging cannot be started: {0}")]
     Logging(#[from] tracing_subscriber::util::TryInitError),
     /// No table to be had.
-    #[error("{0}")]
+    #[error(transparent)]
     Claim(#[from] ClaimError),
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
-    NoFallback(StartError),
+    NoFallback(UserSpaceOnly),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),

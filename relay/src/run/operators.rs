@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use underpass_abi::Outcome;
 
-use super::calls::CallServer;
-use super::start::Shared;
+use super::calls::{CallServer, Shared};
 use crate::call::Calls;
 use crate::control::counters::Counters;
 use crate::control::dispatch::Dispatcher;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use super::calls::{self, CallServer};
+use super::calls::{self, CallServer, Shared};
 use super::operators::Operators;
 use super::{RunError, system};
 use crate::call::{Calls, Settings};
@@ -17,15 +17,13 @@ use crate::config::{Config, ListenError};
 use crate::control::cache::Limits;
 use crate::control::dispatch::Dispatcher;
 use crate::control::udp::{Listeners, UdpServer};
-use crate::datapath::{self, DatapathConfig, Monitor, Reason, Started};
+use crate::datapath::{self, DatapathConfig, Monitor, Reason, StartError, Started};
 use crate::media::{Media, MediaConfig};
 use crate::ops::{cli, http};
-use crate::tables::{Owner, Tables};
+use crate::tables::{ClaimError, Owner, TableRequest, Tables};
 
 /// How long the first media ports may take to prove that nobody sends to them any more.
 const PORTS_REST: Duration = Duration::from_secs(10);
-
-pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
 
 /// A relay at work.
 pub(super) struct Relay {
@@ -112,13 +110,40 @@ impl Relay {
     }
 }
 
+/// Why a relay that asked for a table forwards nothing in the kernel. An unprivileged user meets both.
+#[derive(Debug, thiserror::Error)]
+pub enum UserSpaceOnly {
+    /// There is no place for claims, or none that this user may write.
+    #[error(transparent)]
+    NoClaim(ClaimError),
+    /// The kernel's part does not start.
+    #[error(transparent)]
+    NotStarted(#[from] StartError),
+}
+
 fn start_datapath(config: &Config) -> Result<Started, RunError> {
-    let owner = Owner::this_process(&config.name);
-    let claim = Tables::default().claim(config.table, &owner)?;
-    if claim.is_none() {
+    if config.table == TableRequest::None {
         info!("table -1: forwarding in user space only");
         return Ok(datapath::null(Reason::NoEngine));
     }
+    match start_kernel(config)? {
+        Ok(started) => Ok(started),
+        Err(why) if config.no_fallback => Err(RunError::NoFallback(why)),
+        Err(why) => {
+            warn!("forwarding in user space only: {why}");
+            Ok(datapath::null(Reason::NoEngine))
+        }
+    }
+}
+
+/// The outer error is one that no fallback is right for: a table that is another relay's.
+fn start_kernel(config: &Config) -> Result<Result<Started, UserSpaceOnly>, ClaimError> {
+    let owner = Owner::this_process(&config.name);
+    let claim = match Tables::default().claim(config.table, &owner) {
+        Ok(claim) => claim,
+        Err(error @ ClaimError::Unusable { .. }) => return Ok(Err(UserSpaceOnly::NoClaim(error))),
+        Err(error) => return Err(error),
+    };
     let addresses = config
         .interfaces
         .iter()
@@ -132,14 +157,7 @@ fn start_datapath(config: &Config) -> Result<Started, RunError> {
         max_flows: config.max_flows,
         ..DatapathConfig::default()
     });
-    match started {
-        Ok(started) => Ok(started),
-        Err(error) if config.no_fallback => Err(RunError::NoFallback(error)),
-        Err(error) => {
-            warn!("forwarding in user space only: {error}");
-            Ok(datapath::null(Reason::NoEngine))
-        }
-    }
+    Ok(started.map_err(UserSpaceOnly::from))
 }
 
 fn say_engines(monitor: &Monitor) {

@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
@@ -11,6 +13,9 @@ use crate::datapath::table_usage;
 
 /// Where the lock files of a node's tables are, unless told otherwise.
 const DIRECTORY: &str = "/run/underpass/tables";
+/// How often a table that was asked for by number is tried, and how long lies between.
+const ATTEMPTS: u32 = 25;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// The tables of this node.
 #[derive(Clone, Debug)]
@@ -42,16 +47,7 @@ impl Tables {
             TableRequest::Number(table) if table >= TABLES => {
                 Err(ClaimError::NoSuchTable { table })
             }
-            TableRequest::Number(table) => match self.try_table(table, owner)? {
-                Some(claim) => Ok(Some(claim)),
-                None => Err(ClaimError::Taken {
-                    table,
-                    owner: self.read_owner(table).map_or_else(
-                        || "a relay that left no record".to_owned(),
-                        |owner| owner.to_string(),
-                    ),
-                }),
-            },
+            TableRequest::Number(table) => self.claim_number(table, owner).map(Some),
             TableRequest::Auto => {
                 for table in 0..TABLES {
                     if let Some(claim) = self.try_table(table, owner)? {
@@ -100,6 +96,22 @@ impl Tables {
             state.usage = table_usage(bpffs, state.table);
         }
         Ok(states)
+    }
+
+    /// Tries for a moment: whoever holds the table may only be clearing it of a dead owner's things, or be on its way
+    /// out, or not have written its name yet.
+    fn claim_number(&self, table: u32, owner: &Owner) -> Result<Claim, ClaimError> {
+        for _ in 0..ATTEMPTS {
+            if let Some(claim) = self.try_table(table, owner)? {
+                return Ok(claim);
+            }
+            thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        let owner = self.read_owner(table).map_or_else(
+            || "a relay that left no record".to_owned(),
+            |owner| owner.to_string(),
+        );
+        Err(ClaimError::Taken { table, owner })
     }
 
     fn try_table(&self, table: u32, owner: &Owner) -> Result<Option<Claim>, ClaimError> {
@@ -300,6 +312,20 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().contains("table 7 is taken by media-1"));
         assert!(error.to_string().contains(&std::process::id().to_string()));
+    }
+
+    #[test]
+    fn a_table_held_for_a_moment_only_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let tables = Tables::at(directory.path());
+        let request = TableRequest::Number(7);
+        let held = tables.claim(request, &owner("cleaner")).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| tables.claim(request, &owner("a")));
+            // Whether it has tried by now or not, it gets the table.
+            drop(held);
+            assert!(waiting.join().unwrap().is_ok());
+        });
     }
 
     #[test]

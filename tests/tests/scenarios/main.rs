@@ -19,6 +19,7 @@ mod on_the_wire;
 mod plain_call;
 mod retransmission;
 mod sip_calls;
+mod start_and_stop;
 mod strangers;
 mod table_claim;
 mod tables;

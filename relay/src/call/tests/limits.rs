@@ -45,6 +45,13 @@ fn a_body_that_cannot_be_used_leaves_nothing() {
 }
 
 #[test]
+fn a_body_that_grows_too_long_for_a_reply_leaves_nothing() {
+    let long = format!("a={}", "x".repeat(63_900));
+    let body = sdp_of(A, &["m=audio 4000 RTP/AVP 0", &long]);
+    assert_eq!(refused(offer(&body)), "Error rewriting SDP");
+}
+
+#[test]
 fn a_new_call_that_runs_out_of_ports_leaves_nothing() {
     let mut world = World::new();
     world.pool.left = 3;

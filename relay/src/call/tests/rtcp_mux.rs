@@ -52,3 +52,14 @@ fn declined_by_the_answer_it_is_declined_towards_the_offerer() {
         at("198.51.100.10:4001")
     );
 }
+
+#[test]
+fn answered_though_nobody_offered_it_it_stays_on_the_answerers_side() {
+    let mut world = World::new();
+    let offered = world.send(offer(&audio(A, 4000)));
+    let answered = world.send(answer(&muxed(B, 5000)));
+    assert!(!answered.has_line("a=rtcp-mux"));
+    assert!(answered.has_line(&format!("a=rtcp:{}", answered.port() + 1)));
+    let to_a = u64::from(answered.port());
+    assert_eq!(world.plan(offered.port()).rtcp_sinks[0].0, to_a + 1);
+}

@@ -78,6 +78,10 @@ impl StreamReader for Streams {
         let view = self.0.get(&stream)?;
         Some(view.last_user_ms.max(view.last_kernel_ms))
     }
+
+    fn kernel_reason(&self, stream: StreamId) -> Option<Option<&'static str>> {
+        Some(self.0.get(&stream)?.kernel_reason)
+    }
 }
 
 impl World {
