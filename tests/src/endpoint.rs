@@ -1,5 +1,6 @@
 //! A media endpoint: an even port for RTP and the next for RTCP, numbered packets out, every arrival kept.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -143,6 +144,20 @@ impl Endpoint {
             .iter()
             .filter(|arrival| rtp::read(&arrival.bytes).is_some_and(|p| p.mark == mark));
         u32::try_from(own.count()).expect("a short stream")
+    }
+
+    /// Whether every packet that `sender` has sent since its number `first` has arrived.
+    #[must_use]
+    pub fn has_all_since(&self, sender: &Self, first: u32) -> bool {
+        let mark = sender.stream().mark;
+        let arrivals = self.rtp.arrivals.lock().unwrap();
+        let numbers: BTreeSet<u32> = arrivals
+            .iter()
+            .filter_map(|arrival| rtp::read(&arrival.bytes))
+            .filter(|packet| packet.mark == mark && packet.intact)
+            .map(|packet| packet.number)
+            .collect();
+        (first..sender.sent()).all(|number| numbers.contains(&number))
     }
 
     /// The account of all that `sender` has sent so far, as seen here.

@@ -7,6 +7,7 @@
 )]
 
 mod addresses;
+mod audio_and_video;
 mod checksums;
 mod crash_and_restart;
 mod differential;
