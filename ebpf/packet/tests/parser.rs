@@ -145,4 +145,4 @@ fn nothing_is_written_past_the_end() {
     }
 }
 
-const RTP: &[u8] = include_bytes!("corpus/Forwarded-v4.bin");
+const RTP: &[u8] = include_bytes!("corpus/Forwarded-v4.frame");

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::tc::SchedClassifierLinkId;
@@ -185,36 +184,6 @@ impl Kernel {
 
     pub(crate) fn detach_tc(&mut self, link: SchedClassifierLinkId) {
         tc(&mut self.ebpf).detach(link).unwrap();
-    }
-
-    /// What the loaded program takes, in words.
-    pub(crate) fn size(&mut self) -> String {
-        let info = match self.hook {
-            Hook::Tc => tc(&mut self.ebpf).info(),
-            Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).info(),
-        }
-        .unwrap();
-        format!(
-            "{:?} bytes translated, {} bytes compiled, {:?} instructions verified",
-            info.size_translated(),
-            info.size_jitted(),
-            info.verified_instruction_count()
-        )
-    }
-
-    /// The time of one of `repeat` runs.
-    pub(crate) fn cost(&mut self, packet: &[u8], repeat: u32) -> Duration {
-        let options = TestRunOptions {
-            data_in: Some(packet),
-            repeat,
-            ..TestRunOptions::new()
-        };
-        match self.hook {
-            Hook::Tc => tc(&mut self.ebpf).test_run(options),
-            Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).test_run(options),
-        }
-        .unwrap()
-        .duration
     }
 
     /// Runs the tc program on a packet whose sum the device gave (CHECKSUM_COMPLETE); the kernel itself checks that the

@@ -8,7 +8,6 @@
 )]
 
 mod checksums;
-mod cost;
 mod frame;
 mod harness;
 mod live;
