@@ -56,6 +56,9 @@ pub struct PathCost {
     pub flows: usize,
     /// Processor time per packet received, ns, all of the path.
     pub cpu_ns: Spread,
+    /// The same less what plain routing took in the same round, ns: what the relay adds. Below zero it takes less, or the
+    /// machine's noise is larger than it: the spread tells.
+    pub own_ns: Spread,
     /// Packets per second that arrive when the sender does not hold back.
     pub saturation_pps: Spread,
     /// Packets that did not arrive at the steady rate, of all sent.
@@ -131,11 +134,14 @@ pub fn measure(plan: Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathCos
             rates[index].push(received as f64 / seconds);
         }
     }
+    // The first of the systems.
+    let routing = costs[0].clone();
     Ok(setups
         .iter()
         .zip(costs.into_iter().zip(rates))
         .zip(counts)
         .map(|((setup, (cost, rate)), (sent, received, user))| PathCost {
+            own_ns: Spread::of(less(&cost, &routing)),
             system: setup.system,
             flows: plan.flows,
             cpu_ns: Spread::of(cost),
@@ -144,6 +150,14 @@ pub fn measure(plan: Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathCos
             user_space_packets: user,
         })
         .collect())
+}
+
+/// Round by round.
+fn less(cost: &[f64], routing: &[f64]) -> Vec<f64> {
+    cost.iter()
+        .zip(routing)
+        .map(|(cost, routing)| cost - routing)
+        .collect()
 }
 
 /// Sends for one window: packets sent, received, spins per second left over, seconds.

@@ -43,18 +43,28 @@ fn path(results: &Results, out: &mut String) {
     let _ = writeln!(
         out,
         "The whole path over veth, sender and receiver included\n\n  \
-         {:10} {:>6} {:>26} {:>26} {:>8} {:>11}",
-        "system", "flows", "CPU ns per packet", "packets/s at saturation", "loss", "user space"
+         {:10} {:>6} {:>22} {:>24} {:>22} {:>8} {:>11}",
+        "system",
+        "flows",
+        "CPU ns per packet",
+        "less routing, by round",
+        "packets/s at saturation",
+        "loss",
+        "user space"
     );
     for cost in &results.path {
         let _ = writeln!(
             out,
-            "  {:10} {:>6} {:>26} {:>26} {:>7.3}% {:>11}",
+            "  {:10} {:>6} {:>22} {:>24} {:>22} {:>7.3}% {:>11}",
             format!("{:?}", cost.system).to_lowercase(),
             cost.flows,
             format!(
                 "{:.0} ({:.0}-{:.0})",
                 cost.cpu_ns.median, cost.cpu_ns.min, cost.cpu_ns.max
+            ),
+            format!(
+                "{:.0} ({:.0} to {:.0})",
+                cost.own_ns.median, cost.own_ns.min, cost.own_ns.max
             ),
             format!(
                 "{:.0}k ({:.0}k-{:.0}k)",

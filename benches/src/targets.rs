@@ -68,8 +68,10 @@ pub fn of_path(costs: &[PathCost]) -> Vec<Target> {
         let found = costs.iter().find(|cost| cost.system == system);
         found.map_or(f64::NAN, |cost| cost.cpu_ns.median)
     };
-    // What a relay adds to a path that is there without it.
-    let own = |system| (cpu(system) - cpu(System::Routing)).max(0.0);
+    let own = |system: System| {
+        let found = costs.iter().find(|cost| cost.system == system);
+        found.map_or(f64::NAN, |cost| cost.own_ns.median)
+    };
     let came_up = costs
         .iter()
         .find(|cost| cost.system == System::Kernel)
