@@ -1,20 +1,19 @@
 //! Measurements against the peers and the limit.
 
 pub mod bytes;
+pub mod limit;
 pub mod load;
 pub mod ng;
 pub mod packet;
 pub mod path;
 pub mod program_cost;
+pub mod results;
 pub mod spinner;
 pub mod spread;
 pub mod table;
 pub mod targets;
 
 use serde::Serialize;
-
-/// The bare forwarding programs `limit_xdp` and `limit_tc`, built from `benches/limit`.
-pub static LIMIT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limit.bpf.o"));
 
 /// All that was measured in one run; what was not asked for is empty.
 #[derive(Default, Serialize)]

@@ -17,7 +17,7 @@ pub const CLIENTS: usize = 16;
 const CALLS_UP: usize = 1000;
 
 /// One relay's figures.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct NgCost {
     /// `underpass` or `rtpengine`.
     pub relay: &'static str,
@@ -34,7 +34,7 @@ pub struct NgCost {
 }
 
 /// Cycles of offer, answer and delete.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Cycles {
     /// All clients together.
     pub per_second: Spread,

@@ -8,16 +8,14 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aya::EbpfLoader;
-use aya::maps::HashMap;
 use aya::programs::SchedClassifier;
 use aya::programs::tc::{SchedClassifierLinkId, TcAttachType};
 use lab::{Engine, Family, Lab, Netns, Relay, Side, TwoNetworks, Wiring};
 use serde::Serialize;
 use serde_json::json;
-use underpass_abi::{FLOWS_V4, Flow as FlowValue, FlowKeyV4};
+use underpass_abi::Flow as FlowValue;
 
-use crate::bytes::bytes_of;
+use crate::limit;
 use crate::load::{Flow, Load};
 use crate::spinner::Spinner;
 use crate::spread::Spread;
@@ -48,7 +46,7 @@ pub const SYSTEMS: [System; 5] = [
 ];
 
 /// One system's figures.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct PathCost {
     /// Which.
     pub system: System,
@@ -296,7 +294,7 @@ fn attach(
     net: &TwoNetworks,
     flows: &[(SocketAddr, SocketAddr, SocketAddr, SocketAddr)],
 ) -> Result<Bare> {
-    let mut ebpf = EbpfLoader::new().load(crate::LIMIT)?;
+    let mut ebpf = limit::load(131_072)?;
     let mac = |text: String| -> Result<[u8; 6]> {
         let bytes: Vec<u8> = text
             .split(':')
@@ -305,24 +303,23 @@ fn attach(
         bytes.try_into().ok().context("not a MAC address")
     };
     {
-        let map = ebpf.map_mut(FLOWS_V4).context("no flow map")?;
-        let mut map: HashMap<_, [u8; 8], [u8; 128]> = HashMap::try_from(map)?;
+        let mut map = limit::flows(&mut ebpf)?;
         for (local, source, from, to) in flows {
-            let (key, mut value) = (key(*local)?, FlowValue::default());
-            value.source_address[..4].copy_from_slice(&key4(*source)?);
+            let mut value = FlowValue::default();
+            value.source_address[..4].copy_from_slice(&limit::v4(*source)?.ip().octets());
             value.source_port = source.port().to_be_bytes();
-            value.from_address[..4].copy_from_slice(&key4(*from)?);
+            value.from_address[..4].copy_from_slice(&limit::v4(*from)?.ip().octets());
             value.from_port = from.port().to_be_bytes();
-            value.to_address[..4].copy_from_slice(&key4(*to)?);
+            value.to_address[..4].copy_from_slice(&limit::v4(*to)?.ip().octets());
             value.to_port = to.port().to_be_bytes();
             value.egress_ifindex = net.relay.index(Side::B.interface());
             value.from_mac = mac(net.relay.mac(Side::B.interface()))?;
             value.to_mac = mac(net.callee.mac("eth0"))?;
-            map.insert(bytes_of(&key), bytes_of(&value), 0)?;
+            limit::insert(&mut map, limit::v4(*local)?, &value)?;
         }
     }
     let program: &mut SchedClassifier = ebpf
-        .program_mut("limit_tc")
+        .program_mut(limit::TC)
         .context("no limit_tc")?
         .try_into()?;
     program.load()?;
@@ -333,19 +330,4 @@ fn attach(
         _ebpf: ebpf,
         _link: link,
     })
-}
-
-fn key(address: SocketAddr) -> Result<FlowKeyV4> {
-    Ok(FlowKeyV4 {
-        address: key4(address)?,
-        port: address.port().to_be_bytes(),
-        reserved: [0; 2],
-    })
-}
-
-fn key4(address: SocketAddr) -> Result<[u8; 4]> {
-    match address {
-        SocketAddr::V4(address) => Ok(address.ip().octets()),
-        SocketAddr::V6(_) => anyhow::bail!("{address} is not IPv4"),
-    }
 }

@@ -28,7 +28,7 @@ const STRIDE: u64 = 7919;
 const MAC: [u8; 6] = [0; 6];
 
 /// One line of the table.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Cost {
     /// `xdp` or `tc`, or the bare program's.
     pub program: &'static str,
@@ -137,7 +137,7 @@ fn miss(program: &'static str) -> Result<Cost> {
 fn load(program: &str, entries: u32) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
     let object = if program.starts_with("limit") {
-        crate::LIMIT
+        crate::limit::OBJECT
     } else {
         for map in [FLOWS_V4, FLOWS_V6, STATS] {
             loader.map_max_entries(map, entries);

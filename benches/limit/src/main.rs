@@ -9,13 +9,13 @@ use aya_ebpf::btf_maps::{HashMap, PerCpuArray};
 use aya_ebpf::helpers::generated::{bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect};
 use aya_ebpf::macros::{btf_map, classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use underpass_abi::{Flow, FlowKeyV4};
+use underpass_abi::Flow;
 
 const HEADERS: usize = 14 + 20 + 8;
 
-/// Flows by local address and port.
+/// Flows by local address and port, and two zeros.
 #[btf_map]
-static FLOWS_V4: HashMap<FlowKeyV4, Flow, 131_072> = HashMap::new();
+static FLOWS_V4: HashMap<[u8; 8], Flow, 131_072> = HashMap::new();
 
 /// Packets forwarded.
 #[btf_map]
@@ -79,11 +79,9 @@ fn flow<'a>(header: &[u8; HEADERS]) -> Option<&'a Flow> {
     if header[12..14] != [8, 0] || header[14] != 0x45 || header[23] != 17 {
         return None;
     }
-    let key = FlowKeyV4 {
-        address: [header[30], header[31], header[32], header[33]],
-        port: [header[36], header[37]],
-        reserved: [0; 2],
-    };
+    let key = [
+        header[30], header[31], header[32], header[33], header[36], header[37], 0, 0,
+    ];
     let flow = FLOWS_V4.get_ptr(key)?;
     // SAFETY: map values live as long as the program runs.
     let flow = unsafe { &*flow };
