@@ -1,29 +1,30 @@
 //! Measurements against the peers and the limit.
+//!
+//! [`sections`] lists what can be measured. Every section gives back [`results`], which are printed ([`table`]), drawn
+//! ([`plot`], [`page`]), written as JSON and held against what was recorded ([`check`]) in one way for all.
 
+pub mod arguments;
 pub mod bytes;
+pub mod check;
+pub mod cores;
+pub mod effort;
+pub mod former;
 pub mod limit;
 pub mod load;
+pub mod machine;
 pub mod ng;
+pub mod number;
 pub mod packet;
+pub mod page;
 pub mod path;
+pub mod plot;
 pub mod program_cost;
+pub mod record;
 pub mod results;
+pub mod run;
+pub mod sections;
+pub mod shift;
 pub mod spinner;
 pub mod spread;
 pub mod table;
 pub mod targets;
-
-use serde::Serialize;
-
-/// All that was measured in one run; what was not asked for is empty.
-#[derive(Default, Serialize)]
-pub struct Results {
-    /// The program by itself.
-    pub program: Vec<program_cost::Cost>,
-    /// The path over veth.
-    pub path: Vec<path::PathCost>,
-    /// The ng protocol.
-    pub ng: Vec<ng::NgCost>,
-    /// What should be reached.
-    pub targets: Vec<targets::Target>,
-}

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measures, prints tables, and writes JSON.
+//! `cargo xtask bench`: measures, prints tables, draws plots, writes JSON, and compares with what was recorded.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -6,91 +6,125 @@
 )]
 
 use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::Path;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
-use benches::{Results, ng, path, program_cost, table, targets};
+use anyhow::{Context, Result};
+use benches::arguments::{Arguments, Then, help};
+use benches::machine::{self, Machine};
+use benches::results::{NamedSection, Results};
+use benches::run::Run;
+use benches::sections::{self, Entry};
+use benches::{check, page, record, table};
 
-const HELP: &str = "\
-cargo xtask bench [-- [program] [path] [ng] [--flows N] [--rate PPS] [--rounds N] [--json FILE]]
-
-program   what the kernel program costs per packet
-path      processor time per relayed packet: kernel, null engine, rtpengine, plain routing, the bare program
-ng        cycles of offer, answer and delete against rtpengine
-Without a name: all three. --json FILE: the figures for programs (default target/bench.json).";
-
-struct Arguments {
-    sections: Vec<String>,
-    flows: usize,
-    rate: u64,
-    rounds: usize,
-    json: PathBuf,
-}
-
-fn main() -> Result<()> {
-    let Some(arguments) = arguments()? else {
-        println!("{HELP}");
-        return Ok(());
-    };
-    let asked =
-        |name: &str| arguments.sections.is_empty() || arguments.sections.iter().any(|s| s == name);
-    let mut progress = |what: &str| eprintln!("bench: {what}");
-    let mut results = Results::default();
-    if asked("program") {
-        results.program = program_cost::measure(&mut progress)?;
-        results
-            .targets
-            .extend(targets::of_program(&results.program));
-    }
-    if asked("path") {
-        let plan = path::Plan {
-            flows: arguments.flows,
-            rate: arguments.rate,
-            rounds: arguments.rounds,
-            window: Duration::from_secs(2),
-        };
-        results.path = path::measure(plan, &mut progress)?;
-        results.targets.extend(targets::of_path(&results.path));
-    }
-    if asked("ng") {
-        results.ng = ng::measure(arguments.rounds, 2000, &mut progress)?;
-        results.targets.extend(targets::of_ng(&results.ng));
-    }
-    println!("{}", table::text(&results));
-    if let Some(directory) = arguments.json.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    fs::write(&arguments.json, serde_json::to_vec_pretty(&results)?)
-        .with_context(|| format!("cannot write {}", arguments.json.display()))?;
-    eprintln!("bench: figures in {}", arguments.json.display());
-    Ok(())
-}
-
-fn arguments() -> Result<Option<Arguments>> {
-    let mut arguments = Arguments {
-        sections: Vec::new(),
-        flows: 100,
-        rate: 40_000,
-        rounds: 5,
-        json: PathBuf::from("target/bench.json"),
-    };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let mut value = || {
-            words
-                .next()
-                .with_context(|| format!("{word} needs a value"))
-        };
-        match word.as_str() {
-            "program" | "path" | "ng" => arguments.sections.push(word),
-            "--flows" => arguments.flows = value()?.parse()?,
-            "--rate" => arguments.rate = value()?.parse()?,
-            "--rounds" => arguments.rounds = value()?.parse()?,
-            "--json" => arguments.json = value()?.into(),
-            "--help" | "-h" => return Ok(None),
-            other => bail!("unknown word {other}\n{HELP}"),
+fn main() -> ExitCode {
+    match bench() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("error: {problem:#}");
+            ExitCode::FAILURE
         }
     }
-    Ok(Some(arguments))
+}
+
+/// Whether all was measured, and nothing got worse that was to be checked.
+fn bench() -> Result<bool> {
+    let Some(arguments) = Arguments::parse(std::env::args_os().skip(1))? else {
+        print!("{}", help());
+        return Ok(true);
+    };
+    let entries = sections::chosen(&arguments.sections)?;
+    machine::refuse()?;
+    if arguments.then == Then::Check {
+        // What is damaged is told before anything is measured.
+        for entry in &entries {
+            record::read(Path::new(record::DIRECTORY), entry.name)?;
+        }
+    }
+    let run = Run::start(arguments.effort);
+    for warning in machine::warnings() {
+        run.say(&format!("warning: {warning}"));
+    }
+    let (measured, failed) = run.all(&entries);
+    let results = Results {
+        machine: Machine::this(),
+        plan: arguments.effort.text(),
+        sections: measured,
+    };
+    println!("{}", table::text(&results));
+    write_json(&arguments.json, &results)?;
+    let index = page::write(&arguments.plots, &results)?;
+    run.say(&format!(
+        "figures in {}, plots in {}",
+        arguments.json.display(),
+        index.display()
+    ));
+    let held = match arguments.then {
+        Then::Show => true,
+        Then::Record => keep(&run, &results)?,
+        Then::Check => compare(&run, &entries, &results)?,
+    };
+    if failed > 0 {
+        run.say(&format!(
+            "{failed} of {} sections failed, see above",
+            entries.len()
+        ));
+    }
+    Ok(held && failed == 0)
+}
+
+fn write_json(file: &Path, results: &Results) -> Result<()> {
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write(file, serde_json::to_vec_pretty(results)?)
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn keep(run: &Run, results: &Results) -> Result<bool> {
+    for named in &results.sections {
+        let file = record::write(Path::new(record::DIRECTORY), results, named)?;
+        run.say(&format!("recorded in {}", file.display()));
+    }
+    Ok(true)
+}
+
+/// Whether no ratio got worse.
+fn compare(run: &Run, entries: &[&Entry], results: &Results) -> Result<bool> {
+    println!("Ratios against the recorded ones");
+    let mut worse = 0;
+    for named in &results.sections {
+        worse += compare_section(run, entries, results, named)?;
+    }
+    if worse > 0 {
+        println!("{worse} got worse: measure again on a quiet machine, or find out why");
+    }
+    Ok(worse == 0)
+}
+
+/// How many of a section's got worse.
+fn compare_section(
+    run: &Run,
+    entries: &[&Entry],
+    results: &Results,
+    named: &NamedSection,
+) -> Result<usize> {
+    let record = record::read(Path::new(record::DIRECTORY), &named.name)?;
+    let place = entries.iter().find(|entry| entry.name == named.name);
+    let settled = check::settle(record.as_ref(), &named.section, |worse| {
+        let entry = place.context("a section that was measured is in the table")?;
+        run.say(&format!("once more, since worse: {worse}"));
+        run.section(entry, "again")
+    })?;
+    let of = match &record {
+        None => format!(
+            "never recorded: cargo xtask bench -- {} --record",
+            named.name
+        ),
+        Some(record) if record.machine.is_like(&results.machine) => record.machine.text(),
+        Some(record) => format!("another machine's: {}", record.machine.text()),
+    };
+    println!("\n{} ({of})\n{}", named.name, check::text(&settled));
+    Ok(settled.iter().filter(|one| one.is_worse()).count())
 }

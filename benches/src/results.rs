@@ -2,7 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Machine;
 use crate::spread::Spread;
+
+/// All that was measured in one run; what is printed, plotted and written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// Where and when.
+    pub machine: Machine,
+    /// How thoroughly: `quick`, `usual` or `full`, and the rounds.
+    pub plan: String,
+    /// In the order they were measured.
+    pub sections: Vec<NamedSection>,
+}
+
+/// A section and what it is asked for by.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamedSection {
+    /// `path`.
+    pub name: String,
+    /// What it found out.
+    #[serde(flatten)]
+    pub section: Section,
+}
 
 /// What one section of the bench found out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,6 +83,27 @@ pub struct Figure {
     pub value: Spread,
     /// At most, if anything was promised.
     pub target: Option<f64>,
+}
+
+impl Question {
+    /// Every place on the axis where some series has a point, rising.
+    #[must_use]
+    pub fn places(&self) -> Vec<f64> {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let mut places: Vec<f64> = points.map(|point| point.at).collect();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        places
+    }
+}
+
+impl Series {
+    /// What was measured at a place of the axis.
+    #[must_use]
+    pub fn at(&self, place: f64) -> Option<&Spread> {
+        let point = self.points.iter().find(|point| point.at == place);
+        point.map(|point| &point.value)
+    }
 }
 
 impl Figure {

@@ -1,17 +1,23 @@
 //! Repeated measurements: the median and how far they lie apart.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Repeated measurements of one thing, in the order they were made, and what sums them up.
+///
+/// JSON knows no NaN; what could not be computed is `null` there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Spread {
     /// Smallest.
+    #[serde(deserialize_with = "number_or_null")]
     pub min: f64,
     /// Middle.
+    #[serde(deserialize_with = "number_or_null")]
     pub median: f64,
     /// Largest.
+    #[serde(deserialize_with = "number_or_null")]
     pub max: f64,
     /// All of them.
+    #[serde(deserialize_with = "numbers_or_null")]
     pub samples: Vec<f64>,
 }
 
@@ -46,4 +52,16 @@ impl Spread {
         let pairs = self.samples.iter().zip(&other.samples);
         Self::of(pairs.map(|(a, b)| combine(*a, *b)).collect())
     }
+}
+
+fn number_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
+fn numbers_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let numbers = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(numbers
+        .into_iter()
+        .map(|number| number.unwrap_or(f64::NAN))
+        .collect())
 }

@@ -1,127 +1,211 @@
-//! The tables as text.
+//! Results as text, for a terminal.
 
 use std::fmt::Write;
 
-use crate::Results;
-use crate::targets::Target;
+use crate::number;
+use crate::results::{Figure, Question, Results};
 
-/// All that was measured, for people.
+/// Characters a line may have before a table is broken into two.
+const WIDTH: usize = 110;
+/// Between columns.
+const GAP: &str = "  ";
+
+/// All that was measured: each question as a table, then the figures.
 #[must_use]
 pub fn text(results: &Results) -> String {
-    let mut out = String::new();
-    if !results.program.is_empty() {
-        program(results, &mut out);
+    let mut out = format!("{}\n{}\n\n", results.machine.text(), results.plan);
+    for named in &results.sections {
+        for asked in &named.section.questions {
+            out.push_str(&question(asked));
+            out.push('\n');
+        }
     }
-    if !results.path.is_empty() {
-        path(results, &mut out);
-    }
-    if !results.ng.is_empty() {
-        ng(results, &mut out);
-    }
-    targets(&results.targets, &mut out);
+    let all = results.sections.iter().flat_map(|s| &s.section.figures);
+    out.push_str(&figures(&all.collect::<Vec<_>>()));
     out
 }
 
 // Writing to a String cannot fail.
 
-fn program(results: &Results, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "Program cost (BPF_PROG_TEST_RUN), ns per packet: median (min-max)\n"
+/// Series by rows, places of the axis by columns; as many blocks as the terminal's width needs.
+fn question(question: &Question) -> String {
+    let mut out = format!(
+        "{} [{}]\n{}, median (min-max), by {}\n\n",
+        question.title, question.id, question.unit, question.axis
     );
-    for cost in &results.program {
-        let _ = writeln!(
-            out,
-            "  {:10} {:35} {:>7} flows {:>6.0} ({:.0}-{:.0})",
-            cost.program, cost.case, cost.flows, cost.ns.median, cost.ns.min, cost.ns.max
-        );
+    let names: Vec<String> = question.series.iter().map(|s| s.name.clone()).collect();
+    let columns: Vec<Vec<String>> = question
+        .places()
+        .into_iter()
+        .map(|place| {
+            let cells = question.series.iter().map(|series| {
+                let measured = series.at(place);
+                measured.map_or_else(|| "-".to_owned(), number::spread)
+            });
+            std::iter::once(number::place(place)).chain(cells).collect()
+        })
+        .collect();
+    let first: Vec<String> = std::iter::once(String::new()).chain(names).collect();
+    for block in blocks(&first, columns) {
+        out.push_str(&block);
+        out.push('\n');
     }
-    out.push('\n');
+    for note in &question.notes {
+        let _ = writeln!(out, "  {note}");
+    }
+    out
 }
 
-fn path(results: &Results, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "The whole path over veth, sender and receiver included\n\n  \
-         {:10} {:>6} {:>22} {:>24} {:>22} {:>8} {:>11}",
-        "system",
-        "flows",
-        "CPU ns per packet",
-        "less routing, by round",
-        "packets/s at saturation",
-        "loss",
-        "user space"
-    );
-    for cost in &results.path {
-        let _ = writeln!(
-            out,
-            "  {:10} {:>6} {:>22} {:>24} {:>22} {:>7.3}% {:>11}",
-            format!("{:?}", cost.system).to_lowercase(),
-            cost.flows,
-            format!(
-                "{:.0} ({:.0}-{:.0})",
-                cost.cpu_ns.median, cost.cpu_ns.min, cost.cpu_ns.max
-            ),
-            format!(
-                "{:.0} ({:.0} to {:.0})",
-                cost.own_ns.median, cost.own_ns.min, cost.own_ns.max
-            ),
-            format!(
-                "{:.0}k ({:.0}k-{:.0}k)",
-                cost.saturation_pps.median / 1e3,
-                cost.saturation_pps.min / 1e3,
-                cost.saturation_pps.max / 1e3
-            ),
-            cost.loss * 100.0,
-            cost.user_space_packets
-        );
+/// The first column again in each block.
+fn blocks(first: &[String], columns: Vec<Vec<String>>) -> Vec<String> {
+    let mut blocks = vec![vec![first.to_vec()]];
+    let mut taken = widest(first);
+    for column in columns {
+        let width = widest(&column) + GAP.len();
+        if taken + width > WIDTH && blocks.last().is_some_and(|block| block.len() > 1) {
+            blocks.push(vec![first.to_vec()]);
+            taken = widest(first);
+        }
+        taken += width;
+        if let Some(block) = blocks.last_mut() {
+            block.push(column);
+        }
     }
-    out.push('\n');
+    blocks.iter().map(|columns| lines(columns)).collect()
 }
 
-fn ng(results: &Results, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "ng: cycles of offer, answer and delete by 1 and by {} clients\n\n  \
-         {:10} {:>9} {:>8} {:>11} {:>10} {:>12} {:>12} {:>9}",
-        crate::ng::CLIENTS,
-        "relay",
-        "1: cyc/s",
-        "CPU us",
-        "many: cyc/s",
-        "CPU us",
-        "offer p50 us",
-        "offer p99 us",
-        "KiB/call"
-    );
-    for cost in &results.ng {
-        let _ = writeln!(
-            out,
-            "  {:10} {:>9.0} {:>8.0} {:>11.0} {:>10.0} {:>12.0} {:>12.0} {:>9.1}",
-            cost.relay,
-            cost.one_client.per_second.median,
-            cost.one_client.cpu_us.median,
-            cost.many_clients.per_second.median,
-            cost.many_clients.cpu_us.median,
-            cost.offer_p50_us,
-            cost.offer_p99_us,
-            cost.call_kib
-        );
+/// Columns of cells as lines; the first is flush left, the others right.
+fn lines(columns: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = columns.iter().map(|column| widest(column)).collect();
+    let mut out = String::new();
+    for row in 0..columns.first().map_or(0, Vec::len) {
+        let mut line = String::from(GAP);
+        for (index, (column, &width)) in columns.iter().zip(&widths).enumerate() {
+            let cell = &column[row];
+            let _ = match index {
+                0 => write!(line, "{cell:width$}"),
+                _ => write!(line, "{GAP}{cell:>width$}"),
+            };
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
     }
-    out.push('\n');
+    out
 }
 
-fn targets(targets: &[Target], out: &mut String) {
-    let _ = writeln!(out, "Against the targets (at most)\n");
-    for target in targets {
-        let _ = writeln!(
-            out,
-            "  {:48} {:>8.2} {:>8.2} {:4} {}",
-            target.what,
-            target.measured,
-            target.target,
-            target.unit,
-            if target.is_met() { "met" } else { "MISSED" }
+/// What is held against targets, and the rest of what is compared from run to run.
+fn figures(figures: &[&Figure]) -> String {
+    if figures.is_empty() {
+        return String::new();
+    }
+    let head = ["", "median (min-max)", "at most", "unit", ""].map(str::to_owned);
+    let mut columns: Vec<Vec<String>> = head.into_iter().map(|title| vec![title]).collect();
+    for figure in figures {
+        let cells = [
+            figure.what.clone(),
+            number::spread(&figure.value),
+            figure.target.map_or_else(String::new, number::short),
+            figure.unit.clone(),
+            verdict(figure).to_owned(),
+        ];
+        for (column, cell) in columns.iter_mut().zip(cells) {
+            column.push(cell);
+        }
+    }
+    format!("Figures; smaller is better\n\n{}", lines(&columns))
+}
+
+/// `met`, `MISSED`, or nothing where nothing was promised.
+#[must_use]
+pub fn verdict(figure: &Figure) -> &'static str {
+    match figure.target {
+        None => "",
+        Some(_) if figure.is_met() => "met",
+        Some(_) => "MISSED",
+    }
+}
+
+fn widest(cells: &[String]) -> usize {
+    let widths = cells.iter().map(|cell| cell.chars().count());
+    widths.max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Point, Series};
+    use crate::spread::Spread;
+
+    fn asked(series: &[(&str, &[f64])], places: &[f64]) -> Question {
+        let series = series.iter().map(|(name, values)| Series {
+            name: (*name).to_owned(),
+            points: places
+                .iter()
+                .zip(*values)
+                .map(|(&at, &value)| Point {
+                    at,
+                    value: Spread::of(vec![value, value * 2.0, value * 3.0]),
+                })
+                .collect(),
+        });
+        Question {
+            id: "cost".to_owned(),
+            title: "What does it cost?".to_owned(),
+            unit: "ns".to_owned(),
+            axis: "flows".to_owned(),
+            series: series.collect(),
+            notes: vec!["One of a kind.".to_owned()],
+        }
+    }
+
+    #[test]
+    fn series_are_rows_and_places_columns() {
+        let text = question(&asked(
+            &[("ours", &[31.0, 200.0]), ("theirs", &[40.0])],
+            &[1.0, 100_000.0],
+        ));
+        assert_eq!(
+            text,
+            "What does it cost? [cost]\n\
+             ns, median (min-max), by flows\n\n                         \
+             1           100k\n  \
+             ours    62.0 (31.0-93.0)  400 (200-600)\n  \
+             theirs   80.0 (40.0-120)              -\n\n  \
+             One of a kind.\n"
+        );
+    }
+
+    #[test]
+    fn a_table_wider_than_a_terminal_is_broken_with_the_names_again() {
+        let places: Vec<f64> = (1..=12).map(f64::from).collect();
+        let text = question(&asked(&[("ours", &[1234.0; 12])], &places));
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH + 2));
+        assert_eq!(text.matches("  ours").count(), 3);
+        assert_eq!(text.matches("2468").count(), 12);
+    }
+
+    #[test]
+    fn a_target_is_met_or_missed_and_without_one_there_is_no_verdict() {
+        let figure = |what: &str, target| Figure {
+            id: what.to_owned(),
+            what: what.to_owned(),
+            unit: "x".to_owned(),
+            value: Spread::of(vec![1.1, 1.2, 1.3]),
+            target,
+        };
+        let all = [
+            figure("a", Some(1.2)),
+            figure("b", Some(1.1)),
+            figure("c", None),
+        ];
+        let text = figures(&all.iter().collect::<Vec<_>>());
+        let verdicts: Vec<&str> = text.lines().skip(3).collect();
+        assert_eq!(
+            verdicts,
+            [
+                "  a  1.20 (1.10-1.30)     1.20     x     met",
+                "  b  1.20 (1.10-1.30)     1.10     x  MISSED",
+                "  c  1.20 (1.10-1.30)              x",
+            ]
         );
     }
 }

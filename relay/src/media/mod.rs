@@ -12,6 +12,7 @@ mod nursery;
 mod ports;
 mod reception;
 mod repeats;
+pub mod shard;
 mod socket;
 mod stream;
 mod streams;
@@ -245,8 +246,7 @@ impl Media {
 
     /// All streams of a call are one worker's.
     fn worker_of(&self, call: CallKey) -> usize {
-        let mixed = call.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        mixed as usize % self.workers.len()
+        shard::worker_of(call, self.workers.len())
     }
 }
 

@@ -1,0 +1,83 @@
+//! What can be measured: one line a section.
+
+use anyhow::{Result, bail};
+
+use crate::effort::Effort;
+use crate::results::Section;
+use crate::{cores, former};
+
+/// Told what is being done, for whoever waits.
+pub type Progress<'a> = &'a mut dyn FnMut(&str);
+
+/// A part of the bench that can be asked for by its name.
+pub struct Entry {
+    /// `path`.
+    pub name: &'static str,
+    /// What it answers, in a line.
+    pub answers: &'static str,
+    /// Whether it runs without being named.
+    pub usual: bool,
+    /// Measures it.
+    pub measure: fn(Effort, Progress) -> Result<Section>,
+}
+
+/// All of them, in the order they run.
+#[rustfmt::skip]
+pub const SECTIONS: &[Entry] = &[
+    Entry { name: "program", usual: true, answers: "what the kernel program costs per packet", measure: former::program },
+    Entry { name: "path", usual: true, answers: "processor time and packets per second on the whole path, against the peers", measure: former::path },
+    Entry { name: "ng", usual: true, answers: "cycles of offer, answer and delete, against rtpengine", measure: former::ng },
+    Entry { name: "cores", usual: true, answers: "several processors at once, receive queues, workers", measure: cores::measure },
+];
+
+/// Those with these names, in the order of [`SECTIONS`]; without a name the usual ones.
+///
+/// # Errors
+/// A name that none has.
+pub fn chosen(names: &[String]) -> Result<Vec<&'static Entry>> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|&name| SECTIONS.iter().all(|s| s.name != name))
+    {
+        let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+        bail!(
+            "no section is called {unknown}: there are {}",
+            known.join(", ")
+        );
+    }
+    let asked = |section: &&Entry| {
+        names.iter().any(|name| name == section.name) || names.is_empty() && section.usual
+    };
+    Ok(SECTIONS.iter().filter(asked).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str]) -> Vec<&'static str> {
+        let asked: Vec<String> = asked.iter().map(|&name| name.to_owned()).collect();
+        chosen(&asked).unwrap().iter().map(|s| s.name).collect()
+    }
+
+    #[test]
+    fn without_a_name_all_usual_ones_are_chosen() {
+        let usual: Vec<&str> = SECTIONS
+            .iter()
+            .filter(|s| s.usual)
+            .map(|s| s.name)
+            .collect();
+        assert_eq!(names(&[]), usual);
+    }
+
+    #[test]
+    fn named_ones_run_once_and_in_their_own_order() {
+        assert_eq!(names(&["ng", "program", "ng"]), ["program", "ng"]);
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_known_ones() {
+        let error = chosen(&["pth".to_owned()]).err().unwrap().to_string();
+        assert!(error.contains("pth") && error.contains("path"), "{error}");
+    }
+}
