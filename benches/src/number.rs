@@ -37,7 +37,8 @@ pub fn place(value: f64) -> String {
 pub fn spread(spread: &Spread) -> String {
     let median = short(spread.median);
     let between = if spread.min < 0.0 { " to " } else { "-" };
-    if spread.samples.len() < 2 || spread.min == spread.max {
+    let is_number = spread.min.is_finite() && spread.max.is_finite();
+    if spread.samples.len() < 2 || spread.min == spread.max || !is_number {
         return median;
     }
     format!(
@@ -87,6 +88,7 @@ mod tests {
     fn what_is_no_number_is_a_dash() {
         assert_eq!(short(f64::NAN), "-");
         assert_eq!(short(f64::INFINITY), "-");
+        assert_eq!(super::spread(&Spread::of(vec![f64::NAN; 3])), "-");
     }
 
     #[test]

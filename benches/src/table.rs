@@ -51,9 +51,29 @@ fn question(question: &Question) -> String {
         out.push('\n');
     }
     for note in &question.notes {
-        let _ = writeln!(out, "  {note}");
+        for line in wrapped(note) {
+            let _ = writeln!(out, "{GAP}{line}");
+        }
     }
     out
+}
+
+/// Lines of at most a terminal's width.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + word.chars().count() < WIDTH {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// The first column again in each block.
@@ -181,6 +201,15 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH + 2));
         assert_eq!(text.matches("  ours").count(), 3);
         assert_eq!(text.matches("2468").count(), 12);
+    }
+
+    #[test]
+    fn a_long_note_is_broken_between_words() {
+        let note = "word ".repeat(50);
+        let lines = wrapped(&note);
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
+        assert_eq!(lines.join(" "), note.trim());
+        assert_eq!(lines.len(), 3);
     }
 
     #[test]

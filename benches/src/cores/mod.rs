@@ -1,6 +1,7 @@
 //! Many cores, many queues: what can be shown of a large machine on a small one (`docs/many-cores.md`).
 
 pub mod balance;
+mod pinned;
 mod queues;
 mod rss;
 pub mod toeplitz;

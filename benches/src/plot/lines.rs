@@ -64,7 +64,7 @@ pub(super) fn draw(area: &Area, question: &Question) -> Result<()> {
             .map_err(drawn)?;
         let whiskers = drawable.iter().map(|p| {
             let ends = [p.value.min, p.value.max].map(|end| (at(p.at), y.place(end)));
-            PathElement::new(ends.to_vec(), colour(index).stroke_width(1))
+            PathElement::new(ends.to_vec(), colour(index).stroke_width(2))
         });
         chart.draw_series(whiskers).map_err(drawn)?;
         let marks = line.map(|mark| Circle::new(mark, 4, mark_style(index)));
