@@ -80,9 +80,15 @@ pub const MAX_SSRCS: usize = 4;
 /// [`Flow::flags`]: every SSRC passes.
 pub const ANY_SSRC: u8 = 1;
 
+/// 8-byte words of [`Flow::head`].
+pub const HEAD_WORDS: usize = 8;
+
 /// What to do with the packets of one source at one local port.
 ///
-/// IPv4 addresses stand in the first four bytes of their field, the rest zero.
+/// What follows from its addresses alone is worked out beforehand: `underpass_packet::Addressing` fills those fields in
+/// ([`Flow::source_port`], [`Flow::arriving_sum`], [`Flow::udp_difference`], [`Flow::address_difference`],
+/// [`Flow::source_address`] and [`Flow::head`]). Sums are ones' complement sums (RFC 1071) of words as they lie in memory,
+/// folded to 16 bits. IPv4 needs the first two cache lines, IPv6 the third, too.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -90,20 +96,6 @@ pub struct Flow {
     pub payload_types: [u64; 2],
     /// The first [`Flow::ssrc_count`] are passed on. Host order.
     pub ssrcs: [u32; MAX_SSRCS],
-    /// The only source accepted; of the local address's family.
-    pub source_address: [u8; 16],
-    /// Source address of what leaves, of family [`Flow::egress_family`].
-    pub from_address: [u8; 16],
-    /// Destination of what leaves, of the same family.
-    pub to_address: [u8; 16],
-    /// Source port accepted.
-    pub source_port: [u8; 2],
-    /// Source port of what leaves.
-    pub from_port: [u8; 2],
-    /// Destination port of what leaves.
-    pub to_port: [u8; 2],
-    /// Largest IP packet the egress interface takes, bytes.
-    pub egress_mtu: u16,
     /// The interface it leaves through.
     pub egress_ifindex: u32,
     /// The record whose [`Record::stats`] it is counted in: its own, or, where it has replaced another flow at the same
@@ -111,32 +103,37 @@ pub struct Flow {
     pub stats_record: u32,
     /// RTP clock in Hz, for jitter.
     pub clock_rate: u32,
+    /// Largest IP packet the egress interface takes, bytes.
+    pub egress_mtu: u16,
+    /// Source port accepted.
+    pub source_port: [u8; 2],
+    /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
+    /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
+    pub local_mac: [u8; 6],
     /// 802.1Q tag control information of what leaves, 0 for untagged. Host order.
     pub egress_vlan: u16,
-    /// Link-layer destination: the next hop.
-    pub to_mac: [u8; 6],
-    /// Link-layer source: the egress interface.
-    pub from_mac: [u8; 6],
-    /// 4 or 6.
-    pub egress_family: u8,
+    /// The sum over the pseudo-header of what arrives, but for its length.
+    pub arriving_sum: u16,
+    /// The sum over the addresses and ports of what leaves, less that over those of what arrives.
+    pub udp_difference: u16,
+    /// The addresses' part of [`Flow::udp_difference`].
+    pub address_difference: u16,
     /// [`ANY_SSRC`].
     pub flags: u8,
     /// How many of [`Flow::ssrcs`] count.
     pub ssrc_count: u8,
-    /// TOS byte or traffic class of what leaves.
-    pub tos: u8,
-    /// TTL or hop limit of what leaves.
-    pub ttl: u8,
+    /// The only source accepted; of the local address's family. IPv4 in the first four bytes, the rest zero.
+    pub source_address: [u8; 16],
+    /// What leaves begins with this: an Ethernet header without tags, an IP and a UDP header. Lengths and UDP checksum are
+    /// zero, and in place of an IPv4 header's checksum stands the sum over the header.
+    pub head: [u64; HEAD_WORDS],
     /// Zero.
-    pub reserved: [u8; 3],
-    /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
-    /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
-    pub local_mac: [u8; 6],
+    pub reserved: [u64; 6],
 }
 
 const _: () = assert!(
-    size_of::<Flow>() == 128,
-    "a flow is two cache lines, without padding"
+    size_of::<Flow>() == 192,
+    "a flow is three cache lines, without padding"
 );
 
 /// What was measured for one SSRC (RFC 3550 sections 6.4.1 and A.1).
@@ -189,7 +186,7 @@ pub struct Record {
     /// What was done.
     pub stats: FlowStats,
     /// Zero. Processors fetch cache lines in pairs: what one CPU counts must not share a pair with another's flow.
-    pub reserved: [u64; 10],
+    pub reserved: [u64; 2],
 }
 
 const _: () = assert!(

@@ -68,13 +68,6 @@ where
         usize::from(u16::from_be(self.udp.length)).saturating_sub(size_of::<Udp>())
     }
 
-    /// The key to look its flow up by.
-    #[inline(always)]
-    #[must_use]
-    pub fn key(&self) -> I::Key {
-        self.ip.key(self.udp.destination.to_ne_bytes())
-    }
-
     /// The headers it leaves with by `flow`; the UDP checksum is still the old one.
     #[inline(always)]
     #[must_use]

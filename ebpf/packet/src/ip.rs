@@ -1,8 +1,8 @@
 //! IPv4 and IPv6 headers: what a packet must look like to be forwarded, and the header it leaves with.
 
-use underpass_abi::{Flow, FlowKeyV4, FlowKeyV6, Outcome};
+use underpass_abi::Outcome;
 
-use crate::{Plain, Sum};
+use crate::{Addressing, Plain, Sum};
 
 const UDP: u8 = 17;
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -16,8 +16,6 @@ pub trait Internet: Plain {
     const ETHERTYPE: u16;
     /// 4 or 6.
     const FAMILY: u8;
-    /// What flows of this family are looked up by.
-    type Key;
 
     /// Checks that this is a header as every sender of RTP writes it, on one whole UDP datagram; the UDP datagram's
     /// length. `available`: bytes from the header to the end of the frame.
@@ -28,9 +26,6 @@ pub trait Internet: Plain {
 
     /// Whether the header's own checksum, if it has one, is right.
     fn is_intact(&self) -> bool;
-
-    /// The key for packets to `port` (network order).
-    fn key(&self, port: [u8; 2]) -> Self::Key;
 
     /// Whether `address` sent it.
     fn is_from(&self, address: &[u8; 16]) -> bool;
@@ -44,8 +39,12 @@ pub trait Internet: Plain {
     /// The sum over the header's first 20 bytes.
     fn first_20_bytes_sum(&self) -> Sum;
 
-    /// The header of a packet that leaves by `flow`.
-    fn leaving(flow: &Flow, udp_length: u16) -> Self;
+    /// The header of what leaves as it stands in [`underpass_abi::Flow::head`]: without its length, and with the sum over
+    /// it where the checksum will be.
+    fn head(addressing: &Addressing) -> Self;
+
+    /// That header completed for a UDP datagram of `udp_length` (network order).
+    fn completed(self, udp_length: u16) -> Self;
 }
 
 /// An IPv4 header without options; fields in network order.
@@ -102,7 +101,6 @@ impl Internet for Ipv4 {
     const LENGTH: usize = 20;
     const ETHERTYPE: u16 = 0x0800;
     const FAMILY: u8 = 4;
-    type Key = FlowKeyV4;
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
@@ -127,15 +125,6 @@ impl Internet for Ipv4 {
     #[inline(always)]
     fn is_intact(&self) -> bool {
         self.header_sum().fold() == 0xffff
-    }
-
-    #[inline(always)]
-    fn key(&self, port: [u8; 2]) -> FlowKeyV4 {
-        FlowKeyV4 {
-            address: self.destination.to_ne_bytes(),
-            port,
-            reserved: [0; 2],
-        }
     }
 
     #[inline(always)]
@@ -169,23 +158,36 @@ impl Internet for Ipv4 {
         self.header_sum()
     }
 
-    #[inline(always)]
-    fn leaving(flow: &Flow, udp_length: u16) -> Self {
+    fn head(addressing: &Addressing) -> Self {
+        let [source, destination] = addressing.leaving_words();
         let header = Self {
             version_length: 0x45,
-            tos: flow.tos,
-            total_length: (udp_length + 20).to_be(),
+            tos: addressing.tos,
+            total_length: 0,
             id: 0,
             fragment: DONT_FRAGMENT.to_be(),
-            ttl: flow.ttl,
+            ttl: addressing.ttl,
             protocol: UDP,
             checksum: 0,
-            source: words(&flow.from_address)[0],
-            destination: words(&flow.to_address)[0],
+            source: source[0],
+            destination: destination[0],
         };
         Self {
-            checksum: header.header_sum().ip_checksum(),
+            checksum: header.header_sum().fold(),
             ..header
+        }
+    }
+
+    #[inline(always)]
+    fn completed(self, udp_length: u16) -> Self {
+        let total_length = (u16::from_be(udp_length) + 20).to_be();
+        let sum = Sum::default()
+            .with(self.checksum.into())
+            .with(total_length.into());
+        Self {
+            total_length,
+            checksum: sum.ip_checksum(),
+            ..self
         }
     }
 }
@@ -194,7 +196,6 @@ impl Internet for Ipv6 {
     const LENGTH: usize = 40;
     const ETHERTYPE: u16 = 0x86dd;
     const FAMILY: u8 = 6;
-    type Key = FlowKeyV6;
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
@@ -217,15 +218,6 @@ impl Internet for Ipv6 {
     #[inline(always)]
     fn is_intact(&self) -> bool {
         true
-    }
-
-    #[inline(always)]
-    fn key(&self, port: [u8; 2]) -> FlowKeyV6 {
-        FlowKeyV6 {
-            address: bytes(self.destination),
-            port,
-            reserved: [0; 2],
-        }
     }
 
     #[inline(always)]
@@ -258,27 +250,29 @@ impl Internet for Ipv6 {
             .minus(Sum::default().with_all(self.destination))
     }
 
-    #[inline(always)]
-    fn leaving(flow: &Flow, udp_length: u16) -> Self {
+    fn head(addressing: &Addressing) -> Self {
+        let [source, destination] = addressing.leaving_words();
         Self {
-            version_class_label: (0x6000_0000 | u32::from(flow.tos) << 20).to_be(),
-            payload_length: udp_length.to_be(),
+            version_class_label: (0x6000_0000 | u32::from(addressing.tos) << 20).to_be(),
+            payload_length: 0,
             next_header: UDP,
-            hop_limit: flow.ttl,
-            source: words(&flow.from_address),
-            destination: words(&flow.to_address),
+            hop_limit: addressing.ttl,
+            source,
+            destination,
+        }
+    }
+
+    #[inline(always)]
+    fn completed(self, udp_length: u16) -> Self {
+        Self {
+            payload_length: udp_length,
+            ..self
         }
     }
 }
 
 #[inline(always)]
-fn words(address: &[u8; 16]) -> [u32; 4] {
+pub(crate) fn words(address: &[u8; 16]) -> [u32; 4] {
     // SAFETY: both are sixteen plain bytes.
     unsafe { core::mem::transmute(*address) }
-}
-
-#[inline(always)]
-fn bytes(address: [u32; 4]) -> [u8; 16] {
-    // SAFETY: both are sixteen plain bytes.
-    unsafe { core::mem::transmute(address) }
 }

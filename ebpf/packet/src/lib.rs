@@ -3,9 +3,11 @@
 //! Everything is generic over [`Read`] and [`Write`]: in the kernel a pair of pointers that the verifier can follow, in
 //! user space a plain slice. So what runs in the kernel is what is fuzzed and property-tested here. The steps of a
 //! packet: [`Link::parse`], [`Datagram::parse`], the caller's lookup, [`admit`], then [`Datagram::leaving`] and
-//! [`write_frame`]. For user space alone: [`classify`].
+//! [`write_frame`]. For user space alone:
+//! [`classify`], and [`Addressing`], which prepares a flow.
 #![no_std]
 
+mod addressing;
 mod admit;
 mod buffer;
 mod checksum;
@@ -17,6 +19,7 @@ mod rtp;
 mod statistics;
 mod udp_checksum;
 
+pub use addressing::Addressing;
 pub use admit::{Admitted, admit};
 pub use buffer::{Plain, Read, Write};
 pub use checksum::{Sum, sum};
