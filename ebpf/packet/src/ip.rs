@@ -1,8 +1,9 @@
 //! IPv4 and IPv6 headers: what a packet must look like to be forwarded, and the header it leaves with.
 
-use underpass_abi::Outcome;
+use underpass_abi::{HEAD_WORDS, Outcome};
 
-use crate::{Addressing, Plain, Sum};
+use crate::checksum::add;
+use crate::{Addressing, Ethernet, Plain, Read, Sum, Write};
 
 const UDP: u8 = 17;
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -24,8 +25,8 @@ pub trait Internet: Plain {
     /// What it is instead.
     fn udp_length(&self, available: usize) -> Result<usize, Outcome>;
 
-    /// Whether the header's own checksum, if it has one, is right.
-    fn is_intact(&self) -> bool;
+    /// Whether the own checksum, if it has one, of the header that `packet` begins with is right.
+    fn is_intact(packet: impl Read) -> bool;
 
     /// Whether `address` sent it.
     fn is_from(&self, address: &[u8; 16]) -> bool;
@@ -33,18 +34,27 @@ pub trait Internet: Plain {
     /// The sum over both addresses.
     fn address_sum(&self) -> Sum;
 
-    /// The sum over the whole header.
-    fn header_sum(&self) -> Sum;
+    /// The sum over the header less that over its addresses; of IPv4 if its checksum is right.
+    fn rest_sum(&self) -> Sum;
 
-    /// The sum over the header's first 20 bytes.
+    /// The sum over the header's first 20 bytes; of IPv4 if its checksum is right.
     fn first_20_bytes_sum(&self) -> Sum;
 
-    /// The header of what leaves as it stands in [`underpass_abi::Flow::head`]: without its length, and with the sum over
-    /// it where the checksum will be.
+    /// The header of what leaves as it stands in [`underpass_abi::Flow::head`].
     fn head(addressing: &Addressing) -> Self;
 
-    /// That header completed for a UDP datagram of `udp_length` (network order).
-    fn completed(self, udp_length: u16) -> Self;
+    /// That header for a UDP datagram of `udp_length` (network order).
+    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self;
+
+    /// Writes `head` to a frame from `offset` on, completed for a UDP datagram of `udp_length` (network order) with this
+    /// checksum. `None` if the frame is too short.
+    fn write(
+        frame: &mut impl Write,
+        offset: usize,
+        head: &[u64; HEAD_WORDS],
+        udp_length: u16,
+        udp_checksum: u16,
+    ) -> Option<()>;
 }
 
 /// An IPv4 header without options; fields in network order.
@@ -123,8 +133,10 @@ impl Internet for Ipv4 {
     }
 
     #[inline(always)]
-    fn is_intact(&self) -> bool {
-        self.header_sum().fold() == 0xffff
+    fn is_intact(packet: impl Read) -> bool {
+        packet
+            .read::<[u32; 5]>(0)
+            .is_some_and(|words| Sum::default().with_all(words).fold() == 0xffff)
     }
 
     #[inline(always)]
@@ -138,24 +150,13 @@ impl Internet for Ipv4 {
     }
 
     #[inline(always)]
-    fn header_sum(&self) -> Sum {
-        let first = u16::from_ne_bytes([self.version_length, self.tos]);
-        let fifth = u16::from_ne_bytes([self.ttl, self.protocol]);
-        [
-            first,
-            self.total_length,
-            self.id,
-            self.fragment,
-            fifth,
-            self.checksum,
-        ]
-        .into_iter()
-        .fold(self.address_sum(), |sum, word| sum.with(word.into()))
+    fn rest_sum(&self) -> Sum {
+        Sum::default().minus(self.address_sum())
     }
 
     #[inline(always)]
     fn first_20_bytes_sum(&self) -> Sum {
-        self.header_sum()
+        Sum::default()
     }
 
     fn head(addressing: &Addressing) -> Self {
@@ -172,23 +173,44 @@ impl Internet for Ipv4 {
             source: source[0],
             destination: destination[0],
         };
+        // SAFETY: both are twenty plain bytes.
+        let words: [u32; 5] = unsafe { core::mem::transmute(header) };
         Self {
-            checksum: header.header_sum().fold(),
+            checksum: Sum::default().with_all(words).fold(),
             ..header
         }
     }
 
     #[inline(always)]
-    fn completed(self, udp_length: u16) -> Self {
+    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self {
+        let header: Self = header_in(head);
         let total_length = (u16::from_be(udp_length) + 20).to_be();
-        let sum = Sum::default()
-            .with(self.checksum.into())
-            .with(total_length.into());
         Self {
             total_length,
-            checksum: sum.ip_checksum(),
-            ..self
+            checksum: !add(header.checksum, total_length),
+            ..header
         }
+    }
+
+    #[inline(always)]
+    fn write(
+        frame: &mut impl Write,
+        offset: usize,
+        head: &[u64; HEAD_WORDS],
+        udp_length: u16,
+        udp_checksum: u16,
+    ) -> Option<()> {
+        let total_length = (u16::from_be(udp_length) + 20).to_be();
+        let sum = first_two_bytes(head[3]);
+        let words = [
+            head[0],
+            head[1],
+            head[2] | at(0, total_length),
+            head[3] ^ at(0, sum ^ !add(sum, total_length)),
+            head[4] | at(6, udp_length),
+        ];
+        frame.write(offset, words)?;
+        frame.write(offset + 40, udp_checksum)
     }
 }
 
@@ -216,15 +238,13 @@ impl Internet for Ipv6 {
     }
 
     #[inline(always)]
-    fn is_intact(&self) -> bool {
+    fn is_intact(_: impl Read) -> bool {
         true
     }
 
     #[inline(always)]
     fn is_from(&self, address: &[u8; 16]) -> bool {
-        let address = words(address);
-        let [a, b, c, d] = self.source;
-        (a ^ address[0]) | (b ^ address[1]) | (c ^ address[2]) | (d ^ address[3]) == 0
+        same(self.source, words(address))
     }
 
     #[inline(always)]
@@ -235,9 +255,9 @@ impl Internet for Ipv6 {
     }
 
     #[inline(always)]
-    fn header_sum(&self) -> Sum {
+    fn rest_sum(&self) -> Sum {
         let last = u16::from_ne_bytes([self.next_header, self.hop_limit]);
-        self.address_sum()
+        Sum::default()
             .with(self.version_class_label)
             .with(self.payload_length.into())
             .with(last.into())
@@ -245,9 +265,8 @@ impl Internet for Ipv6 {
 
     #[inline(always)]
     fn first_20_bytes_sum(&self) -> Sum {
-        self.header_sum()
-            .without(self.source[3])
-            .minus(Sum::default().with_all(self.destination))
+        let [a, b, c, _] = self.source;
+        self.rest_sum().with_all([a, b, c])
     }
 
     fn head(addressing: &Addressing) -> Self {
@@ -263,12 +282,75 @@ impl Internet for Ipv6 {
     }
 
     #[inline(always)]
-    fn completed(self, udp_length: u16) -> Self {
+    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self {
         Self {
             payload_length: udp_length,
-            ..self
+            ..header_in(head)
         }
     }
+
+    #[inline(always)]
+    fn write(
+        frame: &mut impl Write,
+        offset: usize,
+        head: &[u64; HEAD_WORDS],
+        udp_length: u16,
+        udp_checksum: u16,
+    ) -> Option<()> {
+        let [a, b, c, d, e, f, g, h] = *head;
+        let words = [a, b, c | at(2, udp_length), d, e, f, g];
+        let [first, second, ..] = h.to_ne_bytes();
+        frame.write(offset, words)?;
+        frame.write(offset + 56, u16::from_ne_bytes([first, second]))?;
+        frame.write(offset + 58, udp_length)?;
+        frame.write(offset + 60, udp_checksum)
+    }
+}
+
+/// `value` as it lies in memory at byte `offset` of a word.
+#[inline(always)]
+fn at(offset: usize, value: u16) -> u64 {
+    let mut bytes = [0; 8];
+    let [first, second] = value.to_ne_bytes();
+    bytes[offset] = first;
+    bytes[offset + 1] = second;
+    u64::from_ne_bytes(bytes)
+}
+
+/// The first two bytes of a word as they lie in memory.
+#[inline(always)]
+fn first_two_bytes(word: u64) -> u16 {
+    let [first, second, ..] = word.to_ne_bytes();
+    u16::from_ne_bytes([first, second])
+}
+
+/// The IP header after the Ethernet header.
+#[inline(always)]
+fn header_in<I: Internet>(head: &[u64; HEAD_WORDS]) -> I {
+    const { assert!(size_of::<Ethernet>() + I::LENGTH <= HEAD_WORDS * 8 && size_of::<I>() == I::LENGTH) };
+    // SAFETY: inside the array, as just asserted; any bytes are a header, and no alignment is asked for.
+    unsafe {
+        head.as_ptr()
+            .cast::<u8>()
+            .add(size_of::<Ethernet>())
+            .cast::<I>()
+            .read_unaligned()
+    }
+}
+
+impl Ipv6 {
+    /// Whether it is for `address`.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_to(&self, address: &[u8; 16]) -> bool {
+        same(self.destination, words(address))
+    }
+}
+
+/// Without a branch a word.
+#[inline(always)]
+fn same(a: [u32; 4], b: [u32; 4]) -> bool {
+    (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) == 0
 }
 
 #[inline(always)]
