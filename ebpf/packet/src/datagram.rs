@@ -82,7 +82,7 @@ fn not_even_headers<I: Internet>(packet: impl Read) -> Outcome {
 }
 
 /// Writes the headers of a packet that leaves by `flow`, from the frame's first byte on; `tagged` by its
-/// [`Flow::egress_vlan`]. `None` if the frame is too short.
+/// [`Flow::egress_vlan`]. `None`, and nothing written, if the frame is too short.
 #[inline(always)]
 pub fn write_frame<O: Internet>(
     mut frame: impl Write,

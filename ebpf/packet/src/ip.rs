@@ -47,7 +47,7 @@ pub trait Internet: Plain {
     fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self;
 
     /// Writes `head` to a frame from `offset` on, completed for a UDP datagram of `udp_length` (network order) with this
-    /// checksum. `None` if the frame is too short.
+    /// checksum. `None`, and nothing written, if the frame is too short.
     fn write(
         frame: &mut impl Write,
         offset: usize,
@@ -209,8 +209,8 @@ impl Internet for Ipv4 {
             head[3] ^ at(0, sum ^ !add(sum, total_length)),
             head[4] | at(6, udp_length),
         ];
-        frame.write(offset, words)?;
-        frame.write(offset + 40, udp_checksum)
+        frame.write(offset + 40, udp_checksum)?;
+        frame.write(offset, words)
     }
 }
 
@@ -300,10 +300,10 @@ impl Internet for Ipv6 {
         let [a, b, c, d, e, f, g, h] = *head;
         let words = [a, b, c | at(2, udp_length), d, e, f, g];
         let [first, second, ..] = h.to_ne_bytes();
-        frame.write(offset, words)?;
-        frame.write(offset + 56, u16::from_ne_bytes([first, second]))?;
+        frame.write(offset + 60, udp_checksum)?;
         frame.write(offset + 58, udp_length)?;
-        frame.write(offset + 60, udp_checksum)
+        frame.write(offset + 56, u16::from_ne_bytes([first, second]))?;
+        frame.write(offset, words)
     }
 }
 
