@@ -2,8 +2,10 @@
 
 pub mod balance;
 mod pinned;
+mod program;
 mod queues;
 mod rss;
+mod tables;
 pub mod toeplitz;
 mod workers;
 
@@ -18,7 +20,7 @@ use crate::sections::Progress;
 /// # Errors
 /// Where programs do not load or networks can't be set up.
 pub fn measure(effort: Effort, progress: Progress) -> Result<Section> {
-    let mut section = Section::default();
+    let mut section = program::measure(effort, progress)?;
     progress("receive queues of a network card, simulated");
     section.questions.push(rss::question(effort));
     progress("media workers, simulated");

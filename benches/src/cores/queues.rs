@@ -198,7 +198,10 @@ fn drive(setup: &mut Setup, senders: usize, window: Duration) -> Result<(f64, Ve
     let mut loads = Vec::new();
     for cpu in 0..senders {
         let flows = std::mem::take(&mut setup.senders[cpu]);
-        let started = pinned::spawn(cpu, move || Load::start(flows, None)).join();
+        let sender = std::thread::spawn(move || {
+            pinned::stay_on(cpu).map(|()| Load::start(flows, None))
+        });
+        let started = sender.join();
         loads.push(started.map_err(|_| anyhow::anyhow!("a sender panicked"))??);
     }
     std::thread::sleep(Duration::from_millis(200));
