@@ -18,29 +18,7 @@ use crate::targets::{self, Target};
 /// # Errors
 /// As [`program_cost::measure`].
 pub fn program(_: Effort, progress: Progress) -> Result<Section> {
-    let costs = program_cost::measure(progress)?;
-    let mut series: Vec<Series> = Vec::new();
-    for cost in &costs {
-        let name = format!("{}, {}", cost.program, cost.case);
-        let point = Point {
-            at: f64::from(cost.flows.max(1)),
-            value: cost.ns.clone(),
-        };
-        match series.iter_mut().find(|series| series.name == name) {
-            Some(series) => series.points.push(point),
-            None => series.push(Series {
-                name,
-                points: vec![point],
-            }),
-        }
-    }
-    let asked = question(
-        "program-cost",
-        "What does the program itself cost per packet?",
-        ("ns", "flows"),
-        series,
-    );
-    Ok(section(vec![asked], &targets::of_program(&costs)))
+    program_cost::measure(progress)
 }
 
 /// What a relayed packet costs.

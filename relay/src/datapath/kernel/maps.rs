@@ -10,8 +10,8 @@ use crate::datapath::StartError;
 use crate::datapath::mapped::{Access, Mapped};
 use crate::datapath::table::{Memory, Sizes};
 
-/// Takes the table out of a loaded object. The mappings keep its maps open.
-pub(super) fn table(ebpf: &mut Ebpf, sizes: Sizes) -> Result<Memory, StartError> {
+/// The table of a loaded object. The maps stay in it: programs that are loaded later need their descriptors.
+pub(super) fn table(ebpf: &Ebpf, sizes: Sizes) -> Result<Memory, StartError> {
     Ok(Memory::new(
         mapped(ebpf, HEADER, 1)?,
         mapped(ebpf, PORTS, sizes.blocks * PORT_LINES)?,
@@ -19,8 +19,8 @@ pub(super) fn table(ebpf: &mut Ebpf, sizes: Sizes) -> Result<Memory, StartError>
     ))
 }
 
-fn mapped<T>(ebpf: &mut Ebpf, name: &'static str, count: u32) -> Result<Mapped<T>, StartError> {
-    let Ok(Map::Array(map)) = take(ebpf, name) else {
+fn mapped<T>(ebpf: &Ebpf, name: &'static str, count: u32) -> Result<Mapped<T>, StartError> {
+    let Some(Map::Array(map)) = ebpf.map(name) else {
         return Err(StartError::Load(format!("no array {name} in the object")));
     };
     Mapped::new(map.fd().as_fd(), count, Access::Write)
@@ -33,7 +33,12 @@ pub(super) struct Outcomes(PerCpuArray<MapData, u64>);
 impl Outcomes {
     /// Takes the map out of a loaded object.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, MapError> {
-        Ok(Self(PerCpuArray::try_from(take(ebpf, OUTCOMES)?)?))
+        let map = ebpf
+            .take_map(OUTCOMES)
+            .ok_or_else(|| MapError::InvalidName {
+                name: OUTCOMES.to_owned(),
+            })?;
+        Ok(Self(PerCpuArray::try_from(map)?))
     }
 
     /// Sums over all CPUs.
@@ -46,10 +51,4 @@ impl Outcomes {
         }
         sums
     }
-}
-
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, MapError> {
-    ebpf.take_map(name).ok_or_else(|| MapError::InvalidName {
-        name: name.to_owned(),
-    })
 }
