@@ -102,6 +102,9 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// Draws one sample.
+    type Draw = fn(&mut SmallRng) -> f64;
+
     #[test]
     fn orders_of_two_and_two_samples_are_counted_by_hand() {
         assert_eq!(ways(2, 2), [1.0, 1.0, 2.0, 1.0, 1.0]);
@@ -173,7 +176,7 @@ pub(crate) mod tests {
     #[test]
     fn equal_runs_are_taken_for_different_no_oftener_than_said() {
         let mut random = SmallRng::seed_from_u64(2);
-        let kinds: [(&str, fn(&mut SmallRng) -> f64); 3] = [
+        let kinds: [(&str, Draw); 3] = [
             ("normal", normal),
             ("now and then ten times as much", |random| {
                 let burst = if random.random::<f64>() < 0.1 {

@@ -50,24 +50,30 @@ pub(super) fn measure(effort: Effort, progress: Progress) -> Result<Section> {
     let mut tables = Tables::load(APART * (cpus as u32 + 1))?;
     let mut times = vec![vec![Vec::new(); counts.len()]; CASES.len()];
     for round in 1..=effort.rounds {
-        progress(&format!("the program on {cpus} processors: round {round} of {}", effort.rounds));
+        progress(&format!(
+            "the program on {cpus} processors: round {round} of {}",
+            effort.rounds
+        ));
         for ((name, shared), times) in CASES.into_iter().zip(&mut times) {
             for (&count, times) in counts.iter().zip(times) {
                 times.push(at_once(&mut tables, shared, count).context(name)?);
             }
         }
     }
-    let series = CASES.into_iter().zip(times).map(|((name, _), times)| Series {
-        name: name.to_owned(),
-        points: counts
-            .iter()
-            .zip(times)
-            .map(|(&count, times)| Point {
-                at: count as f64,
-                value: Spread::of(times),
-            })
-            .collect(),
-    });
+    let series = CASES
+        .into_iter()
+        .zip(times)
+        .map(|((name, _), times)| Series {
+            name: name.to_owned(),
+            points: counts
+                .iter()
+                .zip(times)
+                .map(|(&count, times)| Point {
+                    at: count as f64,
+                    value: Spread::of(times),
+                })
+                .collect(),
+        });
     let question = Question {
         id: "cores-program".to_owned(),
         title: "What does a packet cost where several processors run the program at once?".to_owned(),
@@ -104,7 +110,10 @@ fn figure((case, series): (&(&str, Shared), &Series)) -> Option<Figure> {
     let (one, all) = (series.points.first()?, series.points.last()?);
     Some(Figure {
         id: id.to_owned(),
-        what: format!("time per packet, {} processors at once against one: {}", all.at, case.0),
+        what: format!(
+            "time per packet, {} processors at once against one: {}",
+            all.at, case.0
+        ),
         unit: "x".to_owned(),
         value: all.value.over(&one.value),
         target,
@@ -120,7 +129,11 @@ fn at_once(tables: &mut Tables, shared: Shared, count: usize) -> Result<f64> {
         }
     }
     let program = tables.program()?;
-    let expected = if shared == Shared::NoFlow { XDP_PASS } else { XDP_REDIRECT };
+    let expected = if shared == Shared::NoFlow {
+        XDP_PASS
+    } else {
+        XDP_REDIRECT
+    };
     let together = Barrier::new(count);
     let by_cpu = std::thread::scope(|scope| {
         let threads: Vec<_> = places
@@ -147,7 +160,8 @@ fn at_once(tables: &mut Tables, shared: Shared, count: usize) -> Result<f64> {
         });
         results.collect::<Result<Vec<Vec<f64>>>>()
     })?;
-    let means = (0..RUNS).map(|run| by_cpu.iter().map(|runs| runs[run]).sum::<f64>() / count as f64);
+    let means =
+        (0..RUNS).map(|run| by_cpu.iter().map(|runs| runs[run]).sum::<f64>() / count as f64);
     Ok(Spread::of(means.collect()).median)
 }
 

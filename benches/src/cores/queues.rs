@@ -198,9 +198,8 @@ fn drive(setup: &mut Setup, senders: usize, window: Duration) -> Result<(f64, Ve
     let mut loads = Vec::new();
     for cpu in 0..senders {
         let flows = std::mem::take(&mut setup.senders[cpu]);
-        let sender = std::thread::spawn(move || {
-            pinned::stay_on(cpu).map(|()| Load::start(flows, None))
-        });
+        let sender =
+            std::thread::spawn(move || pinned::stay_on(cpu).map(|()| Load::start(flows, None)));
         let started = sender.join();
         loads.push(started.map_err(|_| anyhow::anyhow!("a sender panicked"))??);
     }

@@ -107,11 +107,16 @@ impl Tables {
     /// To run it; several threads may at once.
     pub(super) fn program(&self) -> Result<&Xdp> {
         let program = self.ebpf.program("underpass_xdp");
-        Ok(program.context("no XDP program in the object")?.try_into()?)
+        Ok(program
+            .context("no XDP program in the object")?
+            .try_into()?)
     }
 
     fn set<T: Copy, const N: usize>(&mut self, map: &str, index: u32, value: &T) -> Result<()> {
-        let map = self.ebpf.map_mut(map).with_context(|| format!("no map {map} in the object"))?;
+        let map = self
+            .ebpf
+            .map_mut(map)
+            .with_context(|| format!("no map {map} in the object"))?;
         let mut map: Array<_, [u8; N]> = Array::try_from(map)?;
         Ok(map.set(index, bytes_of(value), 0)?)
     }
@@ -125,5 +130,8 @@ pub(super) fn frame(port: u16) -> Vec<u8> {
 
 /// Where it arrives and where it comes from.
 fn ends(port: u16) -> (SocketAddr, SocketAddr) {
-    (SocketAddr::from((LOCAL, port)), SocketAddr::from((SOURCE, port)))
+    (
+        SocketAddr::from((LOCAL, port)),
+        SocketAddr::from((SOURCE, port)),
+    )
 }
