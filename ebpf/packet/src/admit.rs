@@ -2,7 +2,7 @@
 
 use underpass_abi::{ANY_SSRC, Flow, MAX_SSRCS, Outcome};
 
-use crate::{Datagram, Internet, Ipv4, Ipv6, Kind, Plain, Read, Rtp, Udp, leaves_by};
+use crate::{Datagram, Internet, Ipv4, Ipv6, Kind, Plain, Read, Rtp, Udp, leaves_by, refuse};
 
 /// A packet that may be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,59 +13,61 @@ pub struct Admitted {
     pub ssrc_index: usize,
 }
 
-/// Admits a packet that fits `flow` exactly. `packet` begins at the network layer.
+/// Admits a packet that fits `flow` exactly. `packet` begins at the network layer, and has been found whole by
+/// [`Datagram::parse`].
 ///
 /// # Errors
 /// Why user space must look at it.
 #[inline(always)]
-pub fn admit<I: Internet>(
-    datagram: &Datagram<I>,
-    packet: impl Read,
-    flow: &Flow,
-) -> Result<Admitted, Outcome>
+pub fn admit<I: Internet>(packet: impl Read, flow: &Flow) -> Result<Admitted, Outcome>
 where
     Datagram<I>: Plain,
 {
+    let datagram = Datagram::<I>::again(packet);
     if !datagram.ip.is_from(&flow.source_address)
         || datagram.udp.source != u16::from_ne_bytes(flow.source_port)
     {
-        return Err(Outcome::OtherSource);
+        return refuse(Outcome::OtherSource);
     }
     if !I::is_intact(packet) {
-        return Err(Outcome::Checksum);
+        return refuse(Outcome::Checksum);
     }
-    let rtp = rtp_of(datagram, packet)?;
+    let rtp = rtp_of::<I>(packet, &datagram.udp)?;
     if !passes(flow, rtp.payload_type()) {
-        return Err(Outcome::PayloadType);
+        return refuse(Outcome::PayloadType);
     }
-    let ssrc_index = ssrc_index(flow, rtp.ssrc()).ok_or(Outcome::Ssrc)?;
-    let header = if leaves_by::<Ipv4>(flow) {
-        Ipv4::LENGTH
+    let Some(ssrc_index) = ssrc_index(flow, rtp.ssrc()) else {
+        return refuse(Outcome::Ssrc);
+    };
+    let header = if leaves_by::<I>(flow) {
+        I::LENGTH
     } else {
-        Ipv6::LENGTH
+        Ipv4::LENGTH + Ipv6::LENGTH - I::LENGTH
     };
     if header + usize::from(u16::from_be(datagram.udp.length)) > usize::from(flow.egress_mtu) {
-        return Err(Outcome::TooBig);
+        return refuse(Outcome::TooBig);
     }
     Ok(Admitted { rtp, ssrc_index })
 }
 
 #[inline(always)]
-fn rtp_of<I: Internet>(datagram: &Datagram<I>, packet: impl Read) -> Result<Rtp, Outcome>
-where
-    Datagram<I>: Plain,
-{
+fn rtp_of<I: Internet>(packet: impl Read, udp: &Udp) -> Result<Rtp, Outcome> {
     let offset = I::LENGTH + size_of::<Udp>();
-    let length = datagram.udp.payload_length();
+    let length = udp.payload_length();
     if length < 2 {
-        return Err(Outcome::NotRtp);
+        return refuse(Outcome::NotRtp);
     }
-    let first_two = packet.read::<[u8; 2]>(offset).ok_or(Outcome::NotRtp)?;
+    let Some(first_two) = packet.read::<[u8; 2]>(offset) else {
+        return refuse(Outcome::NotRtp);
+    };
     Kind::of(first_two).require_rtp()?;
     if length < Rtp::LENGTH {
-        return Err(Outcome::NotRtp);
+        return refuse(Outcome::NotRtp);
     }
-    packet.read(offset).ok_or(Outcome::NotRtp)
+    match packet.read(offset) {
+        Some(rtp) => Ok(rtp),
+        None => refuse(Outcome::NotRtp),
+    }
 }
 
 #[inline(always)]

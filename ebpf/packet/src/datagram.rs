@@ -3,7 +3,7 @@
 use underpass_abi::{Flow, Outcome};
 
 use crate::link::TAG;
-use crate::{Internet, Ipv4, Ipv6, Plain, Read, Vlan, Write};
+use crate::{Internet, Ipv4, Ipv6, Plain, Read, Vlan, Write, refuse};
 
 /// A UDP header; fields in network order.
 #[repr(C)]
@@ -59,15 +59,23 @@ where
     #[inline(always)]
     pub fn parse(packet: impl Read) -> Result<Self, Outcome> {
         let Some(datagram) = packet.read::<Self>(0) else {
-            return Err(not_even_headers::<I>(packet));
+            return refuse(not_even_headers::<I>(packet));
         };
         let udp_length = datagram.ip.udp_length(packet.length())?;
         if usize::from(u16::from_be(datagram.udp.length)) != udp_length
             || udp_length < size_of::<Udp>()
         {
-            return Err(Outcome::NotUdp);
+            return refuse(Outcome::NotUdp);
         }
         Ok(datagram)
+    }
+
+    /// The headers of a packet that was parsed before. In the kernel, reading them anew costs less than to keep them in
+    /// the few registers there are.
+    #[inline(always)]
+    pub fn again(packet: impl Read) -> Self {
+        // SAFETY: any bytes are headers.
+        packet.read(0).unwrap_or_else(|| unsafe { core::mem::zeroed() })
     }
 }
 

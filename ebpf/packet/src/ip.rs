@@ -3,7 +3,7 @@
 use underpass_abi::{HEAD_WORDS, Outcome};
 
 use crate::checksum::add;
-use crate::{Addressing, Ethernet, Plain, Read, Sum, Write};
+use crate::{Addressing, Ethernet, Plain, Read, Sum, Write, refuse};
 
 const UDP: u8 = 17;
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -114,20 +114,21 @@ impl Internet for Ipv4 {
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
-        match self.version_length {
-            0x45 => {}
-            0x46..=0x4f => return Err(Outcome::Options),
-            _ => return Err(Outcome::NotIp),
+        if self.version_length != 0x45 {
+            return match self.version_length {
+                0x46..=0x4f => refuse(Outcome::Options),
+                _ => refuse(Outcome::NotIp),
+            };
         }
         let total = usize::from(u16::from_be(self.total_length));
         if total < Self::LENGTH || total > available {
-            return Err(Outcome::NotIp);
+            return refuse(Outcome::NotIp);
         }
         if u16::from_be(self.fragment) & FRAGMENT_BITS != 0 {
-            return Err(Outcome::Fragment);
+            return refuse(Outcome::Fragment);
         }
         if self.protocol != UDP {
-            return Err(Outcome::NotUdp);
+            return refuse(Outcome::NotUdp);
         }
         Ok(total - Self::LENGTH)
     }
@@ -222,19 +223,22 @@ impl Internet for Ipv6 {
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
         if u32::from_be(self.version_class_label) >> 28 != 6 {
-            return Err(Outcome::NotIp);
+            return refuse(Outcome::NotIp);
         }
         let payload = usize::from(u16::from_be(self.payload_length));
         if payload + Self::LENGTH > available {
-            return Err(Outcome::NotIp);
+            return refuse(Outcome::NotIp);
         }
-        match self.next_header {
-            UDP => Ok(payload),
-            44 => Err(Outcome::Fragment),
-            // Hop-by-hop, routing, ESP, AH, destination options, mobility, HIP, shim6 (the IANA list of extension headers).
-            0 | 43 | 50 | 51 | 60 | 135 | 139 | 140 => Err(Outcome::Options),
-            _ => Err(Outcome::NotUdp),
+        if self.next_header != UDP {
+            return match self.next_header {
+                44 => refuse(Outcome::Fragment),
+                // Hop-by-hop, routing, ESP, AH, destination options, mobility, HIP, shim6 (the IANA list of extension
+                // headers).
+                0 | 43 | 50 | 51 | 60 | 135 | 139 | 140 => refuse(Outcome::Options),
+                _ => refuse(Outcome::NotUdp),
+            };
         }
+        Ok(payload)
     }
 
     #[inline(always)]

@@ -2,6 +2,8 @@
 
 use underpass_abi::Outcome;
 
+use crate::refuse;
+
 /// What a UDP payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -53,10 +55,10 @@ impl Kind {
     pub fn require_rtp(self) -> Result<(), Outcome> {
         match self {
             Self::Rtp => Ok(()),
-            Self::Rtcp => Err(Outcome::Rtcp),
-            Self::Stun => Err(Outcome::Stun),
-            Self::Dtls => Err(Outcome::Dtls),
-            Self::Other => Err(Outcome::NotRtp),
+            Self::Rtcp => refuse(Outcome::Rtcp),
+            Self::Stun => refuse(Outcome::Stun),
+            Self::Dtls => refuse(Outcome::Dtls),
+            Self::Other => refuse(Outcome::NotRtp),
         }
     }
 }

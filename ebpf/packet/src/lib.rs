@@ -6,6 +6,7 @@
 //! and [`write_frame`]. For user space alone:
 //! [`classify`], and [`Addressing`], which prepares a flow.
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod addressing;
 mod admit;
@@ -15,6 +16,7 @@ mod datagram;
 mod ip;
 mod kind;
 mod link;
+mod refuse;
 mod rtp;
 mod statistics;
 mod udp_checksum;
@@ -26,7 +28,8 @@ pub use checksum::{Sum, add, carry, sum};
 pub use datagram::{Datagram, Udp, leaves_by, write_frame};
 pub use ip::{Internet, Ipv4, Ipv6};
 pub use kind::{Kind, classify};
-pub use link::{Ethernet, Link, Vlan};
+pub use link::{Ethernet, Link, Vlan, is_for};
+pub use refuse::refuse;
 pub use rtp::Rtp;
 pub use statistics::{arrival, is_new, observe};
 pub use udp_checksum::{Reading, is_pseudo, udp_checksum};

@@ -1,6 +1,9 @@
 //! Ethernet with 802.1Q and 802.1ad tags.
 
-use underpass_abi::Outcome;
+use core::hint::cold_path;
+use core::mem::offset_of;
+
+use underpass_abi::{Flow, Outcome};
 
 use crate::{Plain, Read};
 
@@ -37,8 +40,6 @@ unsafe impl Plain for Vlan {}
 /// The link-layer part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Destination address.
-    pub destination: [u8; 6],
     /// What follows the tags; host order.
     pub ethertype: u16,
     /// Bytes before the network layer.
@@ -46,6 +47,16 @@ pub struct Link {
 }
 
 impl Link {
+    /// Of a frame without tags.
+    #[inline(always)]
+    #[must_use]
+    pub fn untagged(ethertype: u16) -> Self {
+        Self {
+            ethertype,
+            length: size_of::<Ethernet>(),
+        }
+    }
+
     /// Parses the Ethernet header and up to two tags.
     ///
     /// # Errors
@@ -54,7 +65,6 @@ impl Link {
     pub fn parse(frame: impl Read) -> Result<Self, Outcome> {
         let ethernet: Ethernet = frame.read(0).ok_or(Outcome::NotIp)?;
         let mut link = Self {
-            destination: ethernet.destination,
             ethertype: u16::from_be(ethernet.ethertype),
             length: size_of::<Ethernet>(),
         };
@@ -68,28 +78,32 @@ impl Link {
         }
         Ok(link)
     }
+}
 
-    /// Whether the frame is for `local` (all zero: any host), and not for a group.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_for(&self, local: [u8; 6]) -> bool {
-        let group = self.destination[0] & 1 != 0;
-        let [ours, theirs] = [words(local), words(self.destination)];
-        let any = ours[0] | ours[1] | ours[2] == 0;
-        !group && (any || (ours[0] == theirs[0] && ours[1] == theirs[1] && ours[2] == theirs[2]))
+/// Whether a frame is for the flow's [`Flow::local_mac`] (all zero: for any host), and not for a group.
+#[inline(always)]
+#[must_use]
+pub fn is_for(frame: impl Read, flow: &Flow) -> bool {
+    const { assert!(offset_of!(Flow, local_mac) % 8 == 0) };
+    // SAFETY: inside the flow, since more follows, and aligned as asserted; any bytes are a number.
+    let local = unsafe {
+        (&raw const *flow)
+            .cast::<u8>()
+            .add(offset_of!(Flow, local_mac))
+            .cast::<u64>()
+            .read()
+    };
+    let Some(destination) = frame.read::<u64>(0) else {
+        return false;
+    };
+    // Six of the eight bytes. A group address is none of ours.
+    if u64::from_le(local ^ destination) << 16 == 0 {
+        return true;
     }
+    cold_path();
+    let group = u64::from_le(destination) & 1 != 0;
+    !group && u64::from_le(local) << 16 == 0
 }
 
 /// The ethertype that announces one tag.
 pub(crate) const TAG: u16 = TAG_802_1Q.to_be();
-
-/// By words, since BPF compares an array of bytes one by one.
-#[inline(always)]
-fn words(mac: [u8; 6]) -> [u16; 3] {
-    let [a, b, c, d, e, f] = mac;
-    [
-        u16::from_ne_bytes([a, b]),
-        u16::from_ne_bytes([c, d]),
-        u16::from_ne_bytes([e, f]),
-    ]
-}

@@ -68,7 +68,7 @@ where
         SocketAddr::new(local, u16::from_be(udp.destination)),
         family,
     );
-    admit(&datagram, packet, &flow)?;
+    admit::<I>(packet, &flow)?;
     if family == 4 {
         leave::<I, Ipv4>(&datagram, &flow, packet)
     } else {

@@ -1,14 +1,16 @@
 //! The maps, by the names and layouts of `underpass-abi`, and how a packet finds its flow in them.
 
+use core::arch::asm;
 use core::hint::cold_path;
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::btf_maps::{Array, PerCpuArray};
 use aya_ebpf::macros::btf_map;
 use underpass_abi::{
-    Flow, FlowStats, Header, OUTCOMES_LEN, Outcome, PORT_LINES, PORTS_PER_LINE, PortLine, Record,
+    Flow, FlowStats, Header, LocalV4, LocalV6, MAX_LOCALS, OUTCOMES_LEN, Outcome, PORT_LINES,
+    PORTS_PER_LINE, PortLine, Record,
 };
-use underpass_packet::{Datagram, Internet, Ipv4, Ipv6};
+use underpass_packet::{Datagram, Internet, Ipv4, Ipv6, Plain, Read};
 
 /// Records where user space sets no other number at load time.
 const DEFAULT_RECORDS: usize = 1024;
@@ -45,11 +47,8 @@ impl Lookup for Ipv4 {
     #[inline(always)]
     fn block(&self) -> Option<u32> {
         let header = HEADER.get(0)?;
-        let count = header.v4_count as usize;
-        let mut locals = header.v4.iter().take(count);
-        locals
-            .find(|local| u32::from_ne_bytes(local.address) == self.destination)
-            .map(|local| local.block)
+        let is_it = |local: &LocalV4| u32::from_ne_bytes(local.address) == self.destination;
+        find(&header.v4, header.v4_count, is_it).map(|local| local.block)
     }
 }
 
@@ -59,14 +58,29 @@ impl Lookup for Ipv6 {
     #[inline(always)]
     fn block(&self) -> Option<u32> {
         let header = HEADER.get(0)?;
-        let count = header.v6_count as usize;
-        header
-            .v6
-            .iter()
-            .take(count)
-            .find(|local| self.is_to(&local.address))
-            .map(|local| local.block)
+        let is_it = |local: &LocalV6| self.is_to(&local.address);
+        find(&header.v6, header.v6_count, is_it).map(|local| local.block)
     }
+}
+
+/// The first of the first `count` that it is.
+#[inline(always)]
+fn find<T>(locals: &[T; MAX_LOCALS], count: u32, is_it: impl Fn(&T) -> bool) -> Option<&T> {
+    if count == 0 {
+        return None;
+    }
+    if is_it(&locals[0]) {
+        return Some(&locals[0]);
+    }
+    let mut place = 1_usize;
+    while place < MAX_LOCALS && place < count as usize {
+        if is_it(&locals[place]) {
+            return Some(&locals[place]);
+        }
+        // SAFETY: one addition. In assembler, so that the compiler does not see how far the loop goes and write it out.
+        unsafe { asm!("{0} += 1", inout(reg) place, options(pure, nomem, nostack)) };
+    }
+    None
 }
 
 /// The record that a packet's local address and port have.
@@ -77,11 +91,14 @@ pub struct Found {
 }
 
 impl Found {
-    /// Looks it up.
+    /// Looks it up. `packet` begins at the network layer.
     #[inline(always)]
-    pub fn to<I: Lookup>(datagram: &Datagram<I>) -> Option<Self> {
-        let block = datagram.ip.block()?;
-        let port = u32::from(u16::from_be(datagram.udp.destination));
+    pub fn of<I: Lookup>(packet: impl Read) -> Option<Self>
+    where
+        Datagram<I>: Plain,
+    {
+        let block = Datagram::<I>::again(packet).ip.block()?;
+        let port = u32::from(u16::from_be(Datagram::<I>::again(packet).udp.destination));
         let per_line = PORTS_PER_LINE as u32;
         let line = PORTS.get_ptr(block.wrapping_mul(PORT_LINES) + port / per_line)?;
         // SAFETY: inside the line; read once, since user space may change it meanwhile.

@@ -10,12 +10,12 @@ use aya_ebpf::helpers::{
 use aya_ebpf::programs::TcContext;
 use underpass_abi::{Flow, Outcome};
 use underpass_packet::{
-    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Rtp, Sum, Udp, Vlan,
-    add, admit, carry, is_pseudo, leaves_by, write_frame,
+    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Rtp, Sum, Udp, Vlan, add,
+    admit, carry, is_pseudo, leaves_by, refuse, write_frame,
 };
 
-use crate::frame::Frame;
-use crate::maps::{Found, Lookup};
+use crate::frame::{FRONT_V4, FRONT_V6, Frame, Packet, is};
+use crate::maps::{self, Found, Lookup};
 use crate::record::record;
 
 /// Addressed to this host (`PACKET_HOST`), as the driver's `eth_type_trans` found.
@@ -24,41 +24,78 @@ const TO_THIS_HOST: u32 = 0;
 const HEADERS: u32 = (22 + 40 + 8 + Rtp::LENGTH) as u32;
 const TAG_802_1Q: u16 = 0x8100;
 
-/// Forwards a packet; the action that sends it.
+/// Let the next program, and then the stack, see the packet.
+const TC_ACT_UNSPEC: i32 = -1;
+
+/// Forwards a packet, or lets it up; the action.
 ///
-/// # Errors
-/// Why it goes up the stack, untouched.
+/// What most packets are has the straight way: no tag in the bytes, all headers there to be read.
 #[inline(always)]
-pub fn forward(context: &TcContext) -> Result<i32, Outcome> {
+pub fn forward(context: &TcContext) -> i32 {
+    let frame = linear(context);
+    if let Some(front) = frame.front(FRONT_V4)
+        && is::<Ipv4>(front)
+    {
+        let link = Link::untagged(Ipv4::ETHERTYPE);
+        return finish(arrive::<Ipv4, _>(context, front, link));
+    }
+    if let Some(front) = frame.front(FRONT_V6)
+        && is::<Ipv6>(front)
+    {
+        let link = Link::untagged(Ipv6::ETHERTYPE);
+        return finish(arrive::<Ipv6, _>(context, front, link));
+    }
+    cold_path();
+    odd(context.skb.skb)
+}
+
+/// Packets with tags, short ones, and those whose headers lie elsewhere.
+#[inline(never)]
+fn odd(skb: *mut __sk_buff) -> i32 {
+    let context = &TcContext::new(skb);
     let frame = whole_headers(context);
-    let link = Link::parse(frame)?;
-    match link.ethertype {
-        Ipv4::ETHERTYPE => arrive::<Ipv4>(context, frame, &link),
-        Ipv6::ETHERTYPE => arrive::<Ipv6>(context, frame, &link),
+    finish(match Link::parse(frame) {
+        Ok(link) if link.ethertype == Ipv4::ETHERTYPE => arrive::<Ipv4, _>(context, frame, link),
+        Ok(link) if link.ethertype == Ipv6::ETHERTYPE => arrive::<Ipv6, _>(context, frame, link),
         _ => Err(Outcome::NotIp),
+    })
+}
+
+#[inline(always)]
+fn finish(result: Result<i32, Outcome>) -> i32 {
+    match result {
+        Ok(action) => action,
+        Err(outcome) => {
+            cold_path();
+            maps::count(outcome);
+            TC_ACT_UNSPEC
+        }
     }
 }
 
 #[inline(always)]
-fn arrive<I: Lookup>(context: &TcContext, frame: Frame, link: &Link) -> Result<i32, Outcome>
+fn arrive<I: Lookup, F: Packet>(context: &TcContext, frame: F, link: Link) -> Result<i32, Outcome>
 where
     Datagram<I>: Plain,
 {
     let packet = frame.skip(link.length);
-    let datagram = Datagram::<I>::parse(packet)?;
-    let found = Found::to(&datagram).ok_or(Outcome::Miss)?;
+    Datagram::<I>::parse(packet)?;
+    let Some(found) = Found::of::<I>(packet) else {
+        return refuse(Outcome::Miss);
+    };
     let flow = found.flow();
     if packet_type(context) != TO_THIS_HOST {
-        return Err(Outcome::OtherHost);
+        return refuse(Outcome::OtherHost);
     }
-    let admitted = admit(&datagram, packet, flow)?;
+    let admitted = admit::<I>(packet, flow)?;
     if is_merged(context) {
-        return Err(Outcome::TooBig);
+        return refuse(Outcome::TooBig);
     }
     let arrival = Arrival {
         context,
+        frame,
         link,
-        datagram,
+        datagram: Datagram::<I>::again(packet),
         found,
         admitted,
     };
@@ -71,15 +108,16 @@ where
 }
 
 /// A packet that is to be forwarded.
-struct Arrival<'a, I> {
+struct Arrival<'a, I, F> {
     context: &'a TcContext,
-    link: &'a Link,
+    frame: F,
+    link: Link,
     datagram: Datagram<I>,
     found: Found,
     admitted: Admitted,
 }
 
-impl<I: Internet> Arrival<'_, I>
+impl<I: Internet, F: Packet> Arrival<'_, I, F>
 where
     Datagram<I>: Plain,
 {
@@ -87,27 +125,32 @@ where
     fn leave<O: Internet>(self) -> Result<i32, Outcome> {
         let udp = self.datagram.udp;
         if udp.checksum == 0 && !(I::FAMILY == 4 && O::FAMILY == 4) {
-            return Err(Outcome::Checksum);
+            return refuse(Outcome::Checksum);
         }
         let flow = self.found.flow();
         let skb = self.context.skb.skb;
-        let tags = Tags::of(self.context, self.link, flow);
-        if !tags.take_off(skb)? {
-            return Ok(TC_ACT_SHOT);
-        }
-        if I::FAMILY != O::FAMILY {
-            // SAFETY: the context is the program's own; all packet pointers are taken anew below.
-            if unsafe { bpf_skb_change_proto(skb, O::ETHERTYPE.to_be(), 0) } != 0 {
+        let tags = Tags::of(self.context, &self.link, flow);
+        let checksum = Checksum::of(flow, &udp);
+        let written = if I::FAMILY == O::FAMILY && tags.surplus == 0 {
+            write_frame::<O>(self.frame, flow, udp.length, checksum.written, false)
+        } else {
+            cold_path();
+            if !tags.take_off(skb)? {
+                return Ok(TC_ACT_SHOT);
+            }
+            // SAFETY: the context is the program's own; all packet pointers are taken anew.
+            if I::FAMILY != O::FAMILY
+                && unsafe { bpf_skb_change_proto(skb, O::ETHERTYPE.to_be(), 0) } != 0
+            {
                 return if tags.surplus == 0 {
-                    Err(Outcome::HelperFailed)
+                    refuse(Outcome::HelperFailed)
                 } else {
                     Ok(TC_ACT_SHOT)
                 };
             }
-        }
-        let checksum = Checksum::of(flow, &udp);
-        let frame = linear(self.context);
-        let written = write_frame::<O>(frame, flow, udp.length, checksum.written, false);
+            let frame = linear(self.context);
+            write_frame::<O>(frame, flow, udp.length, checksum.written, false)
+        };
         if written.is_none() || !self.fix_sums::<O>(checksum) || !tags.put_on(skb) {
             // Out of memory for a tag; the rest is not to be reached: the headers were there, and stay.
             return Ok(TC_ACT_SHOT);
@@ -220,18 +263,27 @@ impl Tags {
     #[inline(always)]
     fn of(context: &TcContext, link: &Link, flow: &Flow) -> Self {
         let inline = ((link.length - size_of::<Ethernet>()) / size_of::<Vlan>()) as u32;
+        let missing = flow.egress_vlan;
         // SAFETY: the context is the program's own.
-        let (present, control) =
-            unsafe { ((*context.skb.skb).vlan_present, (*context.skb.skb).vlan_tci) };
-        if inline == 0 && present != 0 && control == u32::from(flow.egress_vlan) {
+        let present = unsafe { (*context.skb.skb).vlan_present };
+        if present == 0 {
+            return Self {
+                surplus: inline,
+                missing,
+            };
+        }
+        cold_path();
+        // SAFETY: as above.
+        let control = unsafe { (*context.skb.skb).vlan_tci };
+        if inline == 0 && control == u32::from(missing) {
             return Self {
                 surplus: 0,
                 missing: 0,
             };
         }
         Self {
-            surplus: inline + (present & 1),
-            missing: flow.egress_vlan,
+            surplus: inline + 1,
+            missing,
         }
     }
 

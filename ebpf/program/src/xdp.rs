@@ -2,91 +2,134 @@
 
 use core::hint::cold_path;
 
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_TX};
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::{bpf_redirect, bpf_xdp_adjust_head};
 use aya_ebpf::programs::XdpContext;
 use underpass_abi::Outcome;
 use underpass_packet::{
-    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Udp, Vlan,
-    admit, leaves_by, udp_checksum, write_frame,
+    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Reading, Udp, Vlan, admit,
+    is_for, leaves_by, refuse, udp_checksum, write_frame,
 };
 
-use crate::frame::Frame;
-use crate::maps::{Found, Lookup};
+use crate::frame::{FRONT_V4, FRONT_V6, Frame, Packet, is};
+use crate::maps::{self, Found, Lookup};
 use crate::record::record;
 
 /// 1 where the program is attached in generic mode; set at load time.
 #[unsafe(no_mangle)]
 static GENERIC_XDP: u32 = 0;
 
-/// Forwards a packet; the action that sends it.
+/// Forwards a packet, or lets it up; the action.
 ///
-/// # Errors
-/// Why it goes up the stack, untouched.
+/// What most packets are has the straight way: no tag, all headers there.
 #[inline(always)]
-pub fn forward(context: &XdpContext) -> Result<u32, Outcome> {
+pub fn forward(context: &XdpContext) -> u32 {
     let frame = frame(context);
-    let link = Link::parse(frame)?;
-    match link.ethertype {
-        Ipv4::ETHERTYPE => arrive::<Ipv4>(context, frame, &link),
-        Ipv6::ETHERTYPE => arrive::<Ipv6>(context, frame, &link),
+    if let Some(front) = frame.front(FRONT_V4)
+        && is::<Ipv4>(front)
+    {
+        let link = Link::untagged(Ipv4::ETHERTYPE);
+        return finish(arrive::<Ipv4, _>(context, front, link));
+    }
+    if let Some(front) = frame.front(FRONT_V6)
+        && is::<Ipv6>(front)
+    {
+        let link = Link::untagged(Ipv6::ETHERTYPE);
+        return finish(arrive::<Ipv6, _>(context, front, link));
+    }
+    cold_path();
+    odd(context.ctx)
+}
+
+/// Packets with tags, and short ones.
+#[inline(never)]
+fn odd(context: *mut xdp_md) -> u32 {
+    let context = &XdpContext::new(context);
+    let frame = frame(context);
+    finish(match Link::parse(frame) {
+        Ok(link) if link.ethertype == Ipv4::ETHERTYPE => arrive::<Ipv4, _>(context, frame, link),
+        Ok(link) if link.ethertype == Ipv6::ETHERTYPE => arrive::<Ipv6, _>(context, frame, link),
         _ => Err(Outcome::NotIp),
+    })
+}
+
+#[inline(always)]
+fn finish(result: Result<u32, Outcome>) -> u32 {
+    match result {
+        Ok(action) => action,
+        Err(outcome) => {
+            cold_path();
+            maps::count(outcome);
+            XDP_PASS
+        }
     }
 }
 
 #[inline(always)]
-fn arrive<I: Lookup>(context: &XdpContext, frame: Frame, link: &Link) -> Result<u32, Outcome>
+fn arrive<I: Lookup, F: Packet>(context: &XdpContext, frame: F, link: Link) -> Result<u32, Outcome>
 where
     Datagram<I>: Plain,
 {
     let packet = frame.skip(link.length);
-    let datagram = Datagram::<I>::parse(packet)?;
-    let found = Found::to(&datagram).ok_or(Outcome::Miss)?;
+    Datagram::<I>::parse(packet)?;
+    let Some(found) = Found::of::<I>(packet) else {
+        return refuse(Outcome::Miss);
+    };
     let flow = found.flow();
-    if !link.is_for(flow.local_mac) {
-        return Err(Outcome::OtherHost);
+    if !is_for(frame, flow) {
+        return refuse(Outcome::OtherHost);
     }
-    let admitted = admit(&datagram, packet, flow)?;
+    let admitted = admit::<I>(packet, flow)?;
+    let udp = Datagram::<I>::again(packet).udp;
     let arrival = Arrival {
         context,
+        frame,
         link,
-        udp: datagram.udp,
+        udp,
         found,
         admitted,
     };
-    let udp = packet.skip(I::LENGTH);
+    let payload = packet.skip(I::LENGTH).unknown();
     if leaves_by::<I>(flow) {
-        let checksum = udp_checksum::<I, I>(flow, &datagram.udp, udp, reading())?;
+        let checksum = udp_checksum::<I, I>(flow, &udp, payload, reading())?;
         arrival.leave::<I, I>(checksum)
     } else {
         cold_path();
-        let checksum = udp_checksum::<I, I::Other>(flow, &datagram.udp, udp, reading())?;
+        let checksum = udp_checksum::<I, I::Other>(flow, &udp, payload, reading())?;
         arrival.leave::<I, I::Other>(checksum)
     }
 }
 
 /// A packet that is to be forwarded.
-struct Arrival<'a> {
+struct Arrival<'a, F> {
     context: &'a XdpContext,
-    link: &'a Link,
+    frame: F,
+    link: Link,
     udp: Udp,
     found: Found,
     admitted: Admitted,
 }
 
-impl Arrival<'_> {
+impl<F: Packet> Arrival<'_, F> {
     #[inline(always)]
     fn leave<I: Internet, O: Internet>(self, checksum: u16) -> Result<u32, Outcome> {
         let flow = self.found.flow();
         let tagged = flow.egress_vlan != 0;
         let length = O::LENGTH + size_of::<Ethernet>() + if tagged { size_of::<Vlan>() } else { 0 };
         let less = (I::LENGTH + self.link.length) as i32 - length as i32;
-        // SAFETY: the context is the program's own; all packet pointers are taken anew below.
-        if less != 0 && unsafe { bpf_xdp_adjust_head(self.context.ctx, less) } != 0 {
-            return Err(Outcome::HelperFailed);
-        }
-        let frame = frame(self.context);
-        if write_frame::<O>(frame, flow, self.udp.length, checksum, tagged).is_none() {
+        let written = if less == 0 && !tagged {
+            write_frame::<O>(self.frame, flow, self.udp.length, checksum, false)
+        } else {
+            cold_path();
+            // SAFETY: the context is the program's own; all packet pointers are taken anew.
+            if unsafe { bpf_xdp_adjust_head(self.context.ctx, less) } != 0 {
+                return refuse(Outcome::HelperFailed);
+            }
+            let frame = frame(self.context);
+            write_frame::<O>(frame, flow, self.udp.length, checksum, tagged)
+        };
+        if written.is_none() {
             // Not to be reached: the frame is as long as these headers and what followed the old ones.
             return Ok(XDP_DROP);
         }
