@@ -1,13 +1,18 @@
 //! Measurements against the peers and the limit.
 
 pub mod bytes;
+pub mod frames;
+pub mod latency;
 pub mod limit;
 pub mod load;
 pub mod ng;
 pub mod packet;
 pub mod path;
+pub mod processor;
 pub mod program_cost;
 pub mod results;
+pub mod shuffle;
+pub mod sink;
 pub mod spinner;
 pub mod spread;
 pub mod table;
@@ -20,8 +25,10 @@ use serde::Serialize;
 pub struct Results {
     /// The program by itself.
     pub program: Vec<program_cost::Cost>,
-    /// The path over veth.
-    pub path: Vec<path::PathCost>,
+    /// The whole path.
+    pub path: results::Section,
+    /// What a relay adds to a packet's way, in time.
+    pub latency: results::Section,
     /// The ng protocol.
     pub ng: Vec<ng::NgCost>,
     /// What should be reached.

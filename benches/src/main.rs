@@ -7,25 +7,30 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use benches::{Results, ng, path, program_cost, table, targets};
+use benches::{Results, latency, ng, path, program_cost, table, targets};
 
 const HELP: &str = "\
-cargo xtask bench [-- [program] [path] [ng] [--flows N] [--rate PPS] [--rounds N] [--json FILE]]
+cargo xtask bench [-- [program] [path] [latency] [ng] [--quick | --full] [--rounds N] [--json FILE]]
 
 program   what the kernel program costs per packet
 path      processor time per relayed packet: kernel, null engine, rtpengine, plain routing, the bare program
+latency   what a relay adds to the time that a packet takes
 ng        cycles of offer, answer and delete against rtpengine
-Without a name: all three. --json FILE: the figures for programs (default target/bench.json).";
+Without a name: all. --json FILE: the figures for programs (default target/bench.json).";
 
 struct Arguments {
     sections: Vec<String>,
-    flows: usize,
-    rate: u64,
+    extent: Extent,
     rounds: usize,
     json: PathBuf,
+}
+
+enum Extent {
+    Quick,
+    Usual,
+    Full,
 }
 
 fn main() -> Result<()> {
@@ -44,14 +49,20 @@ fn main() -> Result<()> {
             .extend(targets::of_program(&results.program));
     }
     if asked("path") {
-        let plan = path::Plan {
-            flows: arguments.flows,
-            rate: arguments.rate,
-            rounds: arguments.rounds,
-            window: Duration::from_secs(2),
+        let plan = match arguments.extent {
+            Extent::Quick => path::Plan::quick(),
+            Extent::Usual => path::Plan::default(),
+            Extent::Full => path::Plan::full(),
         };
-        results.path = path::measure(plan, &mut progress)?;
-        results.targets.extend(targets::of_path(&results.path));
+        results.path = path::measure(&plan, &mut progress)?;
+    }
+    if asked("latency") {
+        let plan = match arguments.extent {
+            Extent::Quick => latency::Plan::quick(),
+            Extent::Usual => latency::Plan::default(),
+            Extent::Full => latency::Plan::full(),
+        };
+        results.latency = latency::measure(&plan, &mut progress)?;
     }
     if asked("ng") {
         results.ng = ng::measure(arguments.rounds, 2000, &mut progress)?;
@@ -70,8 +81,7 @@ fn main() -> Result<()> {
 fn arguments() -> Result<Option<Arguments>> {
     let mut arguments = Arguments {
         sections: Vec::new(),
-        flows: 100,
-        rate: 40_000,
+        extent: Extent::Usual,
         rounds: 5,
         json: PathBuf::from("target/bench.json"),
     };
@@ -83,9 +93,9 @@ fn arguments() -> Result<Option<Arguments>> {
                 .with_context(|| format!("{word} needs a value"))
         };
         match word.as_str() {
-            "program" | "path" | "ng" => arguments.sections.push(word),
-            "--flows" => arguments.flows = value()?.parse()?,
-            "--rate" => arguments.rate = value()?.parse()?,
+            "program" | "path" | "latency" | "ng" => arguments.sections.push(word),
+            "--quick" => arguments.extent = Extent::Quick,
+            "--full" => arguments.extent = Extent::Full,
             "--rounds" => arguments.rounds = value()?.parse()?,
             "--json" => arguments.json = value()?.into(),
             "--help" | "-h" => return Ok(None),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::Results;
+use crate::results::{Figure, Point, Section};
 use crate::targets::Target;
 
 /// All that was measured, for people.
@@ -12,9 +13,8 @@ pub fn text(results: &Results) -> String {
     if !results.program.is_empty() {
         program(results, &mut out);
     }
-    if !results.path.is_empty() {
-        path(results, &mut out);
-    }
+    section(&results.path, &mut out);
+    section(&results.latency, &mut out);
     if !results.ng.is_empty() {
         ng(results, &mut out);
     }
@@ -39,41 +39,29 @@ fn program(results: &Results, out: &mut String) {
     out.push('\n');
 }
 
-fn path(results: &Results, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "The whole path over veth, sender and receiver included\n\n  \
-         {:10} {:>6} {:>22} {:>24} {:>22} {:>8} {:>11}",
-        "system",
-        "flows",
-        "CPU ns per packet",
-        "less routing, by round",
-        "packets/s at saturation",
-        "loss",
-        "user space"
-    );
-    for cost in &results.path {
+fn section(section: &Section, out: &mut String) {
+    for question in &section.questions {
         let _ = writeln!(
             out,
-            "  {:10} {:>6} {:>22} {:>24} {:>22} {:>7.3}% {:>11}",
-            format!("{:?}", cost.system).to_lowercase(),
-            cost.flows,
-            format!(
-                "{:.0} ({:.0}-{:.0})",
-                cost.cpu_ns.median, cost.cpu_ns.min, cost.cpu_ns.max
-            ),
-            format!(
-                "{:.0} ({:.0} to {:.0})",
-                cost.own_ns.median, cost.own_ns.min, cost.own_ns.max
-            ),
-            format!(
-                "{:.0}k ({:.0}k-{:.0}k)",
-                cost.saturation_pps.median / 1e3,
-                cost.saturation_pps.min / 1e3,
-                cost.saturation_pps.max / 1e3
-            ),
-            cost.loss * 100.0,
-            cost.user_space_packets
+            "{} ({}, {})\n",
+            question.title, question.id, question.unit
+        );
+        for series in &question.series {
+            for Point { at, value } in &series.points {
+                let _ = writeln!(
+                    out,
+                    "  {:45} {at:>7} {}: {:>10.2} ({:.2} to {:.2})",
+                    series.name, question.axis, value.median, value.min, value.max
+                );
+            }
+        }
+        out.push('\n');
+    }
+    for Figure { what, value, .. } in &section.figures {
+        let _ = writeln!(
+            out,
+            "  {what}: {:.3} ({:.3} to {:.3})",
+            value.median, value.min, value.max
         );
     }
     out.push('\n');

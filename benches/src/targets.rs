@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::ng::NgCost;
-use crate::path::{PathCost, System};
 use crate::program_cost::Cost;
 
 /// A figure and its target; smaller is better.
@@ -57,49 +56,6 @@ pub fn of_program(costs: &[Cost]) -> Vec<Target> {
             median("xdp", "flow, IPv4", 100_000) / median("limit xdp", "flow, IPv4", 100_000),
             1.3,
             "x",
-        ),
-    ]
-}
-
-/// What the path's cost says.
-#[must_use]
-pub fn of_path(costs: &[PathCost]) -> Vec<Target> {
-    let cpu = |system: System| {
-        let found = costs.iter().find(|cost| cost.system == system);
-        found.map_or(f64::NAN, |cost| cost.cpu_ns.median)
-    };
-    let own = |system: System| {
-        let found = costs.iter().find(|cost| cost.system == system);
-        found.map_or(f64::NAN, |cost| cost.own_ns.median)
-    };
-    let came_up = costs
-        .iter()
-        .find(|cost| cost.system == System::Kernel)
-        .map_or(f64::NAN, |cost| cost.user_space_packets as f64);
-    vec![
-        target(
-            "path, kernel against the bare redirect",
-            cpu(System::Kernel) / cpu(System::Limit),
-            1.15,
-            "x",
-        ),
-        target(
-            "relay's own, kernel against rtpengine",
-            own(System::Kernel) / own(System::Rtpengine),
-            0.1,
-            "x",
-        ),
-        target(
-            "relay's own, null engine against rtpengine",
-            own(System::Null) / own(System::Rtpengine),
-            0.7,
-            "x",
-        ),
-        target(
-            "packets of established flows in user space",
-            came_up,
-            0.0,
-            "",
         ),
     ]
 }
