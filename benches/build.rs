@@ -1,10 +1,13 @@
-//! Builds the bare forwarding program, the limit that the kernel path is held against.
+//! Builds the kernel programs of the bench: the bare forwarding program, the limit that the kernel path is held against,
+//! and the receiver that all packets end in.
 
 fn main() {
     for watched in ["build.rs", "../ebpf/abi", "limit"] {
         println!("cargo::rerun-if-changed={watched}");
     }
-    if let Err(problem) = underpass_ebpf_build::compile("limit", "limit", &[]) {
-        println!("cargo::error={problem}");
+    for program in ["limit", "sink"] {
+        if let Err(problem) = underpass_ebpf_build::compile("limit", program, &[]) {
+            println!("cargo::error={problem}");
+        }
     }
 }
