@@ -1,8 +1,10 @@
 //! Measurements against the peers and the limit.
 
 pub mod bytes;
+pub mod flows;
 pub mod limit;
 pub mod load;
+pub mod memory;
 pub mod ng;
 pub mod packet;
 pub mod path;
@@ -22,8 +24,8 @@ pub struct Results {
     pub program: Vec<program_cost::Cost>,
     /// The path over veth.
     pub path: Vec<path::PathCost>,
-    /// The ng protocol.
-    pub ng: Vec<ng::NgCost>,
+    /// Sections that answer in the common words.
+    pub sections: Vec<results::Section>,
     /// What should be reached.
     pub targets: Vec<targets::Target>,
 }

@@ -10,21 +10,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use benches::{Results, ng, path, program_cost, table, targets};
+use benches::{Results, flows, memory, ng, path, program_cost, table, targets};
 
 const HELP: &str = "\
-cargo xtask bench [-- [program] [path] [ng] [--flows N] [--rate PPS] [--rounds N] [--json FILE]]
+cargo xtask bench [-- [program] [path] [ng] [memory] [flows] [--quick] [--flows N] [--rate PPS] [--rounds N] [--json FILE]]
 
 program   what the kernel program costs per packet
 path      processor time per relayed packet: kernel, null engine, rtpengine, plain routing, the bare program
 ng        cycles of offer, answer and delete against rtpengine
-Without a name: all three. --json FILE: the figures for programs (default target/bench.json).";
+memory    what calls and flows take
+flows     installing, removing and counting flows
+Without a name: all of them. --json FILE: the figures for programs (default target/bench.json).";
 
 struct Arguments {
     sections: Vec<String>,
     flows: usize,
     rate: u64,
     rounds: usize,
+    quick: bool,
     json: PathBuf,
 }
 
@@ -54,8 +57,30 @@ fn main() -> Result<()> {
         results.targets.extend(targets::of_path(&results.path));
     }
     if asked("ng") {
-        results.ng = ng::measure(arguments.rounds, 2000, &mut progress)?;
-        results.targets.extend(targets::of_ng(&results.ng));
+        let plan = if arguments.quick {
+            ng::Plan::quick()
+        } else {
+            ng::Plan::default()
+        };
+        results.sections.push(ng::measure(&plan, &mut progress)?);
+    }
+    if asked("memory") {
+        let plan = if arguments.quick {
+            memory::Plan::quick()
+        } else {
+            memory::Plan::default()
+        };
+        results
+            .sections
+            .push(memory::measure(&plan, &mut progress)?);
+    }
+    if asked("flows") {
+        let plan = if arguments.quick {
+            flows::Plan::quick()
+        } else {
+            flows::Plan::default()
+        };
+        results.sections.push(flows::measure(&plan, &mut progress)?);
     }
     println!("{}", table::text(&results));
     if let Some(directory) = arguments.json.parent() {
@@ -73,6 +98,7 @@ fn arguments() -> Result<Option<Arguments>> {
         flows: 100,
         rate: 40_000,
         rounds: 5,
+        quick: false,
         json: PathBuf::from("target/bench.json"),
     };
     let mut words = std::env::args().skip(1);
@@ -83,10 +109,11 @@ fn arguments() -> Result<Option<Arguments>> {
                 .with_context(|| format!("{word} needs a value"))
         };
         match word.as_str() {
-            "program" | "path" | "ng" => arguments.sections.push(word),
+            "program" | "path" | "ng" | "memory" | "flows" => arguments.sections.push(word),
             "--flows" => arguments.flows = value()?.parse()?,
             "--rate" => arguments.rate = value()?.parse()?,
             "--rounds" => arguments.rounds = value()?.parse()?,
+            "--quick" => arguments.quick = true,
             "--json" => arguments.json = value()?.into(),
             "--help" | "-h" => return Ok(None),
             other => bail!("unknown word {other}\n{HELP}"),

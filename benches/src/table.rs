@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use crate::Results;
+use crate::results::{Point, Section};
+use crate::spread::Spread;
 use crate::targets::Target;
 
 /// All that was measured, for people.
@@ -15,8 +17,8 @@ pub fn text(results: &Results) -> String {
     if !results.path.is_empty() {
         path(results, &mut out);
     }
-    if !results.ng.is_empty() {
-        ng(results, &mut out);
+    for answers in &results.sections {
+        section(answers, &mut out);
     }
     targets(&results.targets, &mut out);
     out
@@ -79,33 +81,40 @@ fn path(results: &Results, out: &mut String) {
     out.push('\n');
 }
 
-fn ng(results: &Results, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "ng: cycles of offer, answer and delete by 1 and by {} clients\n\n  \
-         {:10} {:>9} {:>8} {:>11} {:>10} {:>12} {:>12} {:>9}",
-        crate::ng::CLIENTS,
-        "relay",
-        "1: cyc/s",
-        "CPU us",
-        "many: cyc/s",
-        "CPU us",
-        "offer p50 us",
-        "offer p99 us",
-        "KiB/call"
-    );
-    for cost in &results.ng {
+fn section(section: &Section, out: &mut String) {
+    for question in &section.questions {
         let _ = writeln!(
             out,
-            "  {:10} {:>9.0} {:>8.0} {:>11.0} {:>10.0} {:>12.0} {:>12.0} {:>9.1}",
-            cost.relay,
-            cost.one_client.per_second.median,
-            cost.one_client.cpu_us.median,
-            cost.many_clients.per_second.median,
-            cost.many_clients.cpu_us.median,
-            cost.offer_p50_us,
-            cost.offer_p99_us,
-            cost.call_kib
+            "{} ({}; {})\n",
+            question.title, question.unit, question.axis
+        );
+        for series in &question.series {
+            for Point { at, value } in &series.points {
+                let Spread {
+                    min, median, max, ..
+                } = value;
+                let name = &series.name;
+                let _ = writeln!(
+                    out,
+                    "  {name:44} {at:>8} {median:>12.3} ({min:.3}-{max:.3})"
+                );
+            }
+        }
+        for note in &question.notes {
+            let _ = writeln!(out, "  {note}");
+        }
+        out.push('\n');
+    }
+    for figure in &section.figures {
+        let _ = writeln!(
+            out,
+            "  {:64} {:>9.3} {:4} ({:.3}-{:.3}) {}",
+            figure.what,
+            figure.value.median,
+            figure.unit,
+            figure.value.min,
+            figure.value.max,
+            if figure.is_met() { "" } else { "MISSED" }
         );
     }
     out.push('\n');

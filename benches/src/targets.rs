@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::ng::NgCost;
 use crate::path::{PathCost, System};
 use crate::program_cost::Cost;
 
@@ -101,35 +100,6 @@ pub fn of_path(costs: &[PathCost]) -> Vec<Target> {
             0.0,
             "",
         ),
-    ]
-}
-
-/// What the cost of ng says.
-#[must_use]
-pub fn of_ng(costs: &[NgCost]) -> Vec<Target> {
-    let [ours, theirs] = costs else {
-        return Vec::new();
-    };
-    vec![
-        target(
-            "CPU per ng cycle against rtpengine, 16 clients",
-            ours.many_clients.cpu_us.median / theirs.many_clients.cpu_us.median,
-            0.5,
-            "x",
-        ),
-        target(
-            "CPU per ng cycle against rtpengine, 1 client",
-            ours.one_client.cpu_us.median / theirs.one_client.cpu_us.median,
-            0.5,
-            "x",
-        ),
-        target(
-            "p99 of an offer, 1,000 calls up",
-            ours.offer_p99_us / 1000.0,
-            1.0,
-            "ms",
-        ),
-        target("memory per call up", ours.call_kib, 16.0, "KiB"),
     ]
 }
 
