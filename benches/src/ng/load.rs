@@ -34,7 +34,12 @@ pub(super) struct Offers {
 ///
 /// # Errors
 /// A request fails.
-pub(super) fn cycles(clients: &mut [Client], pid: u32, cycles: usize, label: &str) -> Result<Cycles> {
+pub(super) fn cycles(
+    clients: &mut [Client],
+    pid: u32,
+    cycles: usize,
+    label: &str,
+) -> Result<Cycles> {
     let each = (cycles / clients.len()).max(1);
     let (before, started) = (cpu_ns(pid)?, Instant::now());
     std::thread::scope(|scope| -> Result<()> {
