@@ -28,7 +28,7 @@ impl Effort {
     pub fn new(depth: Depth, rounds: Option<usize>) -> Self {
         let effort = Self { depth, rounds: 0 };
         Self {
-            rounds: rounds.unwrap_or(effort.pick(5, 9, 15)).max(1),
+            rounds: rounds.unwrap_or(effort.pick(5, 7, 15)).max(1),
             ..effort
         }
     }

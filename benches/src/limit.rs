@@ -49,10 +49,22 @@ pub fn flows(ebpf: &mut Ebpf) -> Result<Flows<'_>> {
 /// # Errors
 /// The map is full.
 pub fn insert(flows: &mut Flows<'_>, local: SocketAddrV4, flow: &Flow) -> Result<()> {
+    flows.insert(key(local), bytes_of(flow), 0)?;
+    Ok(())
+}
+
+/// Removes the flow at a local address.
+///
+/// # Errors
+/// There is none.
+pub fn remove(flows: &mut Flows<'_>, local: SocketAddrV4) -> Result<()> {
+    Ok(flows.remove(&key(local))?)
+}
+
+fn key(local: SocketAddrV4) -> [u8; 8] {
     let [a, b, c, d] = local.ip().octets();
     let [high, low] = local.port().to_be_bytes();
-    flows.insert([a, b, c, d, high, low, 0, 0], bytes_of(flow), 0)?;
-    Ok(())
+    [a, b, c, d, high, low, 0, 0]
 }
 
 /// An address as the program takes it.

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::effort::Effort;
 use crate::results::Section;
-use crate::{cores, former};
+use crate::{cores, flows, latency, memory, ng, path, program};
 
 /// Told what is being done, for whoever waits.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
@@ -24,11 +24,64 @@ pub struct Entry {
 /// All of them, in the order they run.
 #[rustfmt::skip]
 pub const SECTIONS: &[Entry] = &[
-    Entry { name: "program", usual: true, answers: "what the kernel program costs per packet", measure: former::program },
-    Entry { name: "path", usual: true, answers: "processor time and packets per second on the whole path, against the peers", measure: former::path },
-    Entry { name: "ng", usual: true, answers: "cycles of offer, answer and delete, against rtpengine", measure: former::ng },
+    Entry { name: "program", usual: true, answers: "what the kernel program costs per packet", measure: of_program },
+    Entry { name: "path", usual: true, answers: "processor time and packets per second on the whole path, against the peers", measure: of_path },
+    Entry { name: "latency", usual: true, answers: "what a relay adds to the time that a packet takes", measure: of_latency },
+    Entry { name: "flows", usual: true, answers: "installing, removing and counting flows", measure: of_flows },
+    Entry { name: "ng", usual: true, answers: "cycles of offer, answer and delete, against rtpengine", measure: of_ng },
+    Entry { name: "memory", usual: true, answers: "what calls and flows take", measure: of_memory },
     Entry { name: "cores", usual: true, answers: "several processors at once, receive queues, workers", measure: cores::measure },
 ];
+
+fn of_program(effort: Effort, progress: Progress) -> Result<Section> {
+    program::measure(effort.rounds, progress)
+}
+
+fn of_path(effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = effort.pick(
+        path::Plan::quick(),
+        path::Plan::default(),
+        path::Plan::full(),
+    );
+    let rounds = effort.rounds;
+    path::measure(&path::Plan { rounds, ..plan }, progress)
+}
+
+fn of_latency(effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = effort.pick(
+        latency::Plan::quick(),
+        latency::Plan::default(),
+        latency::Plan::full(),
+    );
+    let rounds = effort.rounds;
+    latency::measure(&latency::Plan { rounds, ..plan }, progress)
+}
+
+fn of_flows(effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = effort.pick(
+        flows::Plan::quick(),
+        flows::Plan::default(),
+        flows::Plan::default(),
+    );
+    let rounds = effort.rounds;
+    flows::measure(&flows::Plan { rounds, ..plan }, progress)
+}
+
+fn of_ng(effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = effort.pick(ng::Plan::quick(), ng::Plan::default(), ng::Plan::default());
+    let rounds = effort.rounds;
+    ng::measure(&ng::Plan { rounds, ..plan }, progress)
+}
+
+/// A relay's memory hardly varies: its plan says how often.
+fn of_memory(effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = effort.pick(
+        memory::Plan::quick(),
+        memory::Plan::default(),
+        memory::Plan::default(),
+    );
+    memory::measure(&plan, progress)
+}
 
 /// Those with these names, in the order of [`SECTIONS`]; without a name the usual ones.
 ///

@@ -69,7 +69,10 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Integer(integer) => {
             out.push(b'i');
-            push_number(*integer, out);
+            if *integer < 0 {
+                out.push(b'-');
+            }
+            push_decimal(integer.unsigned_abs(), out);
             out.push(b'e');
         }
         Value::Bytes(bytes) => encode_bytes(bytes, out),
@@ -95,15 +98,25 @@ pub fn encode_dict(dict: &Dict, out: &mut Vec<u8>) {
 }
 
 fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    push_number(bytes.len(), out);
+    push_decimal(bytes.len() as u64, out);
     out.push(b':');
     out.extend_from_slice(bytes);
 }
 
-fn push_number(number: impl std::fmt::Display, out: &mut Vec<u8>) {
-    use std::io::Write;
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{number}");
+/// Every string and integer has a number, most of one or two digits: the formatting machinery of `core::fmt` would take
+/// more time than all the rest of a reply.
+fn push_decimal(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[first..]);
 }
 
 struct Decoder<'a> {

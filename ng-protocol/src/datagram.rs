@@ -99,7 +99,8 @@ impl Datagram {
     /// Writes the datagram that answers this one.
     #[must_use]
     pub fn reply(&self, reply: &Reply) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
+        // A reply with the statistics of a call fits: growing means copying.
+        let mut out = Vec::with_capacity(4096);
         out.extend_from_slice(&self.cookie);
         out.push(b' ');
         match self.encoding() {

@@ -106,6 +106,12 @@ impl Dict {
         Self(Vec::new())
     }
 
+    /// An empty dictionary with room for so many entries.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        Self(Vec::with_capacity(entries))
+    }
+
     /// The value of the first entry with exactly this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

@@ -5,6 +5,7 @@ mod pinned;
 mod program;
 mod queues;
 mod rss;
+mod sockets;
 mod tables;
 pub mod toeplitz;
 mod workers;

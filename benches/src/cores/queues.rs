@@ -13,8 +13,8 @@ use lab::{Engine, Family, Lab, Netns, Relay, Side, TwoNetworks, Wiring};
 use serde_json::json;
 
 use super::pinned;
+use super::sockets::{Flow, Load};
 use crate::effort::Effort;
-use crate::load::{Flow, Load};
 use crate::results::{Point, Question, Series};
 use crate::sections::Progress;
 use crate::spread::Spread;
@@ -198,8 +198,7 @@ fn drive(setup: &mut Setup, senders: usize, window: Duration) -> Result<(f64, Ve
     let mut loads = Vec::new();
     for cpu in 0..senders {
         let flows = std::mem::take(&mut setup.senders[cpu]);
-        let sender =
-            std::thread::spawn(move || pinned::stay_on(cpu).map(|()| Load::start(flows, None)));
+        let sender = std::thread::spawn(move || pinned::stay_on(cpu).map(|()| Load::start(flows)));
         let started = sender.join();
         loads.push(started.map_err(|_| anyhow::anyhow!("a sender panicked"))??);
     }

@@ -1,11 +1,11 @@
 //! The bare program between the two networks: the limit.
 
+use crate::limit::Flow;
 use anyhow::{Context, Result, ensure};
 use aya::Ebpf;
 use aya::programs::tc::TcAttachType;
 use aya::programs::{SchedClassifier, Xdp, XdpMode};
 use lab::{Side, TwoNetworks};
-use underpass_abi::Flow;
 
 use super::addresses::Addresses;
 use super::cell::{Cell, Device, Families};

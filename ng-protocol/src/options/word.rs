@@ -8,13 +8,12 @@ use crate::Value;
 
 /// The normal form of a word.
 pub(super) fn normalise(word: &[u8]) -> String {
-    String::from_utf8_lossy(word.trim_ascii())
-        .chars()
-        .map(|character| match character {
-            ' ' | '_' => '-',
-            other => other.to_ascii_lowercase(),
-        })
-        .collect()
+    let mut normal = String::from_utf8_lossy(word.trim_ascii()).into_owned();
+    normal.make_ascii_lowercase();
+    if normal.contains([' ', '_']) {
+        normal = normal.replace([' ', '_'], "-");
+    }
+    normal
 }
 
 /// The words of a value: a list's strings, or the parts of a comma-separated string. Integers and the like are left out.

@@ -1,6 +1,6 @@
 //! `query` and `list`: a call as a dictionary.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ng_protocol::{Dict, Reply, Request, Value};
 
@@ -122,7 +122,7 @@ impl Sum {
 
 impl Account<'_> {
     fn party(&mut self, id: PartyId, party: &Party) -> Dict {
-        let mut dict = Dict::new();
+        let mut dict = Dict::with_capacity(8);
         dict.insert("tag", party.tag.clone().unwrap_or_default());
         if let Some(branch) = &party.via_branch {
             dict.insert("via-branch", branch.clone());
@@ -163,7 +163,7 @@ impl Account<'_> {
     }
 
     fn media(&mut self, index: usize, media: &Media) -> Dict {
-        let mut dict = Dict::new();
+        let mut dict = Dict::with_capacity(7);
         dict.insert("index", integer(index as u64 + 1));
         dict.insert("type", media.kind.clone());
         dict.insert("protocol", media.protocol.as_str().to_owned());
@@ -255,9 +255,9 @@ fn stream(
         Component::Rtcp => media.rtcp_endpoint(),
     };
     let current = view.and_then(|view| view.endpoint).or(planned);
-    let mut dict = Dict::new();
+    let mut dict = Dict::with_capacity(12);
     dict.insert("local port", i64::from(port.address.port()));
-    dict.insert("local address", port.address.ip().to_string());
+    dict.insert("local address", host(port.address));
     dict.insert("family", family(port.address));
     dict.insert("endpoint", endpoint(current));
     dict.insert("advertised endpoint", endpoint(announced));
@@ -311,12 +311,47 @@ fn family(address: SocketAddr) -> &'static str {
     if address.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
+/// The address without its port. IPv4 is written here: a reply to `delete` has a dozen addresses, and `core::fmt` would take a
+/// third of the time of making it for them.
+fn host(address: SocketAddr) -> String {
+    let IpAddr::V4(address) = address.ip() else {
+        return address.ip().to_string();
+    };
+    let mut text = String::with_capacity(15);
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for unit in [100, 10, 1] {
+            if octet >= unit || unit == 1 {
+                text.push(char::from(b'0' + octet / unit % 10));
+            }
+        }
+    }
+    text
+}
+
 fn endpoint(address: Option<SocketAddr>) -> Dict {
     let mut dict = Dict::new();
     if let Some(address) = address {
         dict.insert("family", family(address));
-        dict.insert("address", address.ip().to_string());
+        dict.insert("address", host(address));
         dict.insert("port", i64::from(address.port()));
     }
     dict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_written_as_everybody_writes_it() {
+        for octet in 0..=255 {
+            let address = SocketAddr::from(([octet, 0, octet, 255 - octet], 1));
+            assert_eq!(host(address), address.ip().to_string());
+        }
+        let v6: SocketAddr = "[2001:db8::1]:1".parse().unwrap();
+        assert_eq!(host(v6), "2001:db8::1");
+    }
 }

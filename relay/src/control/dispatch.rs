@@ -171,8 +171,8 @@ fn encode(datagram: &Datagram, command: Command, reply: &Reply, max_reply: usize
             _ => Reply::error("Reply too large"),
         });
     }
-    // Without spare capacity: the cache counts bytes.
-    Bytes::from(encoded.into_boxed_slice())
+    // Copied, so as to keep no spare capacity: the cache counts bytes.
+    Bytes::copy_from_slice(&encoded)
 }
 
 fn log_unknown(request: &Request, origin: &Origin) {

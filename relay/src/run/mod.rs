@@ -58,6 +58,9 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
         tracing::warn!("{warning}");
     }
     check_open_files(&config);
+    if let Err(error) = limits::use_small_pages() {
+        tracing::debug!("huge pages cannot be turned off: {error}");
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(system("cannot start threads"))?;
     runtime.block_on(async {
         let mut signals = Signals::register().map_err(system("cannot take over signals"))?;

@@ -17,7 +17,6 @@ use crate::spread::Spread;
 use ring::{Family, Ring};
 use runner::{Program, Runner};
 
-const ROUNDS: usize = 11;
 /// Flows in the table.
 const COUNTS: [u32; 5] = [1, 100, 1_000, 10_000, 100_000];
 
@@ -34,7 +33,7 @@ struct Case {
 ///
 /// # Errors
 /// Where the programs do not load or do not forward what they should.
-pub fn measure(progress: &mut dyn FnMut(&str)) -> Result<Section> {
+pub fn measure(rounds: usize, progress: &mut dyn FnMut(&str)) -> Result<Section> {
     let mut costs = Vec::new();
     for flows in COUNTS {
         progress(&format!("the programs with {flows} flows, in turns"));
@@ -43,7 +42,7 @@ pub fn measure(progress: &mut dyn FnMut(&str)) -> Result<Section> {
             .map(|case| Ok((case, runner(case, flows)?)))
             .collect::<Result<Vec<_>>>()?;
         let mut samples = vec![Vec::new(); runners.len()];
-        for round in 0..=ROUNDS {
+        for round in 0..=rounds {
             for ((_, runner), samples) in runners.iter_mut().zip(&mut samples) {
                 let ns = runner.run()?;
                 // The first round warms caches up.
