@@ -75,7 +75,9 @@ where
     #[inline(always)]
     pub fn again(packet: impl Read) -> Self {
         // SAFETY: any bytes are headers.
-        packet.read(0).unwrap_or_else(|| unsafe { core::mem::zeroed() })
+        packet
+            .read(0)
+            .unwrap_or_else(|| unsafe { core::mem::zeroed() })
     }
 }
 
