@@ -53,21 +53,19 @@ where
 #[inline(always)]
 fn rtp_of<I: Internet>(packet: impl Read, udp: &Udp) -> Result<Rtp, Outcome> {
     let offset = I::LENGTH + size_of::<Udp>();
-    let length = udp.payload_length();
-    if length < 2 {
-        return refuse(Outcome::NotRtp);
+    if usize::from(u16::from_be(udp.length)) >= size_of::<Udp>() + Rtp::LENGTH
+        && let Some(rtp) = packet.read::<Rtp>(offset)
+        && rtp.is_rtp()
+    {
+        return Ok(rtp);
     }
-    let Some(first_two) = packet.read::<[u8; 2]>(offset) else {
-        return refuse(Outcome::NotRtp);
-    };
-    Kind::of(first_two).require_rtp()?;
-    if length < Rtp::LENGTH {
-        return refuse(Outcome::NotRtp);
+    let first_two = packet.read::<[u8; 2]>(offset);
+    if let Some(first_two) = first_two
+        && udp.payload_length() >= 2
+    {
+        Kind::of(first_two).require_rtp()?;
     }
-    match packet.read(offset) {
-        Some(rtp) => Ok(rtp),
-        None => refuse(Outcome::NotRtp),
-    }
+    refuse(Outcome::NotRtp)
 }
 
 #[inline(always)]

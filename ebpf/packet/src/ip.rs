@@ -359,6 +359,13 @@ fn same(a: [u32; 4], b: [u32; 4]) -> bool {
 
 #[inline(always)]
 pub(crate) fn words(address: &[u8; 16]) -> [u32; 4] {
+    let words = address.as_ptr().cast::<[u32; 4]>();
+    // SAFETY: both are sixteen plain bytes. BPF loads need no alignment, and the compiler would split them into bytes.
+    #[cfg(target_arch = "bpf")]
+    return unsafe { *words };
     // SAFETY: both are sixteen plain bytes.
-    unsafe { core::mem::transmute(*address) }
+    #[cfg(not(target_arch = "bpf"))]
+    unsafe {
+        words.read_unaligned()
+    }
 }

@@ -21,6 +21,13 @@ impl Rtp {
     /// Fixed header length, bytes.
     pub const LENGTH: usize = 12;
 
+    /// Whether it is one: version 2, and not RTCP. As [`crate::Kind::of`], with two comparisons.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_rtp(&self) -> bool {
+        self.first & 0xc0 == 0x80 && self.second & 0xe0 != 0xc0
+    }
+
     /// Payload type, 0 to 127.
     #[inline(always)]
     #[must_use]
