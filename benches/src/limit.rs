@@ -5,9 +5,10 @@ use std::net::{SocketAddr, SocketAddrV4};
 use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, MapData};
 use aya::{Ebpf, EbpfLoader};
-use underpass_abi::Flow;
 
 use crate::bytes::bytes_of;
+
+pub use underpass_abi::Flow;
 
 /// The object file, with the programs [`XDP`] and [`TC`].
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limit.bpf.o"));

@@ -5,12 +5,11 @@ use aya::Ebpf;
 use aya::programs::tc::TcAttachType;
 use aya::programs::{SchedClassifier, Xdp, XdpMode};
 use lab::{Side, TwoNetworks};
-use underpass_abi::Flow;
 
 use super::addresses::Addresses;
 use super::cell::{Cell, Device, Families};
 use super::ground::mac;
-use crate::limit;
+use crate::limit::{self, Flow};
 
 /// The program with its flows; detached when dropped.
 pub(super) struct Bare(#[expect(dead_code, reason = "held to stay attached")] Ebpf);
