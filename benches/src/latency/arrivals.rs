@@ -144,3 +144,33 @@ fn set(socket: &OwnedFd, option: i32, value: i32) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::{Frames, Stream};
+
+    #[test]
+    fn the_time_of_sending_is_read_where_the_sender_wrote_it() {
+        for (source, destination) in [
+            ("10.1.0.2:10000", "10.1.0.1:30000"),
+            ("[fd01::2]:10000", "[fd01::1]:30000"),
+        ] {
+            let stream = Stream {
+                source: source.parse().unwrap(),
+                destination: destination.parse().unwrap(),
+                ssrc: 7,
+            };
+            let mut frames = Frames::of(&[stream], [2; 6]).unwrap();
+            let mut frame = frames.blank();
+            frames.write_next(&mut frame, 1_700_000_000_123_456_789);
+            assert_eq!(stamp(&frame[..HEADERS]), Some(1_700_000_000_123_456_789));
+        }
+    }
+
+    #[test]
+    fn what_is_no_udp_has_no_time_of_sending() {
+        assert_eq!(stamp(&[0; HEADERS]), None);
+        assert_eq!(stamp(&[0; 20]), None);
+    }
+}

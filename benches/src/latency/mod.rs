@@ -188,3 +188,21 @@ impl Samples {
         Spread::of(self.rounds.iter().map(of).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_sorted_times() {
+        let sorted: Vec<u64> = (0..=100).map(|n| n * 1_000).collect();
+        let delays = Delays::of(&sorted);
+        assert_eq!((delays.p50, delays.p99, delays.max), (50.0, 99.0, 100.0));
+    }
+
+    #[test]
+    fn of_one_packet_all_are_the_same() {
+        let delays = Delays::of(&[7_000]);
+        assert_eq!((delays.p50, delays.p99, delays.max), (7.0, 7.0, 7.0));
+    }
+}

@@ -44,6 +44,8 @@ pub(super) fn section(groups: &[Vec<Samples>]) -> Section {
                 &[
                     "One sending thread: a kernel path shares that thread's processor with it, a relay in user space has \
                      the others to itself, and what it can't take is lost.",
+                    "rtpengine gives a socket up for good once it has found it full five times: with one flow next to \
+                     nothing is left.",
                 ],
                 |_, samples| Some(samples.saturation()),
             ),

@@ -10,7 +10,7 @@ use lab::{Side, TwoNetworks};
 use super::addresses::Addresses;
 use super::cell::{Cell, Device, Families};
 use super::ground::mac;
-use crate::limit;
+use crate::limit::{self, Flow};
 
 /// The program with its flows; detached when dropped.
 pub(super) struct Bare(#[expect(dead_code, reason = "held to stay attached")] Ebpf);

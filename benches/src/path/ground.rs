@@ -20,6 +20,8 @@ use crate::sink::Sink;
 const DRAIN: Duration = Duration::from_millis(20);
 /// A system whose packets are fewer than this part of what was sent while warming up is not set up right.
 const ARRIVING: f64 = 0.9;
+/// A part of warming up.
+const WARM_UP: Duration = Duration::from_millis(100);
 /// Flows that do not all get a packet in a short while at a steady rate.
 const MANY: usize = 4_000;
 
@@ -129,12 +131,13 @@ impl Ground {
 
     /// Every flow gets some packets, so that neighbours are resolved, sources learned and flows handed over.
     fn warm_up(&mut self, rate: f64) -> Result<()> {
-        self.drive(Pace::Steady(rate), Duration::from_millis(200))?;
+        self.drive(Pace::Steady(rate), WARM_UP)?;
         if self.cell.flows > MANY {
-            self.drive(Pace::Saturating, Duration::from_millis(1000))?;
+            self.drive(Pace::Saturating, WARM_UP * 10)?;
         }
-        std::thread::sleep(Duration::from_millis(150));
-        let driven = self.drive(Pace::Steady(rate), Duration::from_millis(100))?;
+        // A relay hands a flow over a moment after its first packets.
+        std::thread::sleep(WARM_UP);
+        let driven = self.drive(Pace::Steady(rate), WARM_UP)?;
         let (sent, received) = (driven.sent.packets, driven.received);
         ensure!(
             received as f64 >= sent as f64 * ARRIVING,

@@ -66,7 +66,7 @@ fn measure_group(
             group.flows, plan.saturation_rounds
         ));
         for (ground, samples) in grounds.iter_mut().zip(&mut samples) {
-            samples.add_saturated(&ground.drive(Pace::Saturating, plan.window)?);
+            samples.add_saturated(&ground.drive(Pace::Saturating, plan.saturation_window)?);
         }
     }
     for ground in &grounds {

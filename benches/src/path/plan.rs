@@ -15,8 +15,10 @@ pub struct Plan {
     pub rounds: usize,
     /// Rounds as fast as it goes.
     pub saturation_rounds: usize,
-    /// How long a measurement lasts.
+    /// How long a measurement at the steady rate lasts.
     pub window: Duration,
+    /// How long one lasts as fast as it goes.
+    pub saturation_window: Duration,
 }
 
 /// Cells with as many flows.
@@ -56,7 +58,7 @@ impl Plan {
         });
         Self {
             saturation_rounds: 1,
-            ..Self::with(groups, 3)
+            ..Self::with(groups, 5)
         }
     }
 
@@ -97,7 +99,8 @@ impl Plan {
             rate: 40_000.0,
             rounds,
             saturation_rounds: 3,
-            window: Duration::from_millis(500),
+            window: Duration::from_millis(400),
+            saturation_window: Duration::from_millis(300),
         }
     }
 }
@@ -170,6 +173,53 @@ impl Group {
         for cell in [cell.routing(), cell] {
             if !self.cells.contains(&cell) {
                 self.cells.push(cell);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plans() -> [Plan; 3] {
+        [Plan::quick(), Plan::default(), Plan::full()]
+    }
+
+    #[test]
+    fn everything_is_held_against_routing_of_the_same_rounds() {
+        for plan in plans() {
+            for group in plan.groups {
+                for cell in group.cells.iter().filter(|cell| cell.flows == group.flows) {
+                    assert!(group.cells.contains(&cell.routing()), "{cell}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_plan_has_every_device_family_and_number_of_flows_of_the_kernel_path() {
+        let plan = Plan::default();
+        let cells = plan.groups.iter().flat_map(|group| &group.cells);
+        let kernel: Vec<&Cell> = cells.filter(|cell| cell.system == System::Kernel).collect();
+        for device in Device::ALL {
+            assert!(kernel.iter().any(|cell| cell.device == device));
+        }
+        for families in Families::ALL {
+            assert!(kernel.iter().any(|cell| cell.families == families));
+        }
+        for flows in FLOWS {
+            assert!(kernel.iter().any(|cell| cell.flows == flows));
+        }
+    }
+
+    #[test]
+    fn no_cell_is_measured_twice_in_a_group() {
+        for plan in plans() {
+            for group in plan.groups {
+                for (place, cell) in group.cells.iter().enumerate() {
+                    assert!(!group.cells[..place].contains(cell), "{cell}");
+                }
             }
         }
     }

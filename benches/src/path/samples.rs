@@ -4,6 +4,9 @@ use super::cell::Cell;
 use super::ground::Driven;
 use crate::spread::Spread;
 
+/// Where fewer arrive than this part of what was sent, a packet that was relayed did not take what was spent.
+const MEASURABLE: f64 = 0.5;
+
 /// One cell's samples, in the order of the rounds.
 pub(super) struct Samples {
     /// Whose.
@@ -29,8 +32,11 @@ impl Samples {
     /// A round at the steady rate.
     pub(super) fn add_steady(&mut self, driven: &Driven) {
         let (sent, received) = (driven.sent.packets as f64, driven.received as f64);
-        self.cpu_ns
-            .push(driven.cpu.as_nanos() as f64 / received.max(1.0));
+        self.cpu_ns.push(if received < sent * MEASURABLE {
+            f64::NAN
+        } else {
+            driven.cpu.as_nanos() as f64 / received
+        });
         self.loss.push((sent - received) / sent.max(1.0) * 100.0);
         if let Some(packets) = driven.user_space {
             self.user_space.push(packets as f64);
@@ -43,7 +49,7 @@ impl Samples {
         self.saturation.push(driven.received as f64 / seconds);
     }
 
-    /// Processor time of all the path per packet that arrived, ns.
+    /// Processor time of all the path per packet that arrived, ns; NaN for a round in which most did not.
     pub(super) fn cpu_ns(&self) -> Spread {
         Spread::of(self.cpu_ns.clone())
     }
