@@ -106,6 +106,14 @@ fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 /// Every string and integer has a number, most of one or two digits: the formatting machinery of `core::fmt` would take
 /// more time than all the rest of a reply.
 fn push_decimal(mut number: u64, out: &mut Vec<u8>) {
+    if number < 10 {
+        out.push(b'0' + number as u8);
+        return;
+    }
+    if number < 100 {
+        out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
+        return;
+    }
     let mut digits = [0; 20];
     let mut first = digits.len();
     loop {

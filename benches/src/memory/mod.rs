@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::ng::{Contender, NAMES, make_room};
+use crate::ng::{Contender, NAMES, WARM_UP, make_room};
 use crate::results::Section;
 use group::Group;
 use maps::TableMemory;
 
-/// Cycles before the first look: code is paged in and allocators have their arenas.
-const WARM_UP: usize = 200;
 /// How long the relay may go on doing what the last call left to do: ports to bind, memory to hand back.
 const SETTLE: Duration = Duration::from_millis(1500);
 
@@ -95,10 +93,7 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
 fn measure_once(name: &'static str, levels: &mut [PerCall]) -> Result<Option<TableMemory>> {
     let mut contender = Contender::start(name)?;
     let group = Group::with(contender.pid());
-    let mut client = contender.client()?;
-    for n in 0..WARM_UP {
-        client.cycle(&format!("warm-{n}"))?;
-    }
+    contender.warm_up()?;
     let look = |contender: &mut Contender| {
         std::thread::sleep(SETTLE);
         let kernel = group.as_ref().and_then(Group::kernel_kib);

@@ -1,5 +1,8 @@
 //! A relay in a lab of its own, with room for many calls, and calls that are up at it.
 
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use lab::{Engine, Lab, Relay, TwoNetworks, Wiring};
 
@@ -7,6 +10,13 @@ use super::client::Client;
 
 /// The relays, in the order of every table: whose ratios are told first.
 pub const NAMES: [&str; 2] = ["underpass", "rtpengine"];
+
+/// Cycles before anything is measured.
+pub const WARM_UP: usize = 200;
+
+/// After each of the first cycles, and after so many calls that are set up.
+const BREATH: Duration = Duration::from_millis(3);
+const PER_BREATH: usize = 5;
 
 /// A relay that is measured.
 pub struct Contender {
@@ -58,7 +68,21 @@ impl Contender {
         Client::connect(&self.net.relay)
     }
 
-    /// Sets calls up until `calls` are.
+    /// Some cycles at an easy pace: code is paged in, allocators have their arenas, and ports are in stock.
+    ///
+    /// # Errors
+    /// The relay refuses one.
+    pub fn warm_up(&mut self) -> Result<()> {
+        let mut client = self.client()?;
+        for n in 0..WARM_UP {
+            let warmed = client.cycle(&format!("warm-{n}"));
+            warmed.with_context(|| format!("{}, warming up", self.name))?;
+            thread::sleep(BREATH);
+        }
+        Ok(())
+    }
+
+    /// Sets calls up until `calls` are, no faster than ports can be had that have rested.
     ///
     /// # Errors
     /// The relay refuses one.
@@ -69,6 +93,9 @@ impl Contender {
                 .set_up(&format!("up-{}", self.up))
                 .with_context(|| format!("{}, with {} calls up", self.name, self.up))?;
             self.up += 1;
+            if self.up.is_multiple_of(PER_BREATH) {
+                thread::sleep(BREATH);
+            }
         }
         Ok(())
     }

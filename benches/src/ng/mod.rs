@@ -8,10 +8,10 @@ mod files;
 mod load;
 mod section;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 pub use client::Client;
-pub use contender::{Contender, NAMES};
+pub use contender::{Contender, NAMES, WARM_UP};
 pub use files::make_room;
 
 use crate::results::Section;
@@ -80,7 +80,8 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
     let possible = make_room(most)?;
     let mut contenders = Vec::new();
     for name in NAMES {
-        let contender = Contender::start(name)?;
+        let mut contender = Contender::start(name)?;
+        contender.warm_up()?;
         let clients = (0..CLIENTS).map(|_| contender.client());
         let clients = clients.collect::<Result<Vec<_>>>()?;
         contenders.push((contender, clients));
@@ -100,7 +101,8 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
                 plan.rounds
             ));
             let label = format!("{calls}-{round}");
-            measure_round(plan, &mut contenders, &mut relays, &label, round)?;
+            measure_round(plan, &mut contenders, &mut relays, &label, round)
+                .with_context(|| format!("{calls} calls up, round {round}"))?;
         }
         levels.push(Level { calls, relays });
     }
@@ -131,15 +133,18 @@ fn measure_round(
             let counts = round > 0;
             match kind {
                 0 => {
-                    let cycles = load::cycles(&mut clients[..1], pid, plan.cycles, &label)?;
+                    let cycles = load::cycles(&mut clients[..1], pid, plan.cycles, &label)
+                        .context(contender.name)?;
                     samples.one_client.extend(counts.then_some(cycles));
                 }
                 1 => {
-                    let cycles = load::cycles(clients, pid, plan.cycles, &label)?;
+                    let cycles =
+                        load::cycles(clients, pid, plan.cycles, &label).context(contender.name)?;
                     samples.many_clients.extend(counts.then_some(cycles));
                 }
                 _ => {
-                    let offers = load::offers(&mut clients[0], plan.offers, &label)?;
+                    let offers = load::offers(&mut clients[0], plan.offers, &label)
+                        .context(contender.name)?;
                     samples.offers.extend(counts.then_some(offers));
                 }
             }

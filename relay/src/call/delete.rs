@@ -45,6 +45,7 @@ impl Calls {
         let delay = delay.unwrap_or(self.settings.delete_delay);
         let at = now.monotonic_ms.saturating_add(delay.saturating_mul(1000));
         mark(&mut active.call, selection, at);
+        active.alive_until_ms = 0;
         if delay > 0 {
             return Ok((reply, Vec::new()));
         }
@@ -77,6 +78,7 @@ impl Calls {
         for party in gone {
             active.call.remove_party(party);
         }
+        active.alive_until_ms = 0;
         active.serving.follow(&active.call, &self.settings)
     }
 }

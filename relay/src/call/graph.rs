@@ -151,10 +151,16 @@ impl Call {
 
     /// Whether it is time for a `delete` of the call, or of a party, to take effect.
     pub(super) fn has_due_delete(&self, now: Timestamp) -> bool {
+        is_due(self.next_delete(), now)
+    }
+
+    /// When the next `delete` takes effect, of the call or of a party; monotonic ms.
+    pub(super) fn next_delete(&self) -> Option<u64> {
         let parties = self.parties.values().map(|party| party.delete_at);
         std::iter::once(self.delete_at)
             .chain(parties)
-            .any(|at| is_due(at, now))
+            .flatten()
+            .min()
     }
 
     /// Takes a party out with its medias, dialogues and subscriptions.

@@ -67,6 +67,8 @@ pub struct Calls {
 struct Active {
     call: Call,
     serving: Serving,
+    /// When it is to be looked at again, monotonic ms; see [`timeouts`]. Zero once a command has changed anything.
+    alive_until_ms: u64,
 }
 
 /// Something an operator may want to read in the log.
@@ -189,6 +191,9 @@ impl Calls {
 
     /// The settings, to be changed: they hold from the next command or tick on.
     pub fn settings_mut(&mut self) -> &mut Settings {
+        for active in self.calls.values_mut() {
+            active.alive_until_ms = 0;
+        }
         &mut self.settings
     }
 
@@ -224,6 +229,7 @@ impl Active {
         Self {
             call,
             serving: Serving::default(),
+            alive_until_ms: 0,
         }
     }
 }

@@ -135,6 +135,7 @@ impl Calls {
             Entry::Occupied(known) => {
                 let active = known.into_mut();
                 active.call = call;
+                active.alive_until_ms = 0;
                 active
             }
             Entry::Vacant(new) => {

@@ -20,28 +20,46 @@ pub(super) struct Rounds {
     ticked_ms: u64,
 }
 
+/// What a look at a call finds.
+enum Look {
+    /// It cannot be over before this time, monotonic ms, whatever happens but a command.
+    AliveUntil(u64),
+    /// A `delete` of it, or of a party, is to take effect.
+    DeleteIsDue,
+    /// It has ended.
+    Over(Ending),
+}
+
 impl Calls {
     /// Carries out what time brings: deletes that are due, and timeouts. Looks at as many calls as it takes for each to be
     /// looked at once a second, in turn: called ten times a second, at a tenth of them each time. A look costs about a
-    /// microsecond, most of it waiting for memory.
+    /// microsecond, most of it waiting for memory; so one is only taken once the last one allows the call to be over.
     pub fn tick(&mut self, now: Timestamp, streams: &dyn StreamReader) -> Vec<Action> {
-        let count = self.rounds.share_of(self.calls.len(), now);
+        let mut left = self.rounds.share_of(self.calls.len(), now);
         let last = self.rounds.last.take();
         let (after, until) = match &last {
             Some(last) => (Bound::Excluded(last), Bound::Included(last)),
             None => (Bound::Unbounded, Bound::Unbounded),
         };
-        let onwards = self.calls.range::<Bytes, _>((after, Bound::Unbounded));
-        let again = self.calls.range::<Bytes, _>((Bound::Unbounded, until));
         let mut due = Vec::new();
         let mut over = Vec::new();
-        for (id, active) in onwards.chain(again).take(count) {
-            if active.call.has_due_delete(now) {
-                due.push(id.clone());
-            } else if let Some(ending) = expired(&active.call, &self.settings, now, streams) {
-                over.push((id.clone(), ending));
+        for part in [(after, Bound::Unbounded), (Bound::Unbounded, until)] {
+            let mut last = None;
+            for (id, active) in self.calls.range_mut::<Bytes, _>(part).take(left) {
+                left -= 1;
+                last = Some(id);
+                if now.monotonic_ms < active.alive_until_ms {
+                    continue;
+                }
+                match look(&active.call, &self.settings, now, streams) {
+                    Look::AliveUntil(ms) => active.alive_until_ms = ms,
+                    Look::DeleteIsDue => due.push(id.clone()),
+                    Look::Over(ending) => over.push((id.clone(), ending)),
+                }
             }
-            self.rounds.last = Some(id.clone());
+            if let Some(last) = last {
+                self.rounds.last = Some(last.clone());
+            }
         }
         let mut actions = Vec::new();
         for id in due {
@@ -64,44 +82,50 @@ impl Rounds {
     }
 }
 
-/// Why the call is over, if it is. A call lives while one of its streams has seen a packet within its limit; the longest of the
-/// limits is the one that ended it.
-fn expired(
-    call: &Call,
-    settings: &Settings,
-    now: Timestamp,
-    streams: &dyn StreamReader,
-) -> Option<Ending> {
-    let age = now.monotonic_ms.saturating_sub(call.created.monotonic_ms);
-    if settings.final_timeout > 0 && age >= settings.final_timeout.saturating_mul(1000) {
-        return Some(Ending::FinalTimeout);
+/// Whether the call is over, and if not, until when it surely is not. A call lives while one of its streams has seen a packet
+/// within its limit; the longest of the limits is the one that ended it.
+fn look(call: &Call, settings: &Settings, now: Timestamp, streams: &dyn StreamReader) -> Look {
+    if call.has_due_delete(now) {
+        return Look::DeleteIsDue;
     }
+    let final_limit = match settings.final_timeout.saturating_mul(1000) {
+        0 => u64::MAX,
+        limit => call.created.monotonic_ms.saturating_add(limit),
+    };
+    if now.monotonic_ms >= final_limit {
+        return Look::Over(Ending::FinalTimeout);
+    }
+    let at_most = call.next_delete().unwrap_or(u64::MAX).min(final_limit);
     let mut longest = 0;
     let mut ending = None;
     for (_, media) in call.medias() {
         let (limit, reason) = limit(media, settings);
         for port in ports(media) {
-            let idle = now
-                .monotonic_ms
-                .saturating_sub(last_seen(media, port, streams));
-            if limit == 0 || idle < limit.saturating_mul(1000) {
-                return None;
+            let until = match limit.saturating_mul(1000) {
+                0 => u64::MAX,
+                limit => last_seen(media, port, streams).saturating_add(limit),
+            };
+            if now.monotonic_ms < until {
+                return Look::AliveUntil(until.min(at_most));
             }
             if limit >= longest {
                 (longest, ending) = (limit, Some(reason));
             }
         }
     }
-    ending.or_else(|| without_media(call, settings, now))
-}
-
-/// A call all of whose media are rejected or not relayed has nothing to wait for but signalling.
-fn without_media(call: &Call, settings: &Settings, now: Timestamp) -> Option<Ending> {
-    let limit = settings.silent_timeout.saturating_mul(1000);
-    let idle = now
-        .monotonic_ms
-        .saturating_sub(call.last_signal.monotonic_ms);
-    (limit > 0 && idle >= limit).then_some(Ending::SilentTimeout)
+    if let Some(ending) = ending {
+        return Look::Over(ending);
+    }
+    // All of its media are rejected or not relayed: it has nothing to wait for but signalling.
+    let until = match settings.silent_timeout.saturating_mul(1000) {
+        0 => u64::MAX,
+        limit => call.last_signal.monotonic_ms.saturating_add(limit),
+    };
+    if now.monotonic_ms < until {
+        Look::AliveUntil(until.min(at_most))
+    } else {
+        Look::Over(Ending::SilentTimeout)
+    }
 }
 
 /// How long a media may be silent, s, and what it is called when it has been.

@@ -162,3 +162,29 @@ fn ticks_within_a_second_share_the_calls_among_them() {
     });
     assert_eq!(left, [4, 3, 2, 1, 0]);
 }
+
+#[test]
+fn a_timeout_that_is_shortened_holds_for_calls_that_are_up() {
+    let mut world = world();
+    world.call();
+    world.pass(10);
+    world.calls.settings_mut().timeout = 20;
+    world.pass(9);
+    assert_eq!(world.calls.len(), 1);
+    world.pass(1);
+    assert_eq!(ending(&mut world), Some(Ending::Timeout));
+}
+
+#[test]
+fn a_delayed_delete_takes_effect_in_time_although_the_call_is_heard() {
+    let mut world = world();
+    let (to_b, _) = world.call();
+    world.pass(5);
+    world.packet(to_b);
+    world.pass(1);
+    world.send(delete().with("delete-delay", 7));
+    world.pass(6);
+    assert_eq!(world.calls.len(), 1);
+    world.pass(1);
+    assert_eq!(ending(&mut world), Some(Ending::Deleted));
+}
