@@ -29,18 +29,14 @@ impl Image {
     /// The least a guest with this kernel needs.
     ///
     /// # Errors
-    /// If there is no static busybox on the host (Debian package `busybox-static`), or the kernel's files can't be read.
+    /// If the host has no busybox, or the kernel's files can't be read.
     pub fn new(kernel: &KernelFiles) -> Result<Self, Error> {
         let mut image = Self {
             files: BTreeMap::new(),
             modules: Modules::of(kernel)?,
             load: Vec::new(),
         };
-        let busybox = libraries::find("busybox")?;
-        if !libraries::of(&busybox)?.is_empty() {
-            return Err(Error::NoProgram("busybox-static".to_owned()));
-        }
-        image.file(&busybox, "/bin/busybox");
+        image.binary(libraries::find("busybox")?, "/bin/busybox")?;
         image.contents("/init", include_bytes!("init.sh"));
         // busybox's shell runs its own tools even where the path has others first.
         image.binary(libraries::find("sh")?, "/bin/sh")?;
