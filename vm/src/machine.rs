@@ -182,7 +182,7 @@ impl Machine {
             .arg(&self.kernel)
             .arg("-initrd")
             .arg(files);
-        let mut parameters = vec!["console=ttyS0", "panic=-1", "quiet"];
+        let mut parameters = vec!["console=ttyS0", "panic=-1", "quiet", "no_timer_check"];
         parameters.extend(self.parameters.iter().map(String::as_str));
         qemu.arg("-append").arg(parameters.join(" "));
         qemu.args(&self.arguments);

@@ -1,4 +1,4 @@
-//! Guests, booted. Each takes some seconds and the kernels and QEMU are fetched first: `cargo xtask vm` runs them.
+//! Guests, booted. Each takes some seconds and the kernels and QEMU are fetched first: `cargo xtask test` runs them.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::fs;

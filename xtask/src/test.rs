@@ -5,13 +5,18 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
+use ::vm::Kernel;
+
 use crate::counts::Counts;
 use crate::setup;
 use crate::shell::{cargo, is_root, root, say, tell_skipped};
+use crate::vm;
 
-/// Sets the machine up and runs cargo test over the workspace; its last line sums all of cargo's up.
+/// Sets the machine up and runs cargo test over the workspace, then, unless `options` choose tests, those that depend on the
+/// kernel on other kernels; the last line sums all up.
 pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
-    let with_kernel = setup::everything()?.building;
+    let ready = setup::everything()?;
+    let with_kernel = ready.building;
     if !is_root() {
         say("not root: the namespace lab and the tests of the kernel programs are skipped");
     }
@@ -28,13 +33,43 @@ pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
             .env("LAB_NO_KERNEL", "1");
     }
     test.args(options);
-    let (status, counts) = counted(&mut test)?;
+    let (status, mut counts) = counted(&mut test)?;
     tell_skipped(fs::read_to_string(&skipped).unwrap_or_default().lines());
+    let elsewhere = if !options.is_empty() {
+        Counts::default()
+    } else if with_kernel && ready.emulating {
+        on_other_kernels()
+    } else {
+        say("the tests on other kernels are skipped");
+        Counts::default()
+    };
+    counts.add(elsewhere);
     println!("{} passed, {} failed", counts.passed, counts.failed);
-    Ok(if status.success() {
+    Ok(if status.success() && elsewhere.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// The tests that need another kernel, and those that depend on the kernel, on every kernel there is. That they can't be run
+/// counts as one that failed.
+fn on_other_kernels() -> Counts {
+    let mut emulation = cargo();
+    emulation.args(["test", "--locked", "--workspace", "--test", "guest"]);
+    let mut run = || {
+        let (_, mut counts) = counted(emulation.args(["--", "--ignored"]))?;
+        counts.add(vm::sum(&vm::on_kernels(&Kernel::ALL, &[])?));
+        anyhow::Ok(counts)
+    };
+    run().unwrap_or_else(|error| {
+        say(&format!(
+            "the tests can't be run on other kernels: {error:#}"
+        ));
+        Counts {
+            failed: 1,
+            ..Counts::default()
+        }
     })
 }
 

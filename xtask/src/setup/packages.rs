@@ -89,7 +89,11 @@ pub(crate) const TESTING: [Package; 10] = [
 ];
 
 /// What other kernels are fetched and emulated with.
-pub(crate) const EMULATING: [Package; 6] = [
+pub(crate) const EMULATING: [Package; 7] = [
+    Package {
+        name: "make",
+        there: Sign::Program("make"),
+    },
     Package {
         name: "qemu-system-x86",
         there: Sign::Program("qemu-system-x86_64"),

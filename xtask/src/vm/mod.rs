@@ -14,7 +14,7 @@ use vm::{Kernel, Store};
 
 use crate::setup;
 use crate::shell::{root, say};
-pub(crate) use report::Report;
+pub(crate) use report::{Report, sum};
 
 /// What `cargo xtask vm` was asked for.
 struct Options {
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let reports = on_kernels(&options.kernels, &options.filters)?;
-    let counts = report::sum(&reports);
+    let counts = sum(&reports);
     if options.json {
         println!("{:#}", report::json(&reports));
     } else {

@@ -104,3 +104,29 @@ pub(super) fn json(reports: &[Report]) -> Value {
     let kernels: Vec<_> = reports.iter().map(Report::json).collect();
     json!({"kernels": kernels, "left_out": left_out})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_tests_are_named_and_all_are_counted() {
+        let mut report = Report::new(Kernel::V6_1);
+        for line in [
+            "test rewrite::tags ... ok",
+            "test live::tc ... FAILED",
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            report.line(line);
+        }
+        assert_eq!((report.counts().passed, report.counts().failed), (1, 1));
+        assert_eq!(report.failed, ["live::tc"]);
+    }
+
+    #[test]
+    fn a_run_without_a_result_counts_as_a_failure() {
+        let mut report = Report::new(Kernel::V6_12);
+        report.error = Some("the guest ended".to_owned());
+        assert_eq!(sum(&[report]).failed, 1);
+    }
+}
