@@ -1,17 +1,22 @@
 //! `test`: every test there is.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use crate::setup;
-use crate::shell::{cargo, is_root, root, say};
+use ::vm::Kernel;
 
-/// Sets the machine up and runs cargo test over the workspace; its last line sums all of cargo's up.
+use crate::counts::Counts;
+use crate::setup;
+use crate::shell::{cargo, is_root, root, say, tell_skipped};
+use crate::vm;
+
+/// Sets the machine up and runs cargo test over the workspace, then, unless `options` choose tests, those that depend on the
+/// kernel on other kernels; the last line sums all up.
 pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
-    let with_kernel = setup::everything()?.building;
+    let ready = setup::everything()?;
+    let with_kernel = ready.building;
     if !is_root() {
         say("not root: the namespace lab and the tests of the kernel programs are skipped");
     }
@@ -28,21 +33,44 @@ pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
             .env("LAB_NO_KERNEL", "1");
     }
     test.args(options);
-    let (status, counts) = counted(&mut test)?;
-    tell_skipped(&fs::read_to_string(&skipped).unwrap_or_default());
+    let (status, mut counts) = counted(&mut test)?;
+    tell_skipped(fs::read_to_string(&skipped).unwrap_or_default().lines());
+    let elsewhere = if !options.is_empty() {
+        Counts::default()
+    } else if with_kernel && ready.emulating {
+        on_other_kernels()
+    } else {
+        say("the tests on other kernels are skipped");
+        Counts::default()
+    };
+    counts.add(elsewhere);
     println!("{} passed, {} failed", counts.passed, counts.failed);
-    Ok(if status.success() {
+    Ok(if status.success() && elsewhere.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Tests of all binaries together.
-#[derive(Default)]
-struct Counts {
-    passed: u64,
-    failed: u64,
+/// The tests that need another kernel, and those that depend on the kernel, on every kernel there is. That they can't be run
+/// counts as one that failed.
+fn on_other_kernels() -> Counts {
+    let mut emulation = cargo();
+    emulation.args(["test", "--locked", "--workspace", "--test", "guest"]);
+    let mut run = || {
+        let (_, mut counts) = counted(emulation.args(["--", "--ignored"]))?;
+        counts.add(vm::sum(&vm::on_kernels(&Kernel::ALL, &[])?));
+        anyhow::Ok(counts)
+    };
+    run().unwrap_or_else(|error| {
+        say(&format!(
+            "the tests can't be run on other kernels: {error:#}"
+        ));
+        Counts {
+            failed: 1,
+            ..Counts::default()
+        }
+    })
 }
 
 /// Runs cargo test to its end, passing on what it prints and adding its results up.
@@ -55,34 +83,8 @@ fn counted(test: &mut Command) -> anyhow::Result<(ExitStatus, Counts)> {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
-            counts.add(&line);
+            counts.add_line(&line);
         }
     }
     Ok((child.wait()?, counts))
-}
-
-impl Counts {
-    /// `test result: ok. 84 passed; 0 failed; …`
-    fn add(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let count = |what: &str| {
-            let before = result.split(what).next()?;
-            before.split_whitespace().next_back()?.parse::<u64>().ok()
-        };
-        self.passed += count(" passed;").unwrap_or(0);
-        self.failed += count(" failed;").unwrap_or(0);
-    }
-}
-
-/// libtest has no word for a test that finds it can do nothing: those that noted it are counted here, by reason.
-fn tell_skipped(list: &str) {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, reason) in list.lines().filter_map(|line| line.split_once(": ")) {
-        *reasons.entry(reason).or_default() += 1;
-    }
-    for (reason, count) in reasons {
-        say(&format!("{count} tests did nothing: {reason}"));
-    }
 }

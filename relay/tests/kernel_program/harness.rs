@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::{Array, PerCpuArray, PerCpuValues};
-use aya::programs::tc::SchedClassifierLinkId;
+use aya::programs::tc::{SchedClassifierLinkId, qdisc_add_clsact};
 use aya::programs::{SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use underpass::datapath::object;
@@ -285,6 +285,8 @@ impl Kernel {
 
     /// Attaches the tc program to an interface of this thread's namespace.
     pub(crate) fn attach_tc(&mut self, interface: &str) -> SchedClassifierLinkId {
+        // Before Linux 6.6 there is no hook without it; later it is not needed and does no harm.
+        qdisc_add_clsact(interface).unwrap();
         tc(&mut self.ebpf)
             .attach(interface, TcAttachType::Ingress)
             .unwrap()

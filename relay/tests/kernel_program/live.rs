@@ -163,6 +163,8 @@ fn relay_and_look(transmit_checksum: bool, checksum: Checksum) {
             .find(|(outcome, _)| *outcome == Outcome::Forwarded),
         Some(&(Outcome::Forwarded, 4))
     );
+    // A filter of clsact is found by the interface's number, which only its own namespace knows.
+    Pair::enter("ebpf-relay");
     kernel.detach_tc(attached);
 }
 

@@ -16,12 +16,14 @@ pub(crate) struct Ready {
     pub(crate) building: bool,
     /// Play every test and the demo.
     pub(crate) testing: bool,
+    /// Boot other kernels under emulation.
+    pub(crate) emulating: bool,
 }
 
 /// `cargo xtask setup`.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let ready = everything()?;
-    if ready.building && ready.testing {
+    if ready.building && ready.testing && ready.emulating {
         say("setup: nothing is missing");
         return Ok(ExitCode::SUCCESS);
     }
@@ -30,7 +32,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 
 /// All there is to set up; what could not be has been said.
 pub(crate) fn everything() -> anyhow::Result<Ready> {
-    let mut wanted: Vec<_> = packages::TESTING.iter().collect();
+    let mut wanted: Vec<_> = packages::TESTING
+        .iter()
+        .chain(&packages::EMULATING)
+        .collect();
     if toolchain::llvm().is_none() {
         wanted.extend(&packages::BUILDING);
     }
@@ -38,6 +43,7 @@ pub(crate) fn everything() -> anyhow::Result<Ready> {
     Ok(Ready {
         building: ready_to_build()?,
         testing: installed && clients::install()?,
+        emulating: installed,
     })
 }
 
@@ -52,6 +58,11 @@ pub(crate) fn for_building() -> anyhow::Result<bool> {
 /// What the tests and the demo run beside the relay. Returns whether it is all there now.
 pub(crate) fn for_testing() -> anyhow::Result<bool> {
     Ok(packages::install(&packages::TESTING.iter().collect::<Vec<_>>())? && clients::install()?)
+}
+
+/// What boots other kernels under emulation. Returns whether it is all there now.
+pub(crate) fn for_emulating() -> anyhow::Result<bool> {
+    packages::install(&packages::EMULATING.iter().collect::<Vec<_>>())
 }
 
 fn ready_to_build() -> anyhow::Result<bool> {
