@@ -12,6 +12,7 @@ pub mod spinner;
 pub mod spread;
 pub mod table;
 pub mod targets;
+pub mod vm;
 
 use serde::Serialize;
 

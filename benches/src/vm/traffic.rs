@@ -1,0 +1,208 @@
+//! The outside of the guest's virtio-net devices: sends RTP frames in at one and takes the relayed ones at the other.
+//!
+//! A frame is a datagram of a Unix socket, to and from QEMU. The next is sent when the last has come back, so that the guest
+//! always has one at a time, however fast it runs.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::protocol::Wire;
+use super::wiring;
+use crate::packet::rtp_frame;
+
+/// When a frame has not come back by then, it is lost.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Where the UDP header's destination lies in a relayed frame.
+const TO_ADDRESS: std::ops::Range<usize> = 30..34;
+const TO_PORT: std::ops::Range<usize> = 36..38;
+
+/// Frames sent, and those of them that came back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    /// Handed to the guest.
+    pub sent: u64,
+    /// Returned.
+    pub back: u64,
+}
+
+/// The sockets of one device: QEMU's end and ours.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    /// Where QEMU receives.
+    pub guest: PathBuf,
+    /// Where we do.
+    pub host: PathBuf,
+}
+
+/// Both devices' outside.
+pub struct Outside {
+    a: UnixDatagram,
+    b: UnixDatagram,
+    guest: PathBuf,
+    frames: Vec<Frame>,
+}
+
+struct Frame {
+    bytes: Vec<u8>,
+    to_port: [u8; 2],
+    sequence: u16,
+}
+
+impl Socket {
+    /// The sockets `name` in a directory.
+    #[must_use]
+    pub fn new(directory: &Path, name: &str) -> Self {
+        Self {
+            guest: directory.join(format!("{name}.guest")),
+            host: directory.join(format!("{name}.host")),
+        }
+    }
+}
+
+impl Outside {
+    /// Opens our ends.
+    ///
+    /// # Errors
+    /// The paths can't be bound.
+    pub fn open(a: &Socket, b: &Socket) -> Result<Self> {
+        let bind = |socket: &Socket| -> Result<UnixDatagram> {
+            let at = &socket.host;
+            let socket = UnixDatagram::bind(at).with_context(|| at.display().to_string())?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            Ok(socket)
+        };
+        Ok(Self {
+            a: bind(a)?,
+            b: bind(b)?,
+            guest: a.guest.clone(),
+            frames: Vec::new(),
+        })
+    }
+
+    /// The flows from now on.
+    pub fn flows(&mut self, wires: &[Wire]) {
+        let frame = |wire: &Wire| Frame {
+            bytes: rtp_frame(
+                SocketAddr::V4(wire.from),
+                SocketAddr::V4(wire.to),
+                wiring::GUEST_A,
+            ),
+            to_port: sink(wire.from),
+            sequence: 0,
+        };
+        self.frames = wires.iter().map(frame).collect();
+    }
+
+    /// One frame of each flow, one after the other.
+    ///
+    /// # Errors
+    /// QEMU is gone.
+    pub fn once(&mut self) -> Result<Count> {
+        let mut count = Count::default();
+        for n in 0..self.frames.len() {
+            self.relay(n, true, &mut count)?;
+        }
+        Ok(count)
+    }
+
+    /// Sends on a thread of its own until [`Stream::stop`].
+    #[must_use]
+    pub fn start(self, gap: Duration, returns: bool) -> Stream {
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = Arc::clone(&stop);
+        Stream {
+            stop,
+            thread: std::thread::spawn(move || self.run(gap, returns, &stopped)),
+        }
+    }
+
+    fn run(mut self, gap: Duration, returns: bool, stop: &AtomicBool) -> Result<(Self, Count)> {
+        let mut count = Count::default();
+        let mut n = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let next = Instant::now() + gap;
+            self.relay(n, returns, &mut count)?;
+            n = (n + 1) % self.frames.len();
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        Ok((self, count))
+    }
+
+    fn relay(&mut self, n: usize, returns: bool, count: &mut Count) -> Result<()> {
+        let frame = &mut self.frames[n];
+        frame.advance();
+        self.a
+            .send_to(&frame.bytes, &self.guest)
+            .context("the virtual machine is gone")?;
+        count.sent += 1;
+        if !returns {
+            count.back += 1;
+            return Ok(());
+        }
+        let expected = frame.to_port;
+        let mut bytes = [0; 2048];
+        loop {
+            match self.b.recv(&mut bytes) {
+                Ok(length) if is_relayed(&bytes[..length], expected) => break,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        count.back += 1;
+        Ok(())
+    }
+}
+
+/// A stream of frames.
+pub struct Stream {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<(Outside, Count)>>,
+}
+
+impl Stream {
+    /// Ends it.
+    ///
+    /// # Errors
+    /// What went wrong meanwhile.
+    pub fn stop(self) -> Result<(Outside, Count)> {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.join();
+        ended.map_err(|_| anyhow::anyhow!("the sender panicked"))?
+    }
+}
+
+impl Frame {
+    /// The next sequence number, and the UDP checksum for it (RFC 1624).
+    fn advance(&mut self) {
+        let old = self.sequence;
+        self.sequence = old.wrapping_add(1);
+        let at = 14 + 20 + 8 + 2;
+        self.bytes[at..at + 2].copy_from_slice(&self.sequence.to_be_bytes());
+        let check = u16::from_be_bytes([self.bytes[40], self.bytes[41]]);
+        let mut sum = u32::from(!check) + u32::from(!old) + u32::from(self.sequence);
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        self.bytes[40..42].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    }
+}
+
+/// Callers and callees have the same ports.
+fn sink(from: SocketAddrV4) -> [u8; 2] {
+    from.port().to_be_bytes()
+}
+
+fn is_relayed(frame: &[u8], port: [u8; 2]) -> bool {
+    frame.get(TO_ADDRESS) == Some(&[10, 2, 0, 2]) && frame.get(TO_PORT) == Some(&port)
+}
