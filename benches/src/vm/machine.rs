@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use ::vm::{Image, Kernel, Machine, Store};
@@ -41,19 +42,19 @@ pub(super) fn run(
         // Which of them there are differs between kernels; what is missing shows where it is used.
         let _ = image.module(module);
     }
-    fill(&mut image, job)?;
+    let scratch = tempfile::tempdir()?;
+    fill(&mut image, job, scratch.path())?;
     if has(job, System::Module) {
         progress("rtpengine's kernel module");
         let module = module::build(&store, directory, kernel)?;
         image.module_file(&module.object)?;
         image.file(&module.extension, extension_path(&module.extension)?);
     }
-    let sockets = tempfile::tempdir()?;
     let (a, b) = (
-        Socket::new(sockets.path(), "a"),
-        Socket::new(sockets.path(), "b"),
+        Socket::new(scratch.path(), "a"),
+        Socket::new(scratch.path(), "b"),
     );
-    let control = sockets.path().join("control");
+    let control = scratch.path().join("control");
     let listener = UnixListener::bind(&control)?;
     let outside = Outside::open(&a, &b)?;
     let machine = Machine::new(&store.emulator()?, &files)
@@ -76,7 +77,7 @@ pub(super) fn run(
             .join()
             .map_err(|_| anyhow::anyhow!("the guest's thread panicked"))?;
         let console = match ended {
-            Ok(output) => output.console,
+            Ok(output) => { if std::env::var_os("VM_CONSOLE").is_some() { eprintln!("{}", output.console); } output.console },
             Err(problem) => bail!(problem),
         };
         samples.with_context(|| format!("the guest's console:\n{console}"))
@@ -87,9 +88,15 @@ fn has(job: &Job, system: System) -> bool {
     job.virtio.contains(&system) || job.veth.contains(&system)
 }
 
-fn fill(image: &mut Image, job: &Job) -> Result<()> {
-    image.binary(std::env::current_exe()?, format!("/bin/{}", guest::NAME))?;
-    image.binary(lab::relay::underpass_binary(), "/bin/underpass")?;
+fn fill(image: &mut Image, job: &Job, scratch: &Path) -> Result<()> {
+    for (program, name) in [
+        (std::env::current_exe()?, guest::NAME),
+        (lab::relay::underpass_binary(), "underpass"),
+    ] {
+        let stripped = scratch.join(name);
+        strip(&program, &stripped)?;
+        image.binary(stripped, format!("/bin/{name}"))?;
+    }
     image.contents(guest::JOB, serde_json::to_vec(job)?);
     image.program("ip")?;
     image.program("tc")?;
@@ -99,6 +106,15 @@ fn fill(image: &mut Image, job: &Job) -> Result<()> {
     if has(job, System::Module) {
         image.program("iptables")?;
     }
+    Ok(())
+}
+
+/// A copy without debug information: the guest unpacks its files under emulation, and keeps them in memory.
+fn strip(program: &Path, to: &Path) -> Result<()> {
+    let mut strip = Command::new("strip");
+    let status = strip.arg("-o").arg(to).arg(program).status();
+    let status = status.context("strip (Debian package binutils) is needed")?;
+    anyhow::ensure!(status.success(), "strip {}", program.display());
     Ok(())
 }
 
@@ -147,8 +163,8 @@ fn converse(
             }
             (FromGuest::Sample(sample), traffic) => {
                 progress(&format!(
-                    "  {:.0} instructions ({} frames at {:.0}/s, {} lost, {} in user space)",
-                    sample.instructions, sample.frames, sample.rate, sample.lost, sample.user_space
+                    "  {:.0} instructions ({} frames at {:.0}/s, {:.2} interrupts each, {} lost, {} in user space)",
+                    sample.instructions, sample.frames, sample.rate, sample.interrupts, sample.lost, sample.user_space
                 ));
                 samples.push(sample);
                 (traffic, None)

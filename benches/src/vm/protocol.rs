@@ -113,6 +113,8 @@ pub struct Sample {
     pub rate: f64,
     /// Frames that never came back.
     pub lost: u64,
+    /// Interrupts of the virtio devices per frame.
+    pub interrupts: f64,
     /// Frames that came up to the relay's user space, by its own count.
     pub user_space: u64,
     /// Instructions per second that the system takes with its calls up and no traffic.

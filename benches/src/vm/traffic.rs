@@ -1,10 +1,10 @@
 //! The outside of the guest's virtio-net devices: sends RTP frames in at one and takes the relayed ones at the other.
 //!
-//! A frame is a datagram of a Unix socket, to and from QEMU. The next is sent when the last has come back, so that the guest
-//! always has one at a time, however fast it runs.
+//! A frame is a datagram of a Unix socket, to and from QEMU. The next burst is sent when the last has come back, so that the
+//! guest always has one at a time, however fast it runs.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,11 +18,15 @@ use super::protocol::Wire;
 use super::wiring;
 use crate::packet::rtp_frame;
 
+/// Frames handed over at once: the guest takes them with one interrupt, or few, as it does on a busy network.
+pub(super) const BURST: u32 = 16;
+/// Of [`rtp_frame`].
+const FIRST_SEQUENCE: u16 = 1;
 /// When a frame has not come back by then, it is lost.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Where the UDP header's destination lies in a relayed frame.
+/// Where the IP header's protocol and destination lie in a frame.
+const PROTOCOL: usize = 23;
 const TO_ADDRESS: std::ops::Range<usize> = 30..34;
-const TO_PORT: std::ops::Range<usize> = 36..38;
 
 /// Frames sent, and those of them that came back.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +56,6 @@ pub struct Outside {
 
 struct Frame {
     bytes: Vec<u8>,
-    to_port: [u8; 2],
     sequence: u16,
 }
 
@@ -95,8 +98,7 @@ impl Outside {
                 SocketAddr::V4(wire.to),
                 wiring::GUEST_A,
             ),
-            to_port: sink(wire.from),
-            sequence: 0,
+            sequence: FIRST_SEQUENCE,
         };
         self.frames = wires.iter().map(frame).collect();
     }
@@ -108,7 +110,9 @@ impl Outside {
     pub fn once(&mut self) -> Result<Count> {
         let mut count = Count::default();
         for n in 0..self.frames.len() {
-            self.relay(n, true, &mut count)?;
+            self.send(n)?;
+            count.sent += 1;
+            count.back += u64::from(self.take()?);
         }
         Ok(count)
     }
@@ -128,39 +132,52 @@ impl Outside {
         let mut count = Count::default();
         let mut n = 0;
         while !stop.load(Ordering::Relaxed) {
-            let next = Instant::now() + gap;
-            self.relay(n, returns, &mut count)?;
-            n = (n + 1) % self.frames.len();
+            let next = Instant::now() + gap * BURST;
+            for _ in 0..BURST {
+                self.send(n)?;
+                n = (n + 1) % self.frames.len();
+            }
+            count.sent += u64::from(BURST);
+            if returns {
+                for _ in 0..BURST {
+                    if !self.take()? {
+                        break;
+                    }
+                    count.back += 1;
+                }
+            }
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        if !returns {
+            count.back = count.sent;
         }
         Ok((self, count))
     }
 
-    fn relay(&mut self, n: usize, returns: bool, count: &mut Count) -> Result<()> {
+    fn send(&mut self, n: usize) -> Result<()> {
         let frame = &mut self.frames[n];
         frame.advance();
         self.a
             .send_to(&frame.bytes, &self.guest)
             .context("the virtual machine is gone")?;
-        count.sent += 1;
-        if !returns {
-            count.back += 1;
-            return Ok(());
-        }
-        let expected = frame.to_port;
+        Ok(())
+    }
+
+    /// Takes a relayed frame; false if none comes.
+    fn take(&mut self) -> Result<bool> {
         let mut bytes = [0; 2048];
         loop {
             match self.b.recv(&mut bytes) {
-                Ok(length) if is_relayed(&bytes[..length], expected) => break,
+                Ok(length) if is_relayed(&bytes[..length]) => return Ok(true),
                 Ok(_) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Ok(());
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    return Ok(false);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        count.back += 1;
-        Ok(())
     }
 }
 
@@ -198,11 +215,6 @@ impl Frame {
     }
 }
 
-/// Callers and callees have the same ports.
-fn sink(from: SocketAddrV4) -> [u8; 2] {
-    from.port().to_be_bytes()
-}
-
-fn is_relayed(frame: &[u8], port: [u8; 2]) -> bool {
-    frame.get(TO_ADDRESS) == Some(&[10, 2, 0, 2]) && frame.get(TO_PORT) == Some(&port)
+fn is_relayed(frame: &[u8]) -> bool {
+    frame.get(TO_ADDRESS) == Some(&[10, 2, 0, 2]) && frame.get(PROTOCOL) == Some(&17)
 }

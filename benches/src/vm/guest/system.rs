@@ -74,6 +74,16 @@ impl Running {
         metrics.map_or(0, |metrics| metrics.userspace_packets())
     }
 
+    /// What the relay says of its first call, and what it has logged.
+    pub(super) fn account(&mut self, ns: &Netns) -> String {
+        let Some(relay) = &mut self.relay else {
+            return String::new();
+        };
+        let query = json!({"command": "query", "call-id": "bench-0"});
+        let said = relay.client(ns).request(&query);
+        format!("{said}\n{}", relay.process().log())
+    }
+
     /// Whether it is meant to forward in the kernel and has a user space that could do it instead.
     pub(super) fn has_two_paths(&self) -> bool {
         matches!(self.system, System::Xdp | System::Tc | System::Module)

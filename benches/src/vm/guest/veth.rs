@@ -119,6 +119,7 @@ fn rounds(
             frames: job.veth_packets as u64,
             rate: job.veth_packets as f64 / took.as_secs_f64(),
             lost: 0,
+            interrupts: 0.0,
             user_space: user_space() - before,
             idle: 0.0,
         }))?;
