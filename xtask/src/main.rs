@@ -1,4 +1,4 @@
-//! Workspace tasks: `cargo xtask setup | run | demo | test | bench`.
+//! Workspace tasks: `cargo xtask setup | run | demo | test | vm | bench`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,11 +7,13 @@
 
 mod bench;
 mod build;
+mod counts;
 mod demo;
 mod run;
 mod setup;
 mod shell;
 mod test;
+mod vm;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ cargo xtask TASK
   run [-- OPTIONS]   build the relay and start it; OPTIONS are its own (see -- --help)
   demo [--json]      a SIP call through Kamailio in throw-away networks, and an account of it
   test [-- OPTIONS]  every test there is; OPTIONS go to cargo test
+  vm [--kernel 6.1|6.12] [--json] [-- TEST...]
+                     the tests that depend on the kernel, on Debian's kernels under emulation
   bench [-- OPTIONS] measure against the peers and the limit
 ";
 
@@ -54,6 +58,7 @@ fn dispatch() -> anyhow::Result<ExitCode> {
         "run" => run::run(&after_dashes(arguments)),
         "demo" => demo::run(arguments),
         "test" => test::run(&after_dashes(arguments)),
+        "vm" => vm::run(arguments),
         "bench" => bench::run(&after_dashes(arguments)),
         _ => anyhow::bail!("no task is called {task}\n\n{HELP}"),
     }

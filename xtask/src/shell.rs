@@ -1,5 +1,6 @@
 //! Running other programs.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,18 @@ pub(crate) fn has(program: &str) -> bool {
 /// One line of what is going on.
 pub(crate) fn say(what: &str) {
     eprintln!("xtask: {what}");
+}
+
+/// libtest has no word for a test that finds it can do nothing: those that noted it (as `test: reason`) are counted here, by
+/// reason.
+pub(crate) fn tell_skipped<'a>(noted: impl IntoIterator<Item = &'a str>) {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, reason) in noted.into_iter().filter_map(|line| line.split_once(": ")) {
+        *reasons.entry(reason).or_default() += 1;
+    }
+    for (reason, count) in reasons {
+        say(&format!("{count} tests did nothing: {reason}"));
+    }
 }
 
 /// The command as one would type it.

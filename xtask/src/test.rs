@@ -1,13 +1,13 @@
 //! `test`: every test there is.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
+use crate::counts::Counts;
 use crate::setup;
-use crate::shell::{cargo, is_root, root, say};
+use crate::shell::{cargo, is_root, root, say, tell_skipped};
 
 /// Sets the machine up and runs cargo test over the workspace; its last line sums all of cargo's up.
 pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
@@ -29,20 +29,13 @@ pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
     }
     test.args(options);
     let (status, counts) = counted(&mut test)?;
-    tell_skipped(&fs::read_to_string(&skipped).unwrap_or_default());
+    tell_skipped(fs::read_to_string(&skipped).unwrap_or_default().lines());
     println!("{} passed, {} failed", counts.passed, counts.failed);
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// Tests of all binaries together.
-#[derive(Default)]
-struct Counts {
-    passed: u64,
-    failed: u64,
 }
 
 /// Runs cargo test to its end, passing on what it prints and adding its results up.
@@ -55,34 +48,8 @@ fn counted(test: &mut Command) -> anyhow::Result<(ExitStatus, Counts)> {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
-            counts.add(&line);
+            counts.add_line(&line);
         }
     }
     Ok((child.wait()?, counts))
-}
-
-impl Counts {
-    /// `test result: ok. 84 passed; 0 failed; …`
-    fn add(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let count = |what: &str| {
-            let before = result.split(what).next()?;
-            before.split_whitespace().next_back()?.parse::<u64>().ok()
-        };
-        self.passed += count(" passed;").unwrap_or(0);
-        self.failed += count(" failed;").unwrap_or(0);
-    }
-}
-
-/// libtest has no word for a test that finds it can do nothing: those that noted it are counted here, by reason.
-fn tell_skipped(list: &str) {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, reason) in list.lines().filter_map(|line| line.split_once(": ")) {
-        *reasons.entry(reason).or_default() += 1;
-    }
-    for (reason, count) in reasons {
-        say(&format!("{count} tests did nothing: {reason}"));
-    }
 }

@@ -54,6 +54,11 @@ pub(crate) fn for_testing() -> anyhow::Result<bool> {
     Ok(packages::install(&packages::TESTING.iter().collect::<Vec<_>>())? && clients::install()?)
 }
 
+/// What boots other kernels under emulation. Returns whether it is all there now.
+pub(crate) fn for_emulating() -> anyhow::Result<bool> {
+    packages::install(&packages::EMULATING.iter().collect::<Vec<_>>())
+}
+
 fn ready_to_build() -> anyhow::Result<bool> {
     let Some(llvm) = toolchain::llvm() else {
         say(

@@ -88,6 +88,34 @@ pub(crate) const TESTING: [Package; 10] = [
     },
 ];
 
+/// What other kernels are fetched and emulated with.
+pub(crate) const EMULATING: [Package; 6] = [
+    Package {
+        name: "qemu-system-x86",
+        there: Sign::Program("qemu-system-x86_64"),
+    },
+    Package {
+        name: "busybox-static",
+        there: Sign::Program("busybox"),
+    },
+    Package {
+        name: "debian-archive-keyring",
+        there: Sign::File("/usr/share/keyrings/debian-archive-keyring.gpg"),
+    },
+    Package {
+        name: "xz-utils",
+        there: Sign::Program("xz"),
+    },
+    Package {
+        name: "binutils",
+        there: Sign::Program("strip"),
+    },
+    Package {
+        name: "iproute2",
+        there: Sign::Program("ip"),
+    },
+];
+
 /// Installs those that are missing; without root says how. Returns whether all are there now.
 pub(crate) fn install(packages: &[&Package]) -> anyhow::Result<bool> {
     let missing: Vec<_> = packages

@@ -1,0 +1,107 @@
+//! One kernel's guest: its files, its job, and what came of it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use vm::{Emulator, Error, Image, Kernel, Machine, Store};
+
+use super::binaries::Binaries;
+use super::report::Report;
+use super::suites::SUITES;
+use crate::shell::say;
+
+/// What the lab's networks are made of, and what the engines attach to.
+const MODULES: [&str; 10] = [
+    "veth",
+    "macvlan",
+    "8021q",
+    "dummy",
+    "bridge",
+    "sch_ingress",
+    "cls_bpf",
+    "udp_diag",
+    "af_packet",
+    "nf_tables",
+];
+/// Programs the tests start.
+const PROGRAMS: [&str; 7] = ["ip", "tc", "ss", "ethtool", "sysctl", "setpriv", "nsenter"];
+/// Far more than it takes; a guest that hangs is an error by then.
+const LIMIT: Duration = Duration::from_secs(1800);
+/// Where the guest lists the tests that did nothing, as `LAB_SKIPPED`.
+const SKIPPED: &str = "/skipped";
+/// Comes before that list in the job's output.
+const SKIPPED_HEADER: &str = "--- tests that did nothing";
+
+/// Runs the tests whose name holds one of `filters` (all without any) on `kernel`.
+pub(super) fn run(
+    kernel: Kernel,
+    store: &Store,
+    emulator: &Emulator,
+    binaries: &Binaries,
+    filters: &[String],
+) -> Report {
+    let mut report = Report::new(kernel);
+    if let Err(error) = attempt(&mut report, store, emulator, binaries, filters) {
+        report.error = Some(error.to_string());
+    }
+    report
+}
+
+fn attempt(
+    report: &mut Report,
+    store: &Store,
+    emulator: &Emulator,
+    binaries: &Binaries,
+    filters: &[String],
+) -> Result<(), Error> {
+    let kernel = store.kernel(report.kernel)?;
+    report.release.clone_from(&kernel.release);
+    say(&format!("Linux {} starts", kernel.release));
+    let mut image = Image::new(&kernel)?;
+    for module in MODULES {
+        image.module(module)?;
+    }
+    for program in PROGRAMS {
+        image.program(program)?;
+    }
+    for (name, file) in binaries.all() {
+        image.binary(file, format!("/tests/{name}"))?;
+    }
+    let machine = Machine::new(emulator, &kernel).cpus(2).time_limit(LIMIT);
+    let mut listing_skipped = false;
+    let output = machine.run_watched(&image, &job(filters), &mut |line| {
+        if line == SKIPPED_HEADER {
+            listing_skipped = true;
+        } else if listing_skipped {
+            report.skipped.push(line.to_owned());
+        } else {
+            report.line(line);
+        }
+    })?;
+    report.seconds = output.elapsed.as_secs();
+    Ok(())
+}
+
+/// The script: every suite, whatever became of the one before.
+fn job(filters: &[String]) -> String {
+    let mut job = format!(
+        "export LAB_EMULATED=1 LAB_SKIPPED={SKIPPED} LAB_UNDERPASS=/tests/underpass RUST_BACKTRACE=0\n"
+    );
+    for suite in &SUITES {
+        let _ = write!(job, "/tests/{} --test-threads=1", suite.name);
+        for left_out in suite.left_out {
+            let _ = write!(job, " --skip {}", quoted(left_out.tests));
+        }
+        for filter in filters {
+            let _ = write!(job, " {}", quoted(filter));
+        }
+        job.push_str(" 2>&1\n");
+    }
+    let _ = writeln!(job, "echo '{SKIPPED_HEADER}'\ncat {SKIPPED} 2>/dev/null");
+    job
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
