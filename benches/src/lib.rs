@@ -25,6 +25,8 @@ pub struct Results {
     pub path: Vec<path::PathCost>,
     /// The ng protocol.
     pub ng: Vec<ng::NgCost>,
+    /// Instructions on other kernels.
+    pub vm: results::Section,
     /// What should be reached.
     pub targets: Vec<targets::Target>,
 }

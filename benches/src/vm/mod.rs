@@ -15,8 +15,8 @@ use std::path::PathBuf;
 pub use ::vm::Kernel;
 use anyhow::Result;
 
-pub use self::protocol::System;
 use self::protocol::Job;
+pub use self::protocol::System;
 use crate::results::Section;
 
 /// Measured on virtio-net.

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
 use ::vm::{Kernel, Store};
+use anyhow::{Context, Result, ensure};
 
 /// What the peer needs in the guest besides its daemon.
 #[derive(Clone, Debug)]

@@ -30,36 +30,36 @@ pub enum System {
 
 /// What the guest is to do; the host puts it into the guest's file system.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {
+pub(super) struct Job {
     /// On virtio-net, with frames from outside.
-    pub virtio: Vec<System>,
+    pub(super) virtio: Vec<System>,
     /// Calls up, one measurement each.
-    pub virtio_calls: Vec<usize>,
+    pub(super) virtio_calls: Vec<usize>,
     /// Over veth, in the guest.
-    pub veth: Vec<System>,
+    pub(super) veth: Vec<System>,
     /// Calls up there.
-    pub veth_calls: usize,
+    pub(super) veth_calls: usize,
     /// Measurements of each.
-    pub rounds: usize,
+    pub(super) rounds: usize,
     /// How long a measurement on virtio-net lasts, guest ms.
-    pub window_ms: u64,
+    pub(super) window_ms: u64,
     /// Packets of a measurement over veth.
-    pub veth_packets: usize,
+    pub(super) veth_packets: usize,
 }
 
 /// A flow that the host sends: from an address outside to the relay's.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Wire {
+pub(super) struct Wire {
     /// Source.
-    pub from: SocketAddrV4,
+    pub(super) from: SocketAddrV4,
     /// Destination.
-    pub to: SocketAddrV4,
+    pub(super) to: SocketAddrV4,
 }
 
 /// Guest to host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FromGuest {
+pub(super) enum FromGuest {
     /// Where it has got to.
     Progress(String),
     /// The flows to send from now on.
@@ -86,7 +86,7 @@ pub enum FromGuest {
 /// Host to guest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FromHost {
+pub(super) enum FromHost {
     /// Frames sent since the last command, and how many of them came back relayed.
     Done {
         /// Handed to the guest.
@@ -98,25 +98,23 @@ pub enum FromHost {
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Sample {
+pub(super) struct Sample {
     /// Of what.
-    pub system: System,
+    pub(super) system: System,
     /// Over veth, not on virtio-net.
-    pub veth: bool,
+    pub(super) veth: bool,
     /// Calls up.
-    pub calls: usize,
+    pub(super) calls: usize,
     /// Instructions per frame.
-    pub instructions: f64,
+    pub(super) instructions: f64,
     /// Frames in the measurement.
-    pub frames: u64,
+    pub(super) frames: u64,
     /// Frames per second of guest time.
-    pub rate: f64,
+    pub(super) rate: f64,
     /// Frames that never came back.
-    pub lost: u64,
+    pub(super) lost: u64,
     /// Interrupts of the virtio devices per frame.
-    pub interrupts: f64,
+    pub(super) interrupts: f64,
     /// Frames that came up to the relay's user space, by its own count.
-    pub user_space: u64,
-    /// Instructions per second that the system takes with its calls up and no traffic.
-    pub idle: f64,
+    pub(super) user_space: u64,
 }

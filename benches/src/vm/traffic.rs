@@ -30,24 +30,24 @@ const TO_ADDRESS: std::ops::Range<usize> = 30..34;
 
 /// Frames sent, and those of them that came back.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Count {
+pub(super) struct Count {
     /// Handed to the guest.
-    pub sent: u64,
+    pub(super) sent: u64,
     /// Returned.
-    pub back: u64,
+    pub(super) back: u64,
 }
 
 /// The sockets of one device: QEMU's end and ours.
 #[derive(Clone, Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     /// Where QEMU receives.
-    pub guest: PathBuf,
+    pub(super) guest: PathBuf,
     /// Where we do.
-    pub host: PathBuf,
+    pub(super) host: PathBuf,
 }
 
 /// Both devices' outside.
-pub struct Outside {
+pub(super) struct Outside {
     a: UnixDatagram,
     b: UnixDatagram,
     guest: PathBuf,
@@ -62,7 +62,7 @@ struct Frame {
 impl Socket {
     /// The sockets `name` in a directory.
     #[must_use]
-    pub fn new(directory: &Path, name: &str) -> Self {
+    pub(super) fn new(directory: &Path, name: &str) -> Self {
         Self {
             guest: directory.join(format!("{name}.guest")),
             host: directory.join(format!("{name}.host")),
@@ -75,7 +75,7 @@ impl Outside {
     ///
     /// # Errors
     /// The paths can't be bound.
-    pub fn open(a: &Socket, b: &Socket) -> Result<Self> {
+    pub(super) fn open(a: &Socket, b: &Socket) -> Result<Self> {
         let bind = |socket: &Socket| -> Result<UnixDatagram> {
             let at = &socket.host;
             let socket = UnixDatagram::bind(at).with_context(|| at.display().to_string())?;
@@ -91,7 +91,7 @@ impl Outside {
     }
 
     /// The flows from now on.
-    pub fn flows(&mut self, wires: &[Wire]) {
+    pub(super) fn flows(&mut self, wires: &[Wire]) {
         let frame = |wire: &Wire| Frame {
             bytes: rtp_frame(
                 SocketAddr::V4(wire.from),
@@ -107,7 +107,7 @@ impl Outside {
     ///
     /// # Errors
     /// QEMU is gone.
-    pub fn once(&mut self) -> Result<Count> {
+    pub(super) fn once(&mut self) -> Result<Count> {
         let mut count = Count::default();
         for n in 0..self.frames.len() {
             self.send(n)?;
@@ -119,7 +119,7 @@ impl Outside {
 
     /// Sends on a thread of its own until [`Stream::stop`].
     #[must_use]
-    pub fn start(self, gap: Duration, returns: bool) -> Stream {
+    pub(super) fn start(self, gap: Duration, returns: bool) -> Stream {
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
         Stream {
@@ -182,7 +182,7 @@ impl Outside {
 }
 
 /// A stream of frames.
-pub struct Stream {
+pub(super) struct Stream {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<(Outside, Count)>>,
 }
@@ -192,7 +192,7 @@ impl Stream {
     ///
     /// # Errors
     /// What went wrong meanwhile.
-    pub fn stop(self) -> Result<(Outside, Count)> {
+    pub(super) fn stop(self) -> Result<(Outside, Count)> {
         self.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.join();
         ended.map_err(|_| anyhow::anyhow!("the sender panicked"))?

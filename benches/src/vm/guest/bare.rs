@@ -69,7 +69,10 @@ pub(super) fn address(ip: std::net::IpAddr, n: usize, first_port: u16) -> Socket
 }
 
 fn attach_xdp(ebpf: &mut Ebpf, name: &str, relay: &Netns, sides: &[Side]) -> Result<()> {
-    let program: &mut Xdp = ebpf.program_mut(name).context(name.to_owned())?.try_into()?;
+    let program: &mut Xdp = ebpf
+        .program_mut(name)
+        .context(name.to_owned())?
+        .try_into()?;
     program.load()?;
     for side in sides {
         relay.run(|| program.attach(side.interface(), XdpMode::Driver))?;

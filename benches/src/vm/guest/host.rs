@@ -57,8 +57,8 @@ impl Host {
     fn done(&self) -> Result<(u64, u64)> {
         let mut line = String::new();
         self.port.borrow_mut().read_line(&mut line)?;
-        let FromHost::Done { sent, back } = serde_json::from_str(&line)
-            .with_context(|| format!("the host said {line:?}"))?;
+        let FromHost::Done { sent, back } =
+            serde_json::from_str(&line).with_context(|| format!("the host said {line:?}"))?;
         Ok((sent, back))
     }
 }

@@ -8,6 +8,7 @@ mod idle;
 mod system;
 mod veth;
 mod virtio;
+mod window;
 
 use std::path::Path;
 
@@ -25,7 +26,11 @@ pub const JOB: &str = "/job.json";
 #[must_use]
 pub fn is_guest() -> bool {
     let name = std::env::args_os().next();
-    name.is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == NAME))
+    name.is_some_and(|name| {
+        Path::new(&name)
+            .file_name()
+            .is_some_and(|name| name == NAME)
+    })
 }
 
 /// Does what the host wants; what goes wrong is told to the host.

@@ -114,7 +114,9 @@ fn launch(system: System) -> Option<lab::relay::Launch> {
         System::Xdp => Relay::underpass().engine(Engine::Xdp),
         System::Tc => Relay::underpass().engine(Engine::Tc),
         System::Null => Relay::underpass().engine(Engine::Null).table("-1"),
-        System::Module => Relay::rtpengine().option("--table=0").option("--no-fallback"),
+        System::Module => Relay::rtpengine()
+            .option("--table=0")
+            .option("--no-fallback"),
         System::Rtpengine => Relay::rtpengine(),
         System::Floor | System::Routing | System::BareXdp | System::BareTc => return None,
     };

@@ -78,9 +78,7 @@ fn one_hop(host: &Host, job: &Job, net: &TwoNetworks) -> Result<()> {
     for n in 0..job.veth_calls {
         let port = 20_000 + 2 * n as u16;
         let sink = SocketAddr::from(([10, 3, 0, 2], port));
-        let sender = net
-            .caller
-            .run(|| UdpSocket::bind(("10.3.0.1", port)))?;
+        let sender = net.caller.run(|| UdpSocket::bind(("10.3.0.1", port)))?;
         net.caller.run(|| sender.connect(sink))?;
         calls.push(Call {
             sender,
@@ -121,7 +119,6 @@ fn rounds(
             lost: 0,
             interrupts: 0.0,
             user_space: user_space() - before,
-            idle: 0.0,
         }))?;
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! On virtio-net: frames come in at interface a from outside and leave by b.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use lab::{Family, Lab, Netns, Side};
 
 use super::host::Host;
-use super::idle::Idle;
 use super::system::{self, Running};
+use super::window::Bench;
 use crate::vm::protocol::{FromGuest, Job, Sample, System};
 use crate::vm::wiring;
 
@@ -60,19 +59,14 @@ fn rounds(
     system: System,
     calls: usize,
 ) -> Result<()> {
-    let bench = Bench {
-        host,
-        frames: Frames::open(ns)?,
-        idle: Idle::start(),
-        window: Duration::from_millis(job.window_ms),
-        returns: system != System::Floor,
-    };
+    let window = Duration::from_millis(job.window_ms);
+    let bench = Bench::start(host, ns, window, system != System::Floor)?;
     std::thread::sleep(Duration::from_millis(50));
-    let (first, _) = bench.round(FIRST_GAP_US)?;
+    let first = bench.round(FIRST_GAP_US)?;
     let gap = (FIRST_GAP_US as f64 * first.rate / RATE) as u64;
     for _ in 0..job.rounds {
         let before = running.user_space(ns);
-        let (measured, lost) = bench.round(gap)?;
+        let measured = bench.round(gap)?;
         host.say(&FromGuest::Sample(Sample {
             system,
             veth: false,
@@ -80,10 +74,9 @@ fn rounds(
             instructions: measured.instructions,
             frames: measured.frames,
             rate: measured.rate,
-            lost,
+            lost: measured.lost,
             interrupts: measured.interrupts,
             user_space: running.user_space(ns) - before,
-            idle: 0.0,
         }))?;
     }
     Ok(())
@@ -103,83 +96,10 @@ fn confirm(host: &Host, ns: &Netns, running: &mut Running) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(500));
     }
-    anyhow::bail!("frames still come up to user space: {}", running.account(ns))
-}
-
-struct Bench<'a> {
-    host: &'a Host,
-    frames: Frames,
-    idle: Idle,
-    window: Duration,
-    returns: bool,
-}
-
-struct Measured {
-    interrupts: f64,
-    instructions: f64,
-    frames: u64,
-    rate: f64,
-}
-
-impl Bench<'_> {
-    /// A window without traffic, and one with: what the frames took of the processor. And how many were lost.
-    fn round(&self, gap_us: u64) -> Result<(Measured, u64)> {
-        let mark = self.idle.mark();
-        std::thread::sleep(self.window);
-        let calm = self.idle.since(mark);
-        self.host.say(&FromGuest::Start {
-            gap_us,
-            returns: self.returns,
-        })?;
-        std::thread::sleep(Duration::from_millis(20));
-        let interrupts = interrupts()?;
-        let (before, mark) = (self.frames.received()?, self.idle.mark());
-        std::thread::sleep(self.window);
-        let (busy, after) = (self.idle.since(mark), self.frames.received()?);
-        let interrupts = self::interrupts()? - interrupts;
-        let (sent, back) = self.host.stop()?;
-        let frames = after - before;
-        ensure!(frames > 0, "no frame came in");
-        let left = busy.spins / calm.rate();
-        let measured = Measured {
-            interrupts: interrupts as f64 / frames as f64,
-            instructions: (busy.instructions - left) / frames as f64,
-            frames,
-            rate: frames as f64 / busy.instructions * 1e9,
-        };
-        Ok((measured, sent - back))
-    }
-}
-
-/// The counter of frames that have come in at interface a.
-struct Frames(File);
-
-impl Frames {
-    fn open(ns: &Netns) -> Result<Self> {
-        // The file shows the namespace it was opened in.
-        Ok(Self(ns.run(|| File::open("/proc/thread-self/net/dev"))?))
-    }
-
-    fn received(&self) -> Result<u64> {
-        let mut text = String::new();
-        let mut file = &self.0;
-        file.rewind()?;
-        file.read_to_string(&mut text)?;
-        let line = text
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("a:"))
-            .context("no interface a")?;
-        let packets = line.split_whitespace().nth(1).context("no counter")?;
-        Ok(packets.parse()?)
-    }
-}
-
-/// Interrupts of the virtio devices so far.
-fn interrupts() -> Result<u64> {
-    let text = fs::read_to_string("/proc/interrupts")?;
-    let of_wires = text.lines().filter(|line| line.contains("virtio"));
-    let count = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
-    Ok(of_wires.filter_map(count).sum())
+    anyhow::bail!(
+        "frames still come up to user space: {}",
+        running.account(ns)
+    )
 }
 
 /// Takes the device with this address into the namespace, by another name.
