@@ -33,3 +33,4 @@ pub mod sink;
 pub mod spinner;
 pub mod spread;
 pub mod table;
+pub mod vm;

@@ -13,10 +13,12 @@ mod flow;
 
 pub use flow::Flow;
 
-/// The object file, with the programs [`XDP`] and [`TC`].
+/// The object file, with the programs [`XDP`], [`TC`] and [`FLOOR`].
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limit.bpf.o"));
 /// The XDP program's name.
 pub const XDP: &str = "limit_xdp";
+/// The name of the XDP program that drops every frame.
+pub const FLOOR: &str = "limit_floor";
 /// The tc program's name.
 pub const TC: &str = "limit_tc";
 

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::effort::Effort;
 use crate::results::Section;
-use crate::{cores, flows, latency, memory, ng, path, program};
+use crate::{cores, flows, latency, memory, ng, path, program, vm};
 
 /// Told what is being done, for whoever waits.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
@@ -30,6 +30,8 @@ pub const SECTIONS: &[Entry] = &[
     Entry { name: "flows", usual: true, answers: "installing, removing and counting flows", measure: of_flows },
     Entry { name: "ng", usual: true, answers: "cycles of offer, answer and delete, against rtpengine", measure: of_ng },
     Entry { name: "memory", usual: true, answers: "what calls and flows take", measure: of_memory },
+    Entry { name: "vm", usual: false, answers: "instructions per relayed frame on Debian's 6.1, emulated, against rtpengine's module", measure: of_vm },
+    Entry { name: "vm-6.12", usual: false, answers: "the same on Debian's 6.12", measure: of_vm_6_12 },
     Entry { name: "cores", usual: true, answers: "several processors at once, receive queues, workers", measure: cores::measure },
 ];
 
@@ -71,6 +73,24 @@ fn of_ng(effort: Effort, progress: Progress) -> Result<Section> {
     let plan = effort.pick(ng::Plan::quick(), ng::Plan::default(), ng::Plan::default());
     let rounds = effort.rounds;
     ng::measure(&ng::Plan { rounds, ..plan }, progress)
+}
+
+fn of_vm(effort: Effort, progress: Progress) -> Result<Section> {
+    emulated(vm::Kernel::V6_1, effort, progress)
+}
+
+fn of_vm_6_12(effort: Effort, progress: Progress) -> Result<Section> {
+    emulated(vm::Kernel::V6_12, effort, progress)
+}
+
+/// Instructions are counted, not timed, and repeat within a percent or two: few rounds are enough.
+fn emulated(kernel: vm::Kernel, effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = vm::Plan {
+        kernel,
+        rounds: effort.rounds.min(5),
+        ..vm::Plan::default()
+    };
+    vm::measure(&plan, progress)
 }
 
 /// A relay's memory hardly varies: its plan says how often.

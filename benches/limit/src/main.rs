@@ -43,6 +43,12 @@ pub fn limit_xdp(context: XdpContext) -> u32 {
     unsafe { bpf_redirect(flow.egress_ifindex, 0) as u32 }
 }
 
+/// No relay at all: what a driver takes to bring a frame to a program.
+#[xdp]
+pub fn limit_floor(_: XdpContext) -> u32 {
+    xdp_action::XDP_DROP
+}
+
 /// Bare relay on tc ingress.
 #[classifier]
 pub fn limit_tc(context: TcContext) -> i32 {

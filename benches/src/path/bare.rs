@@ -1,6 +1,5 @@
 //! The bare program between the two networks: the limit.
 
-use crate::limit::Flow;
 use anyhow::{Context, Result, ensure};
 use aya::Ebpf;
 use aya::programs::tc::TcAttachType;
