@@ -161,7 +161,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         1,
         4_194_304,
         "NUMBER",
-        "Flows that the table holds",
+        "Flows that the table holds, 432 bytes of kernel memory each",
     ),
     integer(
         "port-min",

@@ -25,7 +25,8 @@ pub struct DatapathConfig {
     /// TTL and hop limit of forwarded packets; `None`: the system's default.
     pub ttl: Option<u8>,
     /// Flows that the table holds, of both address families. The kernel sets 432 bytes aside for each, 28 MB for 65,536,
-    /// and 256 KiB for each address and for four more.
+    /// and 256 KiB for each address and for four more. While fewer than half of them are in use, even a next hop that
+    /// changes for all is followed without a packet in user space; else some flows stay there for two or three seconds.
     pub max_flows: u32,
     /// Where bpffs is, or may be mounted.
     pub bpffs: PathBuf,

@@ -39,7 +39,7 @@ pub(crate) struct Way {
 pub(crate) type Forwarded = BTreeMap<(u32, u32), u64>;
 
 /// Waiting flows tried again in one tick.
-const RETRIES: usize = 16_384;
+const RETRIES: usize = 65_536;
 
 #[derive(Debug)]
 struct Entry {
