@@ -51,6 +51,30 @@ impl Batch {
         }
     }
 
+    /// Receives one datagram, if one waits at `socket`; see [`Self::receive`]. Where no second one waits, this is the
+    /// cheaper: no message header goes to the kernel and back, and nothing is looked for in vain.
+    pub(crate) fn receive_one(&mut self, socket: &UdpSocket) -> usize {
+        let source = &mut self.sources[0];
+        let mut source_size = size_of_val(source) as libc::socklen_t;
+        // SAFETY: the kernel writes at most STRIDE bytes to the payloads, which are longer, and at most `source_size` bytes
+        // to `source`; all of it outlives the call.
+        let received = unsafe {
+            libc::recvfrom(
+                socket.as_raw_fd(),
+                self.payloads.as_mut_ptr().cast(),
+                STRIDE,
+                libc::MSG_DONTWAIT,
+                (&raw mut *source).cast(),
+                &raw mut source_size,
+            )
+        };
+        let Ok(length) = usize::try_from(received) else {
+            return 0;
+        };
+        self.lengths[0] = length;
+        1
+    }
+
     /// Receives what waits at `socket`, at most [`BATCH`] datagrams; 0 if nothing does, or the socket had an error to
     /// report (an ICMP message), which is thereby cleared.
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> usize {
@@ -96,6 +120,9 @@ impl Batch {
     /// datagram, the rest go on.
     pub(crate) fn send(&mut self, socket: &UdpSocket, to: SocketAddr, chosen: Mask) -> Mask {
         let name = socket2::SockAddr::from(to);
+        if chosen.is_power_of_two() {
+            return self.send_one(socket, &name, chosen);
+        }
         let mut order = [0_u8; BATCH];
         let mut count = 0;
         for index in (0..BATCH).filter(|index| chosen & (1 << index) != 0) {
@@ -133,6 +160,28 @@ impl Batch {
             }
         }
         failed
+    }
+
+    fn send_one(&self, socket: &UdpSocket, name: &socket2::SockAddr, chosen: Mask) -> Mask {
+        let payload = self.payload(chosen.trailing_zeros() as usize);
+        loop {
+            // SAFETY: the kernel reads the payload and the address, both borrowed for the call and as long as said.
+            let sent = unsafe {
+                libc::sendto(
+                    socket.as_raw_fd(),
+                    payload.as_ptr().cast(),
+                    payload.len(),
+                    libc::MSG_DONTWAIT,
+                    name.as_ptr().cast(),
+                    name.len(),
+                )
+            };
+            match sent {
+                0.. => return 0,
+                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                _ => return chosen,
+            }
+        }
     }
 }
 

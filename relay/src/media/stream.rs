@@ -39,6 +39,8 @@ pub(super) struct Stream {
     pub(super) stirred: bool,
     /// The worker looks at the flow again by itself.
     pub(super) deferred: bool,
+    /// When its socket was last read, ms.
+    pub(super) served_ms: u64,
     learning: Learning,
     receptions: Vec<Reception>,
     /// When each of `receptions` was last heard, ms.
@@ -75,6 +77,7 @@ impl Stream {
             handoff: Handoff::default(),
             stirred: true,
             deferred: false,
+            served_ms: 0,
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],
             known: KnownSsrcs::default(),

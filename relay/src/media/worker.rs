@@ -226,7 +226,11 @@ impl Worker {
         let Some(stream) = self.table.at_mut(slot) else {
             return;
         };
-        let received = self.batch.receive(&stream.socket);
+        let received = if std::mem::replace(&mut stream.served_ms, now.ms()) == now.ms() {
+            self.batch.receive(&stream.socket)
+        } else {
+            self.batch.receive_one(&stream.socket)
+        };
         let (mut media, mut rtcp): (Mask, Mask) = (0, 0);
         for index in 0..received {
             let Some(source) = self.batch.source(index) else {
