@@ -12,6 +12,7 @@ use super::learning::{Arrival, Learning, Verdict};
 use super::reception::Reception;
 use super::repeats::Repeats;
 use super::socket::set_tos;
+use super::table::Link;
 use crate::datapath::{FlowState, PayloadTypes};
 use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
 
@@ -33,6 +34,10 @@ pub(super) struct Stream {
     pub(super) local: SocketAddr,
     pub(super) socket: UdpSocket,
     pub(super) plan: StreamPlan,
+    /// Where the plan's `sinks` are.
+    pub(super) sinks: Vec<Link>,
+    /// Where its `rtcp_sinks` are.
+    pub(super) rtcp_sinks: Vec<Link>,
     pub(super) counters: Arc<Counters>,
     pub(super) handoff: Handoff,
     /// Something about the stream's flow, or those that lead to it, may have changed.
@@ -73,6 +78,8 @@ impl Stream {
             socket,
             learning: Learning::new(&plan, now.ms()),
             plan,
+            sinks: Vec::new(),
+            rtcp_sinks: Vec::new(),
             counters,
             handoff: Handoff::default(),
             stirred: true,

@@ -55,8 +55,9 @@ pub(super) enum Command {
     Stop,
 }
 
-/// What a worker has passed on since it began.
+/// What a worker has passed on since it began. In cache lines of its own: no other worker's writes take them away.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct WorkerTotals {
     pub(super) packets: AtomicU64,
     pub(super) bytes: AtomicU64,
@@ -246,28 +247,32 @@ impl Worker {
         if accepted != 0 {
             stream.counters.last_ms.store(now.ms(), Relaxed);
         }
-        let (id, call, stirred) = (stream.id, stream.call, stream.stirred);
-        let failed = self.pass_on(id, Route::Media, media) | self.pass_on(id, Route::Rtcp, rtcp);
-        self.count(id, received, accepted & !failed);
+        let (call, stirred) = (stream.call, stream.stirred);
+        let failed =
+            self.pass_on(slot, Route::Media, media) | self.pass_on(slot, Route::Rtcp, rtcp);
+        self.count(slot, received, accepted & !failed);
         if stirred {
             self.reconsider(call, false, now);
         }
     }
 
     /// Sends datagrams of the batch to every sink of the route; returns those that did not get to all of them.
-    fn pass_on(&mut self, id: StreamId, route: Route, chosen: Mask) -> Mask {
-        let (Some(stream), true) = (self.table.get(id), chosen != 0) else {
+    fn pass_on(&mut self, slot: usize, route: Route, chosen: Mask) -> Mask {
+        if chosen == 0 {
             return 0;
+        }
+        let Some(stream) = self.table.at(slot) else {
+            return chosen;
         };
         let sinks = match route {
-            Route::Media => &stream.plan.sinks,
-            Route::Rtcp => &stream.plan.rtcp_sinks,
+            Route::Media => &stream.sinks,
+            Route::Rtcp => &stream.rtcp_sinks,
         };
         let mut failed = 0;
         for sink in sinks {
             let exit = self
                 .table
-                .get(*sink)
+                .linked(*sink)
                 .and_then(|sink| Some((sink, sink.send_to()?)));
             failed |= match exit {
                 Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
@@ -277,14 +282,14 @@ impl Worker {
         failed
     }
 
-    fn count(&self, id: StreamId, received: usize, passed: Mask) {
+    fn count(&self, slot: usize, received: usize, passed: Mask) {
         let packets = u64::from(passed.count_ones());
         let errors = received as u64 - packets;
         let bytes = (0..received)
             .filter(|index| passed & (1 << index) != 0)
             .map(|index| self.batch.payload(index).len() as u64)
             .sum();
-        if let Some(stream) = self.table.get(id) {
+        if let Some(stream) = self.table.at(slot) {
             stream.count(packets, bytes, errors);
         }
         add(&self.totals.packets, packets);
@@ -304,6 +309,7 @@ impl Worker {
             }
             // A command's actions are one change: flows are looked at when all of them are in place.
             for call in touched.drain(..) {
+                self.table.link(call);
                 self.reconsider(call, true, now);
             }
         }
@@ -363,6 +369,7 @@ impl Worker {
             closed.push(stream);
         }
         if let Some(call) = closed.first().map(|stream| stream.call) {
+            self.table.link(call);
             self.reconsider(call, true, now);
         }
         drop(closed);
