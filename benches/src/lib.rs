@@ -1,5 +1,6 @@
 //! Measurements against the peers and the limit.
 
+pub mod bare_relay;
 pub mod bytes;
 pub mod limit;
 pub mod load;
@@ -12,6 +13,7 @@ pub mod spinner;
 pub mod spread;
 pub mod table;
 pub mod targets;
+pub mod userspace;
 
 use serde::Serialize;
 
@@ -24,6 +26,8 @@ pub struct Results {
     pub path: Vec<path::PathCost>,
     /// The ng protocol.
     pub ng: Vec<ng::NgCost>,
+    /// A relay's own time in user space.
+    pub user_space: results::Section,
     /// What should be reached.
     pub targets: Vec<targets::Target>,
 }

@@ -10,15 +10,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use benches::{Results, ng, path, program_cost, table, targets};
+use benches::{Results, bare_relay, ng, path, program_cost, table, targets, userspace};
 
 const HELP: &str = "\
-cargo xtask bench [-- [program] [path] [ng] [--flows N] [--rate PPS] [--rounds N] [--json FILE]]
+cargo xtask bench [-- [program] [path] [ng] [user-space] [--flows N] [--rate PPS] [--rounds N] [--json FILE] [--other FILE]]
 
 program   what the kernel program costs per packet
 path      processor time per relayed packet: kernel, null engine, rtpengine, plain routing, the bare program
 ng        cycles of offer, answer and delete against rtpengine
-Without a name: all three. --json FILE: the figures for programs (default target/bench.json).";
+user-space  a relay's own time per packet in user space, 100 and 1,000 flows; --other FILE: against another underpass, too
+Without a name: the first three. --json FILE: the figures for programs (default target/bench.json).";
 
 struct Arguments {
     sections: Vec<String>,
@@ -26,9 +27,16 @@ struct Arguments {
     rate: u64,
     rounds: usize,
     json: PathBuf,
+    other: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, way, flows] = &words[..]
+        && word == "bare-relay"
+    {
+        return bare_relay::run(way, flows.parse()?);
+    }
     let Some(arguments) = arguments()? else {
         println!("{HELP}");
         return Ok(());
@@ -57,6 +65,18 @@ fn main() -> Result<()> {
         results.ng = ng::measure(arguments.rounds, 2000, &mut progress)?;
         results.targets.extend(targets::of_ng(&results.ng));
     }
+    if arguments.sections.iter().any(|name| name == "user-space") {
+        let plan = userspace::Plan {
+            flows: vec![100, 1000],
+            rate: arguments.rate,
+            gather: 8,
+            // Short windows, and many of them.
+            rounds: 10 * arguments.rounds,
+            window: Duration::from_millis(100),
+            other: arguments.other.clone(),
+        };
+        results.user_space = userspace::measure(&plan, &mut progress)?;
+    }
     println!("{}", table::text(&results));
     if let Some(directory) = arguments.json.parent() {
         fs::create_dir_all(directory)?;
@@ -74,6 +94,7 @@ fn arguments() -> Result<Option<Arguments>> {
         rate: 40_000,
         rounds: 5,
         json: PathBuf::from("target/bench.json"),
+        other: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -83,10 +104,11 @@ fn arguments() -> Result<Option<Arguments>> {
                 .with_context(|| format!("{word} needs a value"))
         };
         match word.as_str() {
-            "program" | "path" | "ng" => arguments.sections.push(word),
+            "program" | "path" | "ng" | "user-space" => arguments.sections.push(word),
             "--flows" => arguments.flows = value()?.parse()?,
             "--rate" => arguments.rate = value()?.parse()?,
             "--rounds" => arguments.rounds = value()?.parse()?,
+            "--other" => arguments.other = Some(value()?.into()),
             "--json" => arguments.json = value()?.into(),
             "--help" | "-h" => return Ok(None),
             other => bail!("unknown word {other}\n{HELP}"),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::Results;
+use crate::results::Section;
 use crate::targets::Target;
 
 /// All that was measured, for people.
@@ -18,6 +19,7 @@ pub fn text(results: &Results) -> String {
     if !results.ng.is_empty() {
         ng(results, &mut out);
     }
+    section(&results.user_space, &mut out);
     targets(&results.targets, &mut out);
     out
 }
@@ -106,6 +108,38 @@ fn ng(results: &Results, out: &mut String) {
             cost.offer_p50_us,
             cost.offer_p99_us,
             cost.call_kib
+        );
+    }
+    out.push('\n');
+}
+
+fn section(section: &Section, out: &mut String) {
+    for question in &section.questions {
+        let _ = writeln!(
+            out,
+            "{}, {}: lowest, median\n",
+            question.title, question.unit
+        );
+        for series in &question.series {
+            for point in &series.points {
+                let _ = writeln!(
+                    out,
+                    "  {:40} {:>7} {} {:>9.2} {:>9.2}",
+                    series.name, point.at, question.axis, point.value.min, point.value.median
+                );
+            }
+        }
+        out.push('\n');
+        for note in &question.notes {
+            let _ = writeln!(out, "  {note}");
+        }
+        out.push('\n');
+    }
+    for figure in &section.figures {
+        let _ = writeln!(
+            out,
+            "  {:56} {:>6.2} {}",
+            figure.what, figure.value.median, figure.unit
         );
     }
     out.push('\n');

@@ -238,6 +238,57 @@ mod tests {
     }
 
     #[test]
+    fn datagrams_can_be_received_and_sent_one_by_one() {
+        for address in ["127.0.0.1", "::1"] {
+            let ((sender, from), (relay, relay_address)) = (socket(address), socket(address));
+            let (receiver, to) = socket(address);
+            let payloads = [&b"one"[..], b"", &[7; 9000]];
+            for payload in payloads {
+                sender.send_to(payload, relay_address).unwrap();
+            }
+            let mut batch = Batch::new();
+            let mut buffer = [0; 65_536];
+            for payload in payloads {
+                assert_eq!(batch.receive_one(&relay), 1);
+                assert_eq!(batch.payload(0), payload);
+                assert_eq!(batch.source(0), Some(from));
+                assert_eq!(batch.send(&relay, to, 0b1), 0);
+                let (length, by) = receiver.recv_from(&mut buffer).unwrap();
+                assert_eq!((&buffer[..length], by), (payload, relay_address));
+            }
+            assert_eq!(batch.receive_one(&relay), 0, "nothing waits");
+        }
+    }
+
+    #[test]
+    fn batches_and_single_datagrams_can_follow_one_another() {
+        let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        let mut batch = Batch::new();
+        for _ in 0..2 {
+            for payload in [&b"first"[..], b"second", b"3"] {
+                sender.send_to(payload, relay_address).unwrap();
+            }
+            assert_eq!(batch.receive_one(&relay), 1);
+            assert_eq!(batch.payload(0), b"first");
+            assert_eq!(batch.receive(&relay), 2);
+            assert_eq!(
+                (batch.payload(0), batch.payload(1)),
+                (&b"second"[..], &b"3"[..])
+            );
+        }
+    }
+
+    #[test]
+    fn a_lone_datagram_that_cannot_be_sent_is_told() {
+        let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        sender.send_to(b"x", relay_address).unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive_one(&relay), 1);
+        let other_family = "[::1]:9".parse().unwrap();
+        assert_eq!(batch.send(&relay, other_family, 0b1), 0b1);
+    }
+
+    #[test]
     fn a_datagram_that_cannot_be_sent_is_told_and_does_not_hold_up_the_others() {
         let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
         for _ in 0..2 {

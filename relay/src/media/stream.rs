@@ -44,8 +44,10 @@ pub(super) struct Stream {
     pub(super) stirred: bool,
     /// The worker looks at the flow again by itself.
     pub(super) deferred: bool,
-    /// When its socket was last read, ms.
-    pub(super) served_ms: u64,
+    /// Several packets waited when its socket was last read.
+    pub(super) several: bool,
+    /// When that was, ms.
+    served_ms: u64,
     learning: Learning,
     receptions: Vec<Reception>,
     /// When each of `receptions` was last heard, ms.
@@ -84,6 +86,7 @@ impl Stream {
             handoff: Handoff::default(),
             stirred: true,
             deferred: false,
+            several: false,
             served_ms: 0,
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],
@@ -117,6 +120,13 @@ impl Stream {
         }
         self.publish_learning();
         self.stirred = true;
+    }
+
+    /// Whether its socket, which is about to be read, may hold more than one packet: it did the last time, or that was in
+    /// this very millisecond. Voice sends one in twenty; pictures come in bursts.
+    pub(super) fn expects_several(&mut self, now: Now) -> bool {
+        let again = std::mem::replace(&mut self.served_ms, now.ms()) == now.ms();
+        self.several || again
     }
 
     /// Judges, counts and learns from a packet; `None`: it is not passed on.
