@@ -4,6 +4,7 @@
 //! ([`plot`], [`page`]), written as JSON and held against what was recorded ([`check`]) in one way for all.
 
 pub mod arguments;
+pub mod bare_relay;
 pub mod bytes;
 pub mod check;
 pub mod cores;
@@ -33,4 +34,5 @@ pub mod sink;
 pub mod spinner;
 pub mod spread;
 pub mod table;
+pub mod userspace;
 pub mod vm;

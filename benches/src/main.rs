@@ -15,11 +15,19 @@ use benches::machine::{self, Machine};
 use benches::results::{NamedSection, Results};
 use benches::run::Run;
 use benches::sections::{self, Entry};
-use benches::{check, page, record, table, vm};
+use benches::{bare_relay, check, page, record, table, vm};
 
 fn main() -> ExitCode {
     if vm::guest::is_guest() {
         return told(vm::guest::run().map(|()| true));
+    }
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, mode, way, flows] = &words[..]
+        && mode == bare_relay::MODE
+    {
+        let flows = flows.parse().context("a number of flows");
+        let relayed = flows.and_then(|flows| bare_relay::run(way, flows));
+        return told(relayed.map(|()| true));
     }
     told(bench())
 }

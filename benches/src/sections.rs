@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::effort::Effort;
 use crate::results::Section;
-use crate::{cores, flows, latency, memory, ng, path, program, vm};
+use crate::{cores, flows, latency, memory, ng, path, program, userspace, vm};
 
 /// Told what is being done, for whoever waits.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
@@ -26,6 +26,7 @@ pub struct Entry {
 pub const SECTIONS: &[Entry] = &[
     Entry { name: "program", usual: true, answers: "what the kernel program costs per packet", measure: of_program },
     Entry { name: "path", usual: true, answers: "processor time and packets per second on the whole path, against the peers", measure: of_path },
+    Entry { name: "user-space", usual: true, answers: "what a packet costs a relay's process, by its own account", measure: of_user_space },
     Entry { name: "latency", usual: true, answers: "what a relay adds to the time that a packet takes", measure: of_latency },
     Entry { name: "flows", usual: true, answers: "installing, removing and counting flows", measure: of_flows },
     Entry { name: "ng", usual: true, answers: "cycles of offer, answer and delete, against rtpengine", measure: of_ng },
@@ -47,6 +48,13 @@ fn of_path(effort: Effort, progress: Progress) -> Result<Section> {
     );
     let rounds = effort.rounds;
     path::measure(&path::Plan { rounds, ..plan }, progress)
+}
+
+fn of_user_space(effort: Effort, progress: Progress) -> Result<Section> {
+    let plan = userspace::Plan::default();
+    // Short windows, and many of them.
+    let rounds = effort.rounds * effort.pick(5, 10, 10);
+    userspace::measure(&userspace::Plan { rounds, ..plan }, progress)
 }
 
 fn of_latency(effort: Effort, progress: Progress) -> Result<Section> {

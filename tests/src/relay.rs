@@ -239,7 +239,10 @@ impl Launch {
     #[track_caller]
     pub fn spawn(self, ns: &Netns) -> Relay {
         let program = match self.kind {
-            Kind::Underpass => underpass_binary().to_string_lossy().into_owned(),
+            Kind::Underpass => {
+                let chosen = self.binary.clone().unwrap_or_else(underpass_binary);
+                chosen.to_string_lossy().into_owned()
+            }
             Kind::Rtpengine => "rtpengine".to_owned(),
         };
         let arguments = self.arguments();

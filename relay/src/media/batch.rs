@@ -51,6 +51,30 @@ impl Batch {
         }
     }
 
+    /// Receives one datagram, if one waits at `socket`; see [`Self::receive`]. Where no second one waits, this is the
+    /// cheaper: no message header goes to the kernel and back, and nothing is looked for in vain.
+    pub(crate) fn receive_one(&mut self, socket: &UdpSocket) -> usize {
+        let source = &mut self.sources[0];
+        let mut source_size = size_of_val(source) as libc::socklen_t;
+        // SAFETY: the kernel writes at most STRIDE bytes to the payloads, which are longer, and at most `source_size` bytes
+        // to `source`; all of it outlives the call.
+        let received = unsafe {
+            libc::recvfrom(
+                socket.as_raw_fd(),
+                self.payloads.as_mut_ptr().cast(),
+                STRIDE,
+                libc::MSG_DONTWAIT,
+                (&raw mut *source).cast(),
+                &raw mut source_size,
+            )
+        };
+        let Ok(length) = usize::try_from(received) else {
+            return 0;
+        };
+        self.lengths[0] = length;
+        1
+    }
+
     /// Receives what waits at `socket`, at most [`BATCH`] datagrams; 0 if nothing does, or the socket had an error to
     /// report (an ICMP message), which is thereby cleared.
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> usize {
@@ -96,6 +120,9 @@ impl Batch {
     /// datagram, the rest go on.
     pub(crate) fn send(&mut self, socket: &UdpSocket, to: SocketAddr, chosen: Mask) -> Mask {
         let name = socket2::SockAddr::from(to);
+        if chosen.is_power_of_two() {
+            return self.send_one(socket, &name, chosen);
+        }
         let mut order = [0_u8; BATCH];
         let mut count = 0;
         for index in (0..BATCH).filter(|index| chosen & (1 << index) != 0) {
@@ -133,6 +160,28 @@ impl Batch {
             }
         }
         failed
+    }
+
+    fn send_one(&self, socket: &UdpSocket, name: &socket2::SockAddr, chosen: Mask) -> Mask {
+        let payload = self.payload(chosen.trailing_zeros() as usize);
+        loop {
+            // SAFETY: the kernel reads the payload and the address, both borrowed for the call and as long as said.
+            let sent = unsafe {
+                libc::sendto(
+                    socket.as_raw_fd(),
+                    payload.as_ptr().cast(),
+                    payload.len(),
+                    libc::MSG_DONTWAIT,
+                    name.as_ptr().cast(),
+                    name.len(),
+                )
+            };
+            match sent {
+                0.. => return 0,
+                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                _ => return chosen,
+            }
+        }
     }
 }
 
@@ -186,6 +235,57 @@ mod tests {
             assert_eq!(receiver.recv(&mut buffer).unwrap(), 9000);
             assert_eq!(batch.receive(&relay), 0, "nothing waits");
         }
+    }
+
+    #[test]
+    fn datagrams_can_be_received_and_sent_one_by_one() {
+        for address in ["127.0.0.1", "::1"] {
+            let ((sender, from), (relay, relay_address)) = (socket(address), socket(address));
+            let (receiver, to) = socket(address);
+            let payloads = [&b"one"[..], b"", &[7; 9000]];
+            for payload in payloads {
+                sender.send_to(payload, relay_address).unwrap();
+            }
+            let mut batch = Batch::new();
+            let mut buffer = [0; 65_536];
+            for payload in payloads {
+                assert_eq!(batch.receive_one(&relay), 1);
+                assert_eq!(batch.payload(0), payload);
+                assert_eq!(batch.source(0), Some(from));
+                assert_eq!(batch.send(&relay, to, 0b1), 0);
+                let (length, by) = receiver.recv_from(&mut buffer).unwrap();
+                assert_eq!((&buffer[..length], by), (payload, relay_address));
+            }
+            assert_eq!(batch.receive_one(&relay), 0, "nothing waits");
+        }
+    }
+
+    #[test]
+    fn batches_and_single_datagrams_can_follow_one_another() {
+        let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        let mut batch = Batch::new();
+        for _ in 0..2 {
+            for payload in [&b"first"[..], b"second", b"3"] {
+                sender.send_to(payload, relay_address).unwrap();
+            }
+            assert_eq!(batch.receive_one(&relay), 1);
+            assert_eq!(batch.payload(0), b"first");
+            assert_eq!(batch.receive(&relay), 2);
+            assert_eq!(
+                (batch.payload(0), batch.payload(1)),
+                (&b"second"[..], &b"3"[..])
+            );
+        }
+    }
+
+    #[test]
+    fn a_lone_datagram_that_cannot_be_sent_is_told() {
+        let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        sender.send_to(b"x", relay_address).unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive_one(&relay), 1);
+        let other_family = "[::1]:9".parse().unwrap();
+        assert_eq!(batch.send(&relay, other_family, 0b1), 0b1);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::plan::{SsrcView, StreamView};
 /// SSRCs measured per stream; a further one takes the place of the one not heard for longest.
 pub(crate) const SSRCS: usize = 4;
 
-/// The counters of one stream. Only its worker writes them.
+/// The counters of one stream. Only its worker writes them; another worker's are in other cache lines.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Counters {
     pub(crate) packets: AtomicU64,
     pub(crate) bytes: AtomicU64,

@@ -12,6 +12,7 @@ use super::learning::{Arrival, Learning, Verdict};
 use super::reception::Reception;
 use super::repeats::Repeats;
 use super::socket::set_tos;
+use super::table::Link;
 use crate::datapath::{FlowState, PayloadTypes};
 use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
 
@@ -33,12 +34,20 @@ pub(super) struct Stream {
     pub(super) local: SocketAddr,
     pub(super) socket: UdpSocket,
     pub(super) plan: StreamPlan,
+    /// Where the plan's `sinks` are.
+    pub(super) sinks: Vec<Link>,
+    /// Where its `rtcp_sinks` are.
+    pub(super) rtcp_sinks: Vec<Link>,
     pub(super) counters: Arc<Counters>,
     pub(super) handoff: Handoff,
     /// Something about the stream's flow, or those that lead to it, may have changed.
     pub(super) stirred: bool,
     /// The worker looks at the flow again by itself.
     pub(super) deferred: bool,
+    /// Several packets waited when its socket was last read.
+    pub(super) several: bool,
+    /// When that was, ms.
+    served_ms: u64,
     learning: Learning,
     receptions: Vec<Reception>,
     /// When each of `receptions` was last heard, ms.
@@ -71,10 +80,14 @@ impl Stream {
             socket,
             learning: Learning::new(&plan, now.ms()),
             plan,
+            sinks: Vec::new(),
+            rtcp_sinks: Vec::new(),
             counters,
             handoff: Handoff::default(),
             stirred: true,
             deferred: false,
+            several: false,
+            served_ms: 0,
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],
             known: KnownSsrcs::default(),
@@ -107,6 +120,13 @@ impl Stream {
         }
         self.publish_learning();
         self.stirred = true;
+    }
+
+    /// Whether its socket, which is about to be read, may hold more than one packet: it did the last time, or that was in
+    /// this very millisecond. Voice sends one in twenty; pictures come in bursts.
+    pub(super) fn expects_several(&mut self, now: Now) -> bool {
+        let again = std::mem::replace(&mut self.served_ms, now.ms()) == now.ms();
+        self.several || again
     }
 
     /// Judges, counts and learns from a packet; `None`: it is not passed on.

@@ -5,6 +5,13 @@ use std::collections::HashMap;
 use super::stream::Stream;
 use crate::plan::{CallKey, StreamId};
 
+/// Where a stream is, for packets: found without a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    id: StreamId,
+    slot: usize,
+}
+
 #[derive(Default)]
 pub(super) struct Table {
     slots: Vec<Option<Box<Stream>>>,
@@ -46,6 +53,41 @@ impl Table {
 
     pub(super) fn at_mut(&mut self, slot: usize) -> Option<&mut Stream> {
         self.slots.get_mut(slot)?.as_deref_mut()
+    }
+
+    pub(super) fn at(&self, slot: usize) -> Option<&Stream> {
+        self.slots.get(slot)?.as_deref()
+    }
+
+    /// The stream that a link names, unless it is gone.
+    pub(super) fn linked(&self, link: Link) -> Option<&Stream> {
+        self.at(link.slot).filter(|stream| stream.id == link.id)
+    }
+
+    /// Links the streams of a call to their sinks, after any of them came, went or got a new plan.
+    pub(super) fn link(&mut self, call: CallKey) {
+        let Self {
+            slots,
+            by_id,
+            by_call,
+            ..
+        } = self;
+        let slot_of = |id: &StreamId| by_id.get(id).copied();
+        let links = |sinks: &[StreamId]| {
+            let link = |id: &StreamId| Link {
+                id: *id,
+                // A sink that is not there is in no slot.
+                slot: slot_of(id).unwrap_or(usize::MAX),
+            };
+            sinks.iter().map(link).collect()
+        };
+        let streams = by_call.get(&call).into_iter().flatten();
+        for slot in streams.filter_map(slot_of) {
+            if let Some(stream) = &mut slots[slot] {
+                stream.sinks = links(&stream.plan.sinks);
+                stream.rtcp_sinks = links(&stream.plan.rtcp_sinks);
+            }
+        }
     }
 
     pub(super) fn get(&self, id: StreamId) -> Option<&Stream> {

@@ -5,7 +5,8 @@
 //!
 //! Waking a thread costs more than most commands. So a worker with streams dozes, a tenth of a second at most, and
 //! commands wait for it there, unless the kernel forwards for the call: whatever else could notice that a command is not
-//! carried out yet is a packet, and that wakes the worker, which obeys before it serves.
+//! carried out yet is a packet, and that wakes the worker, which obeys before it serves. A clock that ticks ends the doze: a
+//! timeout of the wait itself would be set and cancelled with every packet.
 
 use std::io;
 use std::net::UdpSocket;
@@ -13,10 +14,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use super::batch::{Batch, Mask};
 use super::clock::Now;
@@ -32,8 +36,10 @@ use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
 const ROUND: usize = 256;
 /// Epoll's name for the command channel, and for sockets whose opening is among the commands.
 const WAKE: u64 = u64::MAX;
-/// How long a worker with streams dozes, ms.
-const DOZE: u16 = 100;
+/// Epoll's name for the clock.
+const TICK: u64 = WAKE - 1;
+/// How long a worker with streams dozes.
+const DOZE: Duration = Duration::from_millis(100);
 
 /// What a worker is told.
 pub(super) enum Command {
@@ -55,8 +61,9 @@ pub(super) enum Command {
     Stop,
 }
 
-/// What a worker has passed on since it began.
+/// What a worker has passed on since it began. In cache lines of its own: no other worker's writes take them away.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct WorkerTotals {
     pub(super) packets: AtomicU64,
     pub(super) bytes: AtomicU64,
@@ -75,6 +82,8 @@ pub(super) struct WorkerHandle {
 struct Bed {
     epoll: Epoll,
     wake: EventFd,
+    /// Ticks while there are streams.
+    clock: TimerFd,
     /// The worker sleeps until it is woken.
     fast_asleep: AtomicBool,
 }
@@ -89,6 +98,8 @@ struct Worker {
     batch: Batch,
     /// Flows to look at again, and when, ms.
     deferred: Vec<(u64, StreamId)>,
+    /// The clock runs.
+    ticking: bool,
     running: bool,
 }
 
@@ -102,9 +113,14 @@ impl WorkerHandle {
         let bed = Bed {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+            clock: TimerFd::new(
+                ClockId::CLOCK_MONOTONIC,
+                TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK,
+            )?,
             fast_asleep: AtomicBool::new(false),
         };
-        bed.watch(bed.wake.as_fd())?;
+        bed.watch(bed.wake.as_fd(), WAKE)?;
+        bed.watch(bed.clock.as_fd(), TICK)?;
         let bed = Arc::new(bed);
         let (sender, receiver) = unbounded();
         let totals = Arc::new(WorkerTotals::default());
@@ -122,6 +138,7 @@ impl WorkerHandle {
                     table: Table::default(),
                     batch: Batch::new(),
                     deferred: Vec::new(),
+                    ticking: false,
                     running: true,
                 }
                 .run();
@@ -138,7 +155,7 @@ impl WorkerHandle {
     pub(super) fn send(&self, commands: Vec<Command>, urgent: bool) {
         for command in &commands {
             if let Command::Open { socket, port, .. } = command
-                && let Err(error) = self.bed.watch(socket.as_fd())
+                && let Err(error) = self.bed.watch(socket.as_fd(), WAKE)
             {
                 tracing::error!(local = %port.address, %error, "port is not served");
             }
@@ -156,10 +173,20 @@ impl WorkerHandle {
 }
 
 impl Bed {
-    /// Lets whatever arrives at a descriptor wake the worker.
-    fn watch(&self, descriptor: impl AsFd) -> nix::Result<()> {
+    /// Lets whatever arrives at a descriptor wake the worker, by `name`.
+    fn watch(&self, descriptor: impl AsFd, name: u64) -> nix::Result<()> {
         self.epoll
-            .add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))
+            .add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, name))
+    }
+
+    /// Starts the clock, or stops it.
+    fn tick(&self, wanted: bool) -> nix::Result<()> {
+        if wanted {
+            let interval = Expiration::Interval(TimeSpec::from(DOZE));
+            self.clock.set(interval, TimerSetTimeFlags::empty())
+        } else {
+            self.clock.unset()
+        }
     }
 }
 
@@ -195,29 +222,37 @@ impl Worker {
             if woken || !self.commands.is_empty() {
                 self.obey(now);
             }
-            for event in ready.iter().filter(|event| event.data() != WAKE) {
-                self.serve(event.data() as usize, now);
+            for event in ready {
+                match event.data() {
+                    WAKE => {}
+                    // Reading it only makes it unready; that it is, which brought the worker here, is all it says.
+                    TICK => drop(self.bed.clock.wait()),
+                    slot => self.serve(slot as usize, now),
+                }
             }
             self.take_up_deferred(now);
         }
     }
 
-    /// How long to sleep. Without streams nothing but a command can come: until it does.
-    fn lie_down(&self) -> EpollTimeout {
-        if self.table.is_empty() {
-            self.bed.fast_asleep.store(true, SeqCst);
-            // Whoever sends from here on sees the flag; what was sent before is seen here.
-            return if self.commands.is_empty() {
-                EpollTimeout::NONE
-            } else {
-                EpollTimeout::ZERO
-            };
+    /// How long to sleep: until something comes. Without streams that can only be a command.
+    fn lie_down(&mut self) -> EpollTimeout {
+        let idle = self.table.is_empty();
+        if self.ticking == idle {
+            self.ticking = !idle;
+            if let Err(error) = self.bed.tick(!idle) {
+                tracing::error!(%error, "no clock; commands may wait for a packet");
+            }
         }
-        let Some(due_ms) = self.deferred.iter().map(|(due_ms, _)| *due_ms).min() else {
-            return EpollTimeout::from(DOZE);
-        };
-        let left = due_ms.saturating_sub(Now::read().ms());
-        EpollTimeout::from(u16::try_from(left).unwrap_or(DOZE).min(DOZE))
+        if !idle {
+            return EpollTimeout::NONE;
+        }
+        self.bed.fast_asleep.store(true, SeqCst);
+        // Whoever sends from here on sees the flag; what was sent before is seen here.
+        if self.commands.is_empty() {
+            EpollTimeout::NONE
+        } else {
+            EpollTimeout::ZERO
+        }
     }
 
     // Packets.
@@ -226,7 +261,12 @@ impl Worker {
         let Some(stream) = self.table.at_mut(slot) else {
             return;
         };
-        let received = self.batch.receive(&stream.socket);
+        let received = if stream.expects_several(now) {
+            self.batch.receive(&stream.socket)
+        } else {
+            self.batch.receive_one(&stream.socket)
+        };
+        stream.several = received > 1;
         let (mut media, mut rtcp): (Mask, Mask) = (0, 0);
         for index in 0..received {
             let Some(source) = self.batch.source(index) else {
@@ -242,28 +282,32 @@ impl Worker {
         if accepted != 0 {
             stream.counters.last_ms.store(now.ms(), Relaxed);
         }
-        let (id, call, stirred) = (stream.id, stream.call, stream.stirred);
-        let failed = self.pass_on(id, Route::Media, media) | self.pass_on(id, Route::Rtcp, rtcp);
-        self.count(id, received, accepted & !failed);
+        let (call, stirred) = (stream.call, stream.stirred);
+        let failed =
+            self.pass_on(slot, Route::Media, media) | self.pass_on(slot, Route::Rtcp, rtcp);
+        self.count(slot, received, accepted & !failed);
         if stirred {
             self.reconsider(call, false, now);
         }
     }
 
     /// Sends datagrams of the batch to every sink of the route; returns those that did not get to all of them.
-    fn pass_on(&mut self, id: StreamId, route: Route, chosen: Mask) -> Mask {
-        let (Some(stream), true) = (self.table.get(id), chosen != 0) else {
+    fn pass_on(&mut self, slot: usize, route: Route, chosen: Mask) -> Mask {
+        if chosen == 0 {
             return 0;
+        }
+        let Some(stream) = self.table.at(slot) else {
+            return chosen;
         };
         let sinks = match route {
-            Route::Media => &stream.plan.sinks,
-            Route::Rtcp => &stream.plan.rtcp_sinks,
+            Route::Media => &stream.sinks,
+            Route::Rtcp => &stream.rtcp_sinks,
         };
         let mut failed = 0;
         for sink in sinks {
             let exit = self
                 .table
-                .get(*sink)
+                .linked(*sink)
                 .and_then(|sink| Some((sink, sink.send_to()?)));
             failed |= match exit {
                 Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
@@ -273,14 +317,14 @@ impl Worker {
         failed
     }
 
-    fn count(&self, id: StreamId, received: usize, passed: Mask) {
+    fn count(&self, slot: usize, received: usize, passed: Mask) {
         let packets = u64::from(passed.count_ones());
         let errors = received as u64 - packets;
         let bytes = (0..received)
             .filter(|index| passed & (1 << index) != 0)
             .map(|index| self.batch.payload(index).len() as u64)
             .sum();
-        if let Some(stream) = self.table.get(id) {
+        if let Some(stream) = self.table.at(slot) {
             stream.count(packets, bytes, errors);
         }
         add(&self.totals.packets, packets);
@@ -300,6 +344,7 @@ impl Worker {
             }
             // A command's actions are one change: flows are looked at when all of them are in place.
             for call in touched.drain(..) {
+                self.table.link(call);
                 self.reconsider(call, true, now);
             }
         }
@@ -359,6 +404,7 @@ impl Worker {
             closed.push(stream);
         }
         if let Some(call) = closed.first().map(|stream| stream.call) {
+            self.table.link(call);
             self.reconsider(call, true, now);
         }
         drop(closed);
