@@ -1,9 +1,10 @@
 //! A run: section after section, with progress on stderr.
 #![expect(clippy::print_stderr, reason = "progress of a command line tool")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::effort::Effort;
 use crate::results::{NamedSection, Section};
@@ -46,18 +47,52 @@ impl Run {
     /// Measures one; `place` says which of how many.
     ///
     /// # Errors
-    /// The section's.
+    /// The section's, or that it panicked.
     pub fn section(&self, entry: &Entry, place: &str) -> Result<Section> {
         let name = entry.name;
         self.say(&format!("[{place} {name}] {}", entry.answers));
-        (entry.measure)(self.effort, &mut |what: &str| {
-            self.say(&format!("[{place} {name}] {what}"));
-        })
+        let mut progress = |what: &str| self.say(&format!("[{place} {name}] {what}"));
+        // The lab panics where something fails; what other sections found out is not lost by it.
+        let measured = catch_unwind(AssertUnwindSafe(|| {
+            (entry.measure)(self.effort, &mut progress)
+        }));
+        measured.unwrap_or_else(|_| Err(anyhow!("panicked, see above")))
     }
 
     /// A line of progress.
     pub fn say(&self, what: &str) {
         let elapsed = self.started.elapsed().as_secs();
         eprintln!("bench: {:02}:{:02} {what}", elapsed / 60, elapsed % 60);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effort::Depth;
+
+    fn entry(
+        name: &'static str,
+        measure: fn(Effort, crate::sections::Progress) -> Result<Section>,
+    ) -> Entry {
+        Entry {
+            name,
+            answers: "nothing",
+            usual: true,
+            measure,
+        }
+    }
+
+    #[test]
+    fn a_section_that_fails_or_panics_does_not_keep_others_from_being_measured() {
+        let entries = [
+            entry("fails", |_, _| Err(anyhow!("no network"))),
+            entry("panics", |_, _| panic!("no relay")),
+            entry("works", |_, _| Ok(Section::default())),
+        ];
+        let run = Run::start(Effort::new(Depth::Quick, None));
+        let (measured, failed) = run.all(&entries.iter().collect::<Vec<_>>());
+        let names: Vec<&str> = measured.iter().map(|named| named.name.as_str()).collect();
+        assert_eq!((names, failed), (vec!["works"], 2));
     }
 }
