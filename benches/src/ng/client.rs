@@ -8,11 +8,15 @@ use lab::{Family, Netns, Side};
 
 /// How long a reply may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a request is made before no port is to be had, and how long apart.
+const REPEATS: usize = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// One of a proxy's workers.
 pub struct Client {
     socket: UdpSocket,
     cookie: u64,
+    repeated: usize,
 }
 
 impl Client {
@@ -28,7 +32,11 @@ impl Client {
         })?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let cookie = u64::from(socket.local_addr()?.port()) << 32;
-        Ok(Self { socket, cookie })
+        Ok(Self {
+            socket,
+            cookie,
+            repeated: 0,
+        })
     }
 
     /// Offer, answer and delete.
@@ -78,18 +86,37 @@ impl Client {
         ))
     }
 
+    /// How often a request had to be repeated because no port had rested yet: more calls began at once than the relay, or the
+    /// machine, was prepared for.
+    pub fn repeated(&self) -> usize {
+        self.repeated
+    }
+
     fn request(&mut self, dictionary: &str) -> Result<()> {
+        for _ in 0..REPEATS {
+            let reply = self.ask(dictionary)?;
+            let has = |part: &[u8]| reply.windows(part.len()).any(|window| window == part);
+            if has(b"6:result2:ok") {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                has(b"Ran out of ports"),
+                "not ok: {}",
+                String::from_utf8_lossy(&reply)
+            );
+            self.repeated += 1;
+            std::thread::sleep(PAUSE);
+        }
+        anyhow::bail!("ran out of ports, and stayed so for {REPEATS} times {PAUSE:?}")
+    }
+
+    /// Sends a request, and returns its reply.
+    fn ask(&mut self, dictionary: &str) -> Result<Vec<u8>> {
         self.cookie += 1;
         let datagram = format!("0_1_{} {dictionary}", self.cookie);
         self.socket.send(datagram.as_bytes())?;
         let mut reply = [0; 65_536];
         let length = self.socket.recv(&mut reply).context("no reply")?;
-        let reply = &reply[..length];
-        anyhow::ensure!(
-            reply.windows(12).any(|part| part == b"6:result2:ok"),
-            "not ok: {}",
-            String::from_utf8_lossy(reply)
-        );
-        Ok(())
+        Ok(reply[..length].to_vec())
     }
 }

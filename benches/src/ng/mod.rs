@@ -113,6 +113,15 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
             4 * most
         ));
     }
+    for (contender, clients) in &contenders {
+        let repeated: usize = clients.iter().map(Client::repeated).sum();
+        if repeated > 0 {
+            notes.push(format!(
+                "{}: {repeated} offers were refused for want of ports that had rested, and made again",
+                contender.name
+            ));
+        }
+    }
     Ok(section::of(&levels, &notes))
 }
 
