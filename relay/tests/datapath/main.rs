@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, skipped, until};
+use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, rtp, skipped, until};
 use tempfile::TempDir;
 use underpass::datapath::{
     DatapathConfig, Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
@@ -152,6 +152,50 @@ fn an_installed_flow_is_forwarded_and_counted_until_it_is_removed() {
     until("removed", || is_out(&report, Reason::NotInstalled));
     assert_eq!(report.packets(), packets);
     assert_eq!(table_usage(&relay.bpffs(), 0).unwrap().flows, 0);
+}
+
+#[test]
+fn a_flow_replaced_under_its_packets_loses_none_and_counts_every_one() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    let relay = Relay::new(&net, |_| {});
+    let caller = net.socket("a", CALLER, 4000);
+    let callees = [5000, 5001].map(|port| net.socket("b", CALLEE, port));
+    let to = |port| Flow {
+        to: SocketAddr::new(CALLEE.parse().unwrap(), port),
+        ..flow(30_000)
+    };
+    let report = relay.install(1, to(5000));
+    until("in the kernel", || is_in_kernel(&report));
+    for callee in &callees {
+        callee.set_nonblocking(true).unwrap();
+    }
+    // Fewer than there are records to spare: nothing has to wait.
+    for round in 0..150 {
+        let datapath = &relay.started().datapath;
+        datapath.install(FlowId(1), to(5000 + round % 2), report.clone());
+        for sequence in 0..10 {
+            let packet = rtp(round * 10 + sequence);
+            caller.send_to(&packet, local(30_000)).unwrap();
+        }
+        let mut arrived = 0;
+        until("all packets at either callee", || {
+            for callee in &callees {
+                arrived += std::iter::from_fn(|| callee.recv(&mut [0; 2048]).ok()).count();
+            }
+            arrived == 10
+        });
+    }
+    relay.started().datapath.refresh();
+    assert_eq!(report.packets(), 1500);
+    assert_eq!(report.bytes(), 1500 * 172);
+    assert_eq!(
+        (report.ssrcs()[0].packets, report.ssrcs()[0].lost),
+        (1500, 0)
+    );
+    assert_eq!(table_usage(&relay.bpffs(), 0).unwrap().packets, 1500);
 }
 
 #[test]

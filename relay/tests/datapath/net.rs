@@ -200,7 +200,8 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn rtp(sequence: u16) -> Vec<u8> {
+/// A packet of 20 ms of G.711.
+pub(crate) fn rtp(sequence: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 0];
     packet.extend(sequence.to_be_bytes());
     packet.extend((u32::from(sequence) * 160).to_be_bytes());
