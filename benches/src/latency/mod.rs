@@ -124,14 +124,14 @@ impl Plan {
 /// Where a system can't be set up (not root, a peer not installed), or does not forward.
 pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
     allow_descriptors()?;
-    let _awake = Spinner::start();
+    let awake = Spinner::start();
     let mut groups = Vec::new();
     for flows in &plan.flows {
         let mut grounds = Vec::new();
         let mut samples = Vec::new();
         for cell in plan.cells(*flows) {
             progress(&format!("latency: setting up {cell}"));
-            grounds.push(Ground::set_up(cell, WARM_UP)?);
+            grounds.push(Ground::set_up(cell, WARM_UP, &awake)?);
             samples.push(Samples {
                 cell,
                 rounds: Vec::new(),
@@ -143,7 +143,7 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
                 plan.rounds
             ));
             for (ground, samples) in grounds.iter_mut().zip(&mut samples) {
-                samples.rounds.push(delays(ground, plan.window)?);
+                samples.rounds.push(delays(ground, plan.window, &awake)?);
             }
         }
         for ground in &grounds {
@@ -154,13 +154,13 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
     Ok(answers::section(&groups))
 }
 
-fn delays(ground: &mut Ground, window: Duration) -> Result<Delays> {
+fn delays(ground: &mut Ground, window: Duration, awake: &Spinner) -> Result<Delays> {
     let arrivals = Arrivals::open(ground.callee(), "eth0")?;
     let stop = AtomicBool::new(false);
     let rate = ground.cell.flows as f64 * PER_FLOW;
     let mut delays = std::thread::scope(|scope| {
         let reading = scope.spawn(|| arrivals.delays(&stop));
-        let driven = ground.drive(Pace::Stamped(rate), window);
+        let driven = ground.drive(Pace::Stamped(rate), window, awake);
         stop.store(true, Ordering::Release);
         let delays = reading.join().unwrap_or_default();
         driven.map(|_| delays)

@@ -38,6 +38,29 @@ pub(super) fn section(groups: &[Vec<Samples>]) -> Section {
             ),
             question(
                 groups,
+                "path-cpu-taken",
+                "What does a packet take from a thread that only runs when nothing else wants to?",
+                "ns",
+                &[
+                    "The cost of a packet with everything in it: interrupts, waking up, changing threads; but also all \
+                     else that runs on the machine. It says something on a quiet one only.",
+                ],
+                |_, samples| Some(samples.taken_ns()),
+            ),
+            question(
+                groups,
+                "path-own-cpu-taken",
+                "What does the relay itself take from such a thread: the path less plain routing on the same path?",
+                "ns",
+                &["Round by round; it says something on a quiet machine only."],
+                |group, samples| {
+                    let routing = find(group, &samples.cell.routing())?;
+                    (samples.cell.system != System::Routing)
+                        .then(|| samples.taken_ns().less(&routing.taken_ns()))
+                },
+            ),
+            question(
+                groups,
                 "path-saturation",
                 "How many packets arrive when the sender does not hold back?",
                 "packets/s",

@@ -1,6 +1,6 @@
 //! One cell set up: two networks, the system between them, a sender at the caller's and the sink at the callee's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lab::{Family, Lab, Netns, Side, TwoNetworks};
@@ -15,6 +15,7 @@ use crate::load::{Pace, Sender, Sent};
 use crate::processor::Clock;
 use crate::shuffle::shuffle;
 use crate::sink::Sink;
+use crate::spinner::Spinner;
 
 /// What is still on its way when the sender has ended arrives within this time, or not at all.
 const DRAIN: Duration = Duration::from_millis(20);
@@ -42,6 +43,15 @@ enum Running {
     Calls(Calls),
 }
 
+/// Spins of the idle threads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    /// How many.
+    pub(crate) per_second: f64,
+    /// For how long.
+    pub(crate) seconds: f64,
+}
+
 /// What one window gave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Driven {
@@ -51,6 +61,8 @@ pub(crate) struct Driven {
     pub(crate) received: u64,
     /// Processor time of all the path.
     pub(crate) cpu: Duration,
+    /// What it left over.
+    pub(crate) left: Left,
     /// Packets that came up to the relay process; `None` where all do, or there is none.
     pub(crate) user_space: Option<u64>,
 }
@@ -60,7 +72,7 @@ impl Ground {
     ///
     /// # Errors
     /// Where the system can't be set up (not root, a peer not installed), or does not forward.
-    pub(crate) fn set_up(cell: Cell, rate: f64) -> Result<Self> {
+    pub(crate) fn set_up(cell: Cell, rate: f64, spinner: &Spinner) -> Result<Self> {
         let lab = Lab::open().context("the path needs root for network namespaces")?;
         let net = TwoNetworks::build(&lab, cell.device.wiring());
         give_addresses(&net, &cell);
@@ -84,7 +96,7 @@ impl Ground {
             system,
             net,
         };
-        ground.warm_up(rate)?;
+        ground.warm_up(rate, spinner)?;
         Ok(ground)
     }
 
@@ -92,13 +104,23 @@ impl Ground {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn drive(&mut self, pace: Pace, window: Duration) -> Result<Driven> {
+    pub(crate) fn drive(
+        &mut self,
+        pace: Pace,
+        window: Duration,
+        spinner: &Spinner,
+    ) -> Result<Driven> {
         let user_space = self.user_space_packets();
         let clock = self.clock()?;
         let received = self.sink.received()?;
         let before = clock.now()?;
+        let (mark, begun) = (spinner.mark(), Instant::now());
         let sent = self.sender.send(pace, window)?;
         std::thread::sleep(DRAIN);
+        let left = Left {
+            per_second: spinner.rate_since(&mark),
+            seconds: begun.elapsed().as_secs_f64(),
+        };
         let cpu = sent.cpu + clock.now()?.saturating_sub(before);
         let received = self.sink.received()? - received;
         let user_space = user_space
@@ -108,6 +130,7 @@ impl Ground {
             sent,
             received,
             cpu,
+            left,
             user_space,
         })
     }
@@ -130,14 +153,14 @@ impl Ground {
     }
 
     /// Every flow gets some packets, so that neighbours are resolved, sources learned and flows handed over.
-    fn warm_up(&mut self, rate: f64) -> Result<()> {
-        self.drive(Pace::Steady(rate), WARM_UP)?;
+    fn warm_up(&mut self, rate: f64, spinner: &Spinner) -> Result<()> {
+        self.drive(Pace::Steady(rate), WARM_UP, spinner)?;
         if self.cell.flows > MANY {
-            self.drive(Pace::Saturating, WARM_UP * 10)?;
+            self.drive(Pace::Saturating, WARM_UP * 10, spinner)?;
         }
         // A relay hands a flow over a moment after its first packets.
         std::thread::sleep(WARM_UP);
-        let driven = self.drive(Pace::Steady(rate), WARM_UP)?;
+        let driven = self.drive(Pace::Steady(rate), WARM_UP, spinner)?;
         let (sent, received) = (driven.sent.packets, driven.received);
         ensure!(
             received as f64 >= sent as f64 * ARRIVING,

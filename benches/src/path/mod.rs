@@ -22,7 +22,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::load::Pace;
 use crate::results::Section;
 use crate::spinner::Spinner;
-use samples::Samples;
+use samples::{Idle, Samples};
 
 /// Measures every cell of `plan`.
 ///
@@ -31,10 +31,10 @@ use samples::Samples;
 pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
     allow_descriptors()?;
     // A processor that falls asleep costs what its hypervisor makes of it.
-    let _awake = Spinner::start();
+    let spinner = Spinner::start();
     let mut samples = Vec::new();
     for group in &plan.groups {
-        samples.push(measure_group(plan, group, progress)?);
+        samples.push(measure_group(plan, group, &spinner, progress)?);
     }
     Ok(answers::section(&samples))
 }
@@ -42,12 +42,13 @@ pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
 fn measure_group(
     plan: &Plan,
     group: &Group,
+    spinner: &Spinner,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Samples>> {
     let mut grounds = Vec::new();
     for cell in &group.cells {
         progress(&format!("setting up {cell}"));
-        grounds.push(Ground::set_up(*cell, plan.rate)?);
+        grounds.push(Ground::set_up(*cell, plan.rate, spinner)?);
     }
     let mut samples: Vec<Samples> = group.cells.iter().map(|cell| Samples::new(*cell)).collect();
     for round in 1..=plan.rounds {
@@ -55,8 +56,13 @@ fn measure_group(
             "{} flows, round {round} of {}",
             group.flows, plan.rounds
         ));
+        let idle = Idle {
+            per_second: spinner.rate_for(plan.window / 2),
+            processors: spinner.processors() as f64,
+        };
         for (ground, samples) in grounds.iter_mut().zip(&mut samples) {
-            samples.add_steady(&ground.drive(Pace::Steady(plan.rate), plan.window)?);
+            let driven = ground.drive(Pace::Steady(plan.rate), plan.window, spinner)?;
+            samples.add_steady(&driven, &idle);
         }
     }
     // Last, because rtpengine gives a socket up for good once it has found it full five times.
@@ -66,7 +72,11 @@ fn measure_group(
             group.flows, plan.saturation_rounds
         ));
         for (ground, samples) in grounds.iter_mut().zip(&mut samples) {
-            samples.add_saturated(&ground.drive(Pace::Saturating, plan.saturation_window)?);
+            samples.add_saturated(&ground.drive(
+                Pace::Saturating,
+                plan.saturation_window,
+                spinner,
+            )?);
         }
     }
     for ground in &grounds {
