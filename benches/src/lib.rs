@@ -20,7 +20,7 @@ use serde::Serialize;
 #[derive(Default, Serialize)]
 pub struct Results {
     /// The program by itself.
-    pub program: Vec<program_cost::Cost>,
+    pub program: results::Section,
     /// The path over veth.
     pub path: Vec<path::PathCost>,
     /// The ng protocol.

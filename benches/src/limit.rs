@@ -5,9 +5,13 @@ use std::net::{SocketAddr, SocketAddrV4};
 use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, MapData};
 use aya::{Ebpf, EbpfLoader};
-use underpass_abi::Flow;
 
 use crate::bytes::bytes_of;
+
+#[path = "../limit/src/flow.rs"]
+mod flow;
+
+pub use flow::Flow;
 
 /// The object file, with the programs [`XDP`], [`TC`] and [`FLOOR`].
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limit.bpf.o"));
@@ -21,7 +25,7 @@ pub const TC: &str = "limit_tc";
 const FLOWS_V4: &str = "FLOWS_V4";
 
 /// Flows of a loaded object, by local address and port.
-pub type Flows<'a> = HashMap<&'a mut MapData, [u8; 8], [u8; 128]>;
+pub type Flows<'a> = HashMap<&'a mut MapData, [u8; 8], [u8; size_of::<Flow>()]>;
 
 /// The object with room for `entries` flows.
 ///
@@ -42,7 +46,7 @@ pub fn flows(ebpf: &mut Ebpf) -> Result<Flows<'_>> {
     Ok(HashMap::try_from(map)?)
 }
 
-/// Inserts a flow at a local address; of it the program reads addresses, ports, MACs and the egress interface.
+/// Inserts a flow at a local address.
 ///
 /// # Errors
 /// The map is full.

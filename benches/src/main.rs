@@ -45,9 +45,6 @@ fn main() -> Result<()> {
     let mut results = Results::default();
     if asked("program") {
         results.program = program_cost::measure(&mut progress)?;
-        results
-            .targets
-            .extend(targets::of_program(&results.program));
     }
     if asked("path") {
         let plan = path::Plan {

@@ -13,7 +13,6 @@ use aya::programs::tc::{SchedClassifierLinkId, TcAttachType};
 use lab::{Engine, Family, Lab, Netns, Relay, Side, TwoNetworks, Wiring};
 use serde::Serialize;
 use serde_json::json;
-use underpass_abi::Flow as FlowValue;
 
 use crate::limit;
 use crate::load::{Flow, Load};
@@ -305,7 +304,7 @@ fn attach(
     {
         let mut map = limit::flows(&mut ebpf)?;
         for (local, source, from, to) in flows {
-            let mut value = FlowValue::default();
+            let mut value = limit::Flow::default();
             value.source_address[..4].copy_from_slice(&limit::v4(*source)?.ip().octets());
             value.source_port = source.port().to_be_bytes();
             value.from_address[..4].copy_from_slice(&limit::v4(*from)?.ip().octets());

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use crate::Results;
+use crate::results::Section;
 use crate::targets::Target;
 
 /// All that was measured, for people.
 #[must_use]
 pub fn text(results: &Results) -> String {
     let mut out = String::new();
-    if !results.program.is_empty() {
-        program(results, &mut out);
-    }
+    section(&results.program, &mut out);
+    section(&results.vm, &mut out);
     if !results.path.is_empty() {
         path(results, &mut out);
     }
@@ -24,16 +24,30 @@ pub fn text(results: &Results) -> String {
 
 // Writing to a String cannot fail.
 
-fn program(results: &Results, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "Program cost (BPF_PROG_TEST_RUN), ns per packet: median (min-max)\n"
-    );
-    for cost in &results.program {
+fn section(section: &Section, out: &mut String) {
+    for question in &section.questions {
+        let _ = writeln!(out, "{}, {}", question.title, question.unit);
+        for series in &question.series {
+            let _ = write!(out, "  {:45}", series.name);
+            for point in &series.points {
+                let value = &point.value;
+                let spread = format!("{:.1} ({:.0}-{:.0})", value.median, value.min, value.max);
+                let _ = write!(out, " {spread:>18}");
+            }
+            out.push('\n');
+        }
+        out.push('\n');
+    }
+    for figure in &section.figures {
         let _ = writeln!(
             out,
-            "  {:10} {:35} {:>7} flows {:>6.0} ({:.0}-{:.0})",
-            cost.program, cost.case, cost.flows, cost.ns.median, cost.ns.min, cost.ns.max
+            "  {:28} {:>7.2} ({:.2}-{:.2}) {} {}",
+            figure.id,
+            figure.value.median,
+            figure.value.min,
+            figure.value.max,
+            figure.unit,
+            if figure.is_met() { "" } else { "MISSED" }
         );
     }
     out.push('\n');

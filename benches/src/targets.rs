@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::ng::NgCost;
 use crate::path::{PathCost, System};
-use crate::program_cost::Cost;
 
 /// A figure and its target; smaller is better.
 #[derive(Serialize)]
@@ -25,40 +24,6 @@ impl Target {
     pub fn is_met(&self) -> bool {
         self.measured <= self.target
     }
-}
-
-/// What the program's cost says.
-#[must_use]
-pub fn of_program(costs: &[Cost]) -> Vec<Target> {
-    let median = |program: &str, case: &str, flows: u32| {
-        let found = costs.iter().find(|cost| {
-            cost.program == program && cost.case.ends_with(case) && cost.flows == flows
-        });
-        found.map_or(f64::NAN, |cost| cost.ns.median)
-    };
-    let v4 = median("xdp", "flow, IPv4", 1);
-    vec![
-        target("program, known IPv4 flow", v4, 80.0, "ns"),
-        target(
-            "program, known IPv6 flow",
-            median("xdp", "flow, IPv6", 1),
-            110.0,
-            "ns",
-        ),
-        target(
-            "program, 100,000 flows against 1",
-            median("xdp", "flow, IPv4", 100_000) / v4,
-            1.5,
-            "x",
-        ),
-        // What the machine's caches allow: the bare program misses them, too.
-        target(
-            "program, 100,000 flows against the bare one",
-            median("xdp", "flow, IPv4", 100_000) / median("limit xdp", "flow, IPv4", 100_000),
-            1.3,
-            "x",
-        ),
-    ]
 }
 
 /// What the path's cost says.

@@ -4,12 +4,14 @@
 #![no_std]
 #![no_main]
 
+mod flow;
+
 use aya_ebpf::bindings::{BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_OK, xdp_action};
 use aya_ebpf::btf_maps::{HashMap, PerCpuArray};
 use aya_ebpf::helpers::generated::{bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect};
 use aya_ebpf::macros::{btf_map, classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use underpass_abi::Flow;
+use flow::Flow;
 
 const HEADERS: usize = 14 + 20 + 8;
 

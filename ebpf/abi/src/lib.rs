@@ -5,39 +5,73 @@
 #![no_std]
 
 /// Changes whenever a map's name, key or value does; part of the pin path.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
-/// Map of [`FlowKeyV4`] to [`Flow`] (hash).
-pub const FLOWS_V4: &str = "FLOWS_V4";
-/// Map of [`FlowKeyV6`] to [`Flow`] (hash).
-pub const FLOWS_V6: &str = "FLOWS_V6";
-/// Array of [`FlowStats`], indexed by [`Flow::stats_slot`]; memory-mappable.
-pub const STATS: &str = "STATS";
+/// Array of one [`Header`]; memory-mappable.
+pub const HEADER: &str = "HEADER";
+/// Array of [`PortLine`]s: [`PORT_LINES`] for each of the table's local addresses, by [`LocalV4::block`]; memory-mappable.
+pub const PORTS: &str = "PORTS";
+/// Array of [`Record`]s; memory-mappable.
+pub const RECORDS: &str = "RECORDS";
 /// Per-CPU array of `u64`, indexed by [`Outcome`].
 pub const OUTCOMES: &str = "OUTCOMES";
 
-/// Where a packet arrives: our IPv4 address and UDP port.
+/// Local addresses of each family that a table can have.
+pub const MAX_LOCALS: usize = 32;
+
+/// Ports of one [`PortLine`].
+pub const PORTS_PER_LINE: usize = 16;
+
+/// Lines of one address: every port has a place.
+pub const PORT_LINES: u32 = 65_536 / PORTS_PER_LINE as u32;
+
+/// What stands at neighbouring ports: the number of the port's [`Record`] plus one, 0: no flow. Port `n` of an address is
+/// place `n % 16` of its line `n / 16`. One cache line.
+///
+/// User space changes a place by one aligned store; it writes a record before it names it, and writes none that was named
+/// until every program that may have read the name has returned.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortLine(pub [u32; PORTS_PER_LINE]);
+
+/// A local IPv4 address of a table.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FlowKeyV4 {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalV4 {
     /// Network order.
     pub address: [u8; 4],
-    /// Network order.
-    pub port: [u8; 2],
-    /// Zero.
-    pub reserved: [u8; 2],
+    /// Its ports begin at line `block * PORT_LINES` of [`PORTS`].
+    pub block: u32,
 }
 
-/// Where a packet arrives: our IPv6 address and UDP port.
+/// A local IPv6 address of a table.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FlowKeyV6 {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalV6 {
     /// Network order.
     pub address: [u8; 16],
-    /// Network order.
-    pub port: [u8; 2],
-    /// Zero.
-    pub reserved: [u8; 2],
+    /// As [`LocalV4::block`].
+    pub block: u32,
+}
+
+/// What a table is, beside its flows. Written by user space alone: an address before the count that includes it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The first of [`Header::v4`] that count.
+    pub v4_count: u32,
+    /// The first of [`Header::v6`] that count.
+    pub v6_count: u32,
+    /// Local IPv4 addresses.
+    pub v4: [LocalV4; MAX_LOCALS],
+    /// Local IPv6 addresses.
+    pub v6: [LocalV6; MAX_LOCALS],
+    /// Flows named in [`PORTS`].
+    pub flows: u64,
+    /// Packets that were forwarded for flows whose records have been freed since.
+    pub past_packets: u64,
+    /// Their UDP payload bytes.
+    pub past_bytes: u64,
 }
 
 /// SSRCs a flow can know.
@@ -46,9 +80,15 @@ pub const MAX_SSRCS: usize = 4;
 /// [`Flow::flags`]: every SSRC passes.
 pub const ANY_SSRC: u8 = 1;
 
+/// 8-byte words of [`Flow::head`].
+pub const HEAD_WORDS: usize = 8;
+
 /// What to do with the packets of one source at one local port.
 ///
-/// IPv4 addresses stand in the first four bytes of their field, the rest zero.
+/// What follows from its addresses alone is worked out beforehand: `underpass_packet::Addressing` fills those fields in
+/// ([`Flow::source_port`], [`Flow::arriving_sum`], [`Flow::udp_difference`], [`Flow::address_difference`],
+/// [`Flow::source_address`] and [`Flow::head`]). Sums are ones' complement sums (RFC 1071) of words as they lie in memory,
+/// folded to 16 bits. IPv4 needs the first two cache lines, IPv6 the third, too.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -56,52 +96,44 @@ pub struct Flow {
     pub payload_types: [u64; 2],
     /// The first [`Flow::ssrc_count`] are passed on. Host order.
     pub ssrcs: [u32; MAX_SSRCS],
-    /// The only source accepted; of the key's family.
-    pub source_address: [u8; 16],
-    /// Source address of what leaves, of family [`Flow::egress_family`].
-    pub from_address: [u8; 16],
-    /// Destination of what leaves, of the same family.
-    pub to_address: [u8; 16],
-    /// Source port accepted.
-    pub source_port: [u8; 2],
-    /// Source port of what leaves.
-    pub from_port: [u8; 2],
-    /// Destination port of what leaves.
-    pub to_port: [u8; 2],
-    /// Largest IP packet the egress interface takes, bytes.
-    pub egress_mtu: u16,
     /// The interface it leaves through.
     pub egress_ifindex: u32,
-    /// Index into [`STATS`]. Survives the replacement of the flow.
-    pub stats_slot: u32,
+    /// The record whose [`Record::stats`] it is counted in: its own, or, where it has replaced another flow at the same
+    /// port, the first one's.
+    pub stats_record: u32,
     /// RTP clock in Hz, for jitter.
     pub clock_rate: u32,
+    /// Largest IP packet the egress interface takes, bytes.
+    pub egress_mtu: u16,
+    /// Source port accepted.
+    pub source_port: [u8; 2],
+    /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
+    /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
+    pub local_mac: [u8; 6],
     /// 802.1Q tag control information of what leaves, 0 for untagged. Host order.
     pub egress_vlan: u16,
-    /// Link-layer destination: the next hop.
-    pub to_mac: [u8; 6],
-    /// Link-layer source: the egress interface.
-    pub from_mac: [u8; 6],
-    /// 4 or 6.
-    pub egress_family: u8,
+    /// The sum over the pseudo-header of what arrives, but for its length.
+    pub arriving_sum: u16,
+    /// The sum over the addresses and ports of what leaves, less that over those of what arrives.
+    pub udp_difference: u16,
+    /// The addresses' part of [`Flow::udp_difference`].
+    pub address_difference: u16,
     /// [`ANY_SSRC`].
     pub flags: u8,
     /// How many of [`Flow::ssrcs`] count.
     pub ssrc_count: u8,
-    /// TOS byte or traffic class of what leaves.
-    pub tos: u8,
-    /// TTL or hop limit of what leaves.
-    pub ttl: u8,
+    /// The only source accepted; of the local address's family. IPv4 in the first four bytes, the rest zero.
+    pub source_address: [u8; 16],
+    /// What leaves begins with this: an Ethernet header without tags, an IP and a UDP header. Lengths and UDP checksum are
+    /// zero, and in place of an IPv4 header's checksum stands the sum over the header.
+    pub head: [u64; HEAD_WORDS],
     /// Zero.
-    pub reserved: [u8; 3],
-    /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
-    /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
-    pub local_mac: [u8; 6],
+    pub reserved: [u64; 6],
 }
 
 const _: () = assert!(
-    size_of::<Flow>() == 128,
-    "a flow is two cache lines, without padding"
+    size_of::<Flow>() == 192,
+    "a flow is three cache lines, without padding"
 );
 
 /// What was measured for one SSRC (RFC 3550 sections 6.4.1 and A.1).
@@ -125,32 +157,48 @@ pub struct SsrcStats {
     pub restart: u32,
 }
 
-/// What the kernel counted for one flow slot.
+/// What the kernel counted for one flow. Its first cache line is all that most packets touch.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowStats {
-    /// Packets forwarded.
+    /// Packets that the CPU of [`FlowStats::owner`] forwarded.
     pub packets: u64,
     /// Their UDP payload bytes.
     pub bytes: u64,
     /// When the last one was forwarded, ns of CLOCK_MONOTONIC; 0 never.
     pub last_packet_ns: u64,
-    /// Zero.
-    pub reserved: [u64; 5],
+    /// The CPU that counts without atomic operations, plus one: the first that a packet of the flow came to. 0: none yet.
+    pub owner: u64,
     /// Per SSRC; with [`ANY_SSRC`] the first entry alone, for the latest SSRC.
     pub ssrcs: [SsrcStats; MAX_SSRCS],
+    /// Packets that other CPUs forwarded.
+    pub other_packets: u64,
+    /// Their UDP payload bytes.
+    pub other_bytes: u64,
+}
+
+/// A flow and what was counted for it, together, so that a packet meets one page of memory.
+#[repr(C, align(128))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What to do.
+    pub flow: Flow,
+    /// What was done.
+    pub stats: FlowStats,
+    /// Zero. Processors fetch cache lines in pairs: what one CPU counts must not share a pair with another's flow.
+    pub reserved: [u64; 2],
 }
 
 const _: () = assert!(
-    size_of::<FlowStats>() == 192,
-    "a slot is three cache lines, without padding"
+    size_of::<Record>() == 384,
+    "a record is three pairs of cache lines, without padding"
 );
 
 /// What became of a packet; the index into [`OUTCOMES`]. All but `Forwarded` went up the stack untouched.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Rewritten and sent.
+    /// Rewritten and sent. Not counted here: every flow counts its own ([`FlowStats`]).
     Forwarded = 0,
     /// Neither IPv4 nor IPv6, or cut short.
     NotIp = 1,

@@ -2,7 +2,7 @@
 
 use underpass_abi::{ANY_SSRC, Flow, MAX_SSRCS, Outcome};
 
-use crate::{Datagram, Internet, Ipv4, Ipv6, Kind, Plain, Read, Rtp, Udp};
+use crate::{Datagram, Internet, Ipv4, Ipv6, Kind, Plain, Read, Rtp, Udp, leaves_by};
 
 /// A packet that may be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ where
     {
         return Err(Outcome::OtherSource);
     }
-    if !datagram.ip.is_intact() {
+    if !I::is_intact(packet) {
         return Err(Outcome::Checksum);
     }
     let rtp = rtp_of(datagram, packet)?;
@@ -39,7 +39,7 @@ where
         return Err(Outcome::PayloadType);
     }
     let ssrc_index = ssrc_index(flow, rtp.ssrc()).ok_or(Outcome::Ssrc)?;
-    let header = if flow.egress_family == Ipv4::FAMILY {
+    let header = if leaves_by::<Ipv4>(flow) {
         Ipv4::LENGTH
     } else {
         Ipv6::LENGTH
@@ -56,7 +56,7 @@ where
     Datagram<I>: Plain,
 {
     let offset = I::LENGTH + size_of::<Udp>();
-    let length = datagram.payload_length();
+    let length = datagram.udp.payload_length();
     if length < 2 {
         return Err(Outcome::NotRtp);
     }

@@ -15,9 +15,9 @@ unsafe impl Plain for u16 {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}
 // SAFETY: as above.
-unsafe impl Plain for [u32; 2] {}
+unsafe impl<const N: usize> Plain for [u32; N] {}
 // SAFETY: as above.
-unsafe impl Plain for [u32; 4] {}
+unsafe impl<const N: usize> Plain for [u64; N] {}
 
 /// Bytes to parse.
 pub trait Read: Copy {

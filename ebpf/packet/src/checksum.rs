@@ -62,22 +62,23 @@ impl Sum {
         let sum = (sum >> 16) + (sum & 0xffff);
         ((sum >> 16) + sum) as u16
     }
+}
 
-    /// The checksum field of an IPv4 header with this sum.
-    #[inline(always)]
-    #[must_use]
-    pub fn ip_checksum(self) -> u16 {
-        !self.fold()
-    }
+/// The ones' complement sum of two words. Zero only if both are.
+#[inline(always)]
+#[must_use]
+pub fn add(a: u16, b: u16) -> u16 {
+    let sum = u32::from(a) + u32::from(b);
+    ((sum >> 16) + sum) as u16
+}
 
-    /// The checksum field of a UDP datagram with this sum: never 0, which says that there is none (RFC 768).
-    #[inline(always)]
-    #[must_use]
-    pub fn udp_checksum(self) -> u16 {
-        match !self.fold() {
-            0 => 0xffff,
-            checksum => checksum,
-        }
+/// A UDP checksum that is there, after `difference` was added to what it covers (RFC 1624 equation 3).
+#[inline(always)]
+#[must_use]
+pub fn carry(checksum: u16, difference: u16) -> u16 {
+    match !add(!checksum, difference) {
+        0 => 0xffff,
+        checksum => checksum,
     }
 }
 

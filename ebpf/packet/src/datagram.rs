@@ -3,7 +3,7 @@
 use underpass_abi::{Flow, Outcome};
 
 use crate::link::TAG;
-use crate::{Ethernet, Internet, Ipv4, Ipv6, Plain, Read, Sum, Vlan, Write};
+use crate::{Internet, Ipv4, Ipv6, Plain, Read, Vlan, Write};
 
 /// A UDP header; fields in network order.
 #[repr(C)]
@@ -36,6 +36,15 @@ unsafe impl Plain for Datagram<Ipv4> {}
 // SAFETY: 40 bytes and 8, without padding between.
 unsafe impl Plain for Datagram<Ipv6> {}
 
+impl Udp {
+    /// Bytes of UDP payload.
+    #[inline(always)]
+    #[must_use]
+    pub fn payload_length(&self) -> usize {
+        usize::from(u16::from_be(self.length)).saturating_sub(size_of::<Udp>())
+    }
+}
+
 impl<I: Internet> Datagram<I>
 where
     Self: Plain,
@@ -60,53 +69,6 @@ where
         }
         Ok(datagram)
     }
-
-    /// Bytes of UDP payload.
-    #[inline(always)]
-    #[must_use]
-    pub fn payload_length(&self) -> usize {
-        usize::from(u16::from_be(self.udp.length)).saturating_sub(size_of::<Udp>())
-    }
-
-    /// The key to look its flow up by.
-    #[inline(always)]
-    #[must_use]
-    pub fn key(&self) -> I::Key {
-        self.ip.key(self.udp.destination.to_ne_bytes())
-    }
-
-    /// The headers it leaves with by `flow`; the UDP checksum is still the old one.
-    #[inline(always)]
-    #[must_use]
-    pub fn leaving<O: Internet>(&self, flow: &Flow) -> Datagram<O> {
-        Datagram {
-            ip: O::leaving(flow, u16::from_be(self.udp.length)),
-            udp: Udp {
-                source: u16::from_ne_bytes(flow.from_port),
-                destination: u16::from_ne_bytes(flow.to_port),
-                ..self.udp
-            },
-        }
-    }
-
-    /// The sum over both ports.
-    #[inline(always)]
-    #[must_use]
-    pub fn port_sum(&self) -> Sum {
-        Sum::default()
-            .with(self.udp.source.into())
-            .with(self.udp.destination.into())
-    }
-
-    /// The sum over the pseudo-header (RFC 768, RFC 8200 section 8.1).
-    #[inline(always)]
-    #[must_use]
-    pub fn pseudo_sum(&self) -> Sum {
-        self.ip
-            .address_sum()
-            .with(u32::from(17_u16.to_be()))
-            .with(self.udp.length.into())
-    }
 }
 
 /// What a packet is that is too short for both headers.
@@ -120,40 +82,35 @@ fn not_even_headers<I: Internet>(packet: impl Read) -> Outcome {
 }
 
 /// Writes the headers of a packet that leaves by `flow`, from the frame's first byte on; `tagged` by its
-/// [`Flow::egress_vlan`]. `None` if the frame is too short.
+/// [`Flow::egress_vlan`]. `None`, and nothing written, if the frame is too short.
 #[inline(always)]
-pub fn write_frame<I: Internet>(
+pub fn write_frame<O: Internet>(
     mut frame: impl Write,
     flow: &Flow,
-    datagram: Datagram<I>,
+    udp_length: u16,
+    udp_checksum: u16,
     tagged: bool,
-) -> Option<()>
-where
-    Datagram<I>: Plain,
-{
-    let ethertype = I::ETHERTYPE.to_be();
-    let ethernet = Ethernet {
-        destination: flow.to_mac,
-        source: flow.from_mac,
-        ethertype,
-    };
+) -> Option<()> {
+    let head = &flow.head;
     if !tagged {
-        frame.write(size_of::<Ethernet>(), datagram)?;
-        return frame.write(0, ethernet);
+        return O::write(&mut frame, 0, head, udp_length, udp_checksum);
     }
-    frame.write(size_of::<Ethernet>() + size_of::<Vlan>(), datagram)?;
-    frame.write(
-        size_of::<Ethernet>(),
-        Vlan {
-            control: flow.egress_vlan.to_be(),
-            ethertype,
-        },
+    O::write(
+        &mut frame,
+        size_of::<Vlan>(),
+        head,
+        udp_length,
+        udp_checksum,
     )?;
-    frame.write(
-        0,
-        Ethernet {
-            ethertype: TAG,
-            ..ethernet
-        },
-    )
+    let [a, b, c, d, ..] = head[1].to_ne_bytes();
+    let [[e, f], [g, h]] = [TAG.to_ne_bytes(), flow.egress_vlan.to_be_bytes()];
+    frame.write(0, [head[0], u64::from_ne_bytes([a, b, c, d, e, f, g, h])])
+}
+
+/// Whether `flow` leaves by `O`.
+#[inline(always)]
+#[must_use]
+pub fn leaves_by<O: Internet>(flow: &Flow) -> bool {
+    let [.., a, b, _, _] = flow.head[1].to_ne_bytes();
+    u16::from_be_bytes([a, b]) == O::ETHERTYPE
 }

@@ -1,8 +1,9 @@
 //! IPv4 and IPv6 headers: what a packet must look like to be forwarded, and the header it leaves with.
 
-use underpass_abi::{Flow, FlowKeyV4, FlowKeyV6, Outcome};
+use underpass_abi::{HEAD_WORDS, Outcome};
 
-use crate::{Plain, Sum};
+use crate::checksum::add;
+use crate::{Addressing, Ethernet, Plain, Read, Sum, Write};
 
 const UDP: u8 = 17;
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -16,8 +17,6 @@ pub trait Internet: Plain {
     const ETHERTYPE: u16;
     /// 4 or 6.
     const FAMILY: u8;
-    /// What flows of this family are looked up by.
-    type Key;
 
     /// Checks that this is a header as every sender of RTP writes it, on one whole UDP datagram; the UDP datagram's
     /// length. `available`: bytes from the header to the end of the frame.
@@ -26,11 +25,8 @@ pub trait Internet: Plain {
     /// What it is instead.
     fn udp_length(&self, available: usize) -> Result<usize, Outcome>;
 
-    /// Whether the header's own checksum, if it has one, is right.
-    fn is_intact(&self) -> bool;
-
-    /// The key for packets to `port` (network order).
-    fn key(&self, port: [u8; 2]) -> Self::Key;
+    /// Whether the own checksum, if it has one, of the header that `packet` begins with is right.
+    fn is_intact(packet: impl Read) -> bool;
 
     /// Whether `address` sent it.
     fn is_from(&self, address: &[u8; 16]) -> bool;
@@ -38,14 +34,27 @@ pub trait Internet: Plain {
     /// The sum over both addresses.
     fn address_sum(&self) -> Sum;
 
-    /// The sum over the whole header.
-    fn header_sum(&self) -> Sum;
+    /// The sum over the header less that over its addresses; of IPv4 if its checksum is right.
+    fn rest_sum(&self) -> Sum;
 
-    /// The sum over the header's first 20 bytes.
+    /// The sum over the header's first 20 bytes; of IPv4 if its checksum is right.
     fn first_20_bytes_sum(&self) -> Sum;
 
-    /// The header of a packet that leaves by `flow`.
-    fn leaving(flow: &Flow, udp_length: u16) -> Self;
+    /// The header of what leaves as it stands in [`underpass_abi::Flow::head`].
+    fn head(addressing: &Addressing) -> Self;
+
+    /// That header for a UDP datagram of `udp_length` (network order).
+    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self;
+
+    /// Writes `head` to a frame from `offset` on, completed for a UDP datagram of `udp_length` (network order) with this
+    /// checksum. `None`, and nothing written, if the frame is too short.
+    fn write(
+        frame: &mut impl Write,
+        offset: usize,
+        head: &[u64; HEAD_WORDS],
+        udp_length: u16,
+        udp_checksum: u16,
+    ) -> Option<()>;
 }
 
 /// An IPv4 header without options; fields in network order.
@@ -102,7 +111,6 @@ impl Internet for Ipv4 {
     const LENGTH: usize = 20;
     const ETHERTYPE: u16 = 0x0800;
     const FAMILY: u8 = 4;
-    type Key = FlowKeyV4;
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
@@ -125,17 +133,10 @@ impl Internet for Ipv4 {
     }
 
     #[inline(always)]
-    fn is_intact(&self) -> bool {
-        self.header_sum().fold() == 0xffff
-    }
-
-    #[inline(always)]
-    fn key(&self, port: [u8; 2]) -> FlowKeyV4 {
-        FlowKeyV4 {
-            address: self.destination.to_ne_bytes(),
-            port,
-            reserved: [0; 2],
-        }
+    fn is_intact(packet: impl Read) -> bool {
+        packet
+            .read::<[u32; 5]>(0)
+            .is_some_and(|words| Sum::default().with_all(words).fold() == 0xffff)
     }
 
     #[inline(always)]
@@ -149,44 +150,67 @@ impl Internet for Ipv4 {
     }
 
     #[inline(always)]
-    fn header_sum(&self) -> Sum {
-        let first = u16::from_ne_bytes([self.version_length, self.tos]);
-        let fifth = u16::from_ne_bytes([self.ttl, self.protocol]);
-        [
-            first,
-            self.total_length,
-            self.id,
-            self.fragment,
-            fifth,
-            self.checksum,
-        ]
-        .into_iter()
-        .fold(self.address_sum(), |sum, word| sum.with(word.into()))
+    fn rest_sum(&self) -> Sum {
+        Sum::default().minus(self.address_sum())
     }
 
     #[inline(always)]
     fn first_20_bytes_sum(&self) -> Sum {
-        self.header_sum()
+        Sum::default()
+    }
+
+    fn head(addressing: &Addressing) -> Self {
+        let [source, destination] = addressing.leaving_words();
+        let header = Self {
+            version_length: 0x45,
+            tos: addressing.tos,
+            total_length: 0,
+            id: 0,
+            fragment: DONT_FRAGMENT.to_be(),
+            ttl: addressing.ttl,
+            protocol: UDP,
+            checksum: 0,
+            source: source[0],
+            destination: destination[0],
+        };
+        // SAFETY: both are twenty plain bytes.
+        let words: [u32; 5] = unsafe { core::mem::transmute(header) };
+        Self {
+            checksum: Sum::default().with_all(words).fold(),
+            ..header
+        }
     }
 
     #[inline(always)]
-    fn leaving(flow: &Flow, udp_length: u16) -> Self {
-        let header = Self {
-            version_length: 0x45,
-            tos: flow.tos,
-            total_length: (udp_length + 20).to_be(),
-            id: 0,
-            fragment: DONT_FRAGMENT.to_be(),
-            ttl: flow.ttl,
-            protocol: UDP,
-            checksum: 0,
-            source: words(&flow.from_address)[0],
-            destination: words(&flow.to_address)[0],
-        };
+    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self {
+        let header: Self = header_in(head);
+        let total_length = (u16::from_be(udp_length) + 20).to_be();
         Self {
-            checksum: header.header_sum().ip_checksum(),
+            total_length,
+            checksum: !add(header.checksum, total_length),
             ..header
         }
+    }
+
+    #[inline(always)]
+    fn write(
+        frame: &mut impl Write,
+        offset: usize,
+        head: &[u64; HEAD_WORDS],
+        udp_length: u16,
+        udp_checksum: u16,
+    ) -> Option<()> {
+        let total_length = (u16::from_be(udp_length) + 20).to_be();
+        let sum = first_two_bytes(head[3]);
+        let words = [
+            head[0],
+            head[1],
+            head[2] | at(0, total_length),
+            head[3] ^ at(0, sum ^ !add(sum, total_length)),
+            head[4] | at(6, udp_length),
+        ];
+        frame.write(offset + 40, udp_checksum)?;
+        frame.write(offset, words)
     }
 }
 
@@ -194,7 +218,6 @@ impl Internet for Ipv6 {
     const LENGTH: usize = 40;
     const ETHERTYPE: u16 = 0x86dd;
     const FAMILY: u8 = 6;
-    type Key = FlowKeyV6;
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
@@ -215,24 +238,13 @@ impl Internet for Ipv6 {
     }
 
     #[inline(always)]
-    fn is_intact(&self) -> bool {
+    fn is_intact(_: impl Read) -> bool {
         true
     }
 
     #[inline(always)]
-    fn key(&self, port: [u8; 2]) -> FlowKeyV6 {
-        FlowKeyV6 {
-            address: bytes(self.destination),
-            port,
-            reserved: [0; 2],
-        }
-    }
-
-    #[inline(always)]
     fn is_from(&self, address: &[u8; 16]) -> bool {
-        let address = words(address);
-        let [a, b, c, d] = self.source;
-        (a ^ address[0]) | (b ^ address[1]) | (c ^ address[2]) | (d ^ address[3]) == 0
+        same(self.source, words(address))
     }
 
     #[inline(always)]
@@ -243,9 +255,9 @@ impl Internet for Ipv6 {
     }
 
     #[inline(always)]
-    fn header_sum(&self) -> Sum {
+    fn rest_sum(&self) -> Sum {
         let last = u16::from_ne_bytes([self.next_header, self.hop_limit]);
-        self.address_sum()
+        Sum::default()
             .with(self.version_class_label)
             .with(self.payload_length.into())
             .with(last.into())
@@ -253,32 +265,96 @@ impl Internet for Ipv6 {
 
     #[inline(always)]
     fn first_20_bytes_sum(&self) -> Sum {
-        self.header_sum()
-            .without(self.source[3])
-            .minus(Sum::default().with_all(self.destination))
+        let [a, b, c, _] = self.source;
+        self.rest_sum().with_all([a, b, c])
+    }
+
+    fn head(addressing: &Addressing) -> Self {
+        let [source, destination] = addressing.leaving_words();
+        Self {
+            version_class_label: (0x6000_0000 | u32::from(addressing.tos) << 20).to_be(),
+            payload_length: 0,
+            next_header: UDP,
+            hop_limit: addressing.ttl,
+            source,
+            destination,
+        }
     }
 
     #[inline(always)]
-    fn leaving(flow: &Flow, udp_length: u16) -> Self {
+    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self {
         Self {
-            version_class_label: (0x6000_0000 | u32::from(flow.tos) << 20).to_be(),
-            payload_length: udp_length.to_be(),
-            next_header: UDP,
-            hop_limit: flow.ttl,
-            source: words(&flow.from_address),
-            destination: words(&flow.to_address),
+            payload_length: udp_length,
+            ..header_in(head)
         }
+    }
+
+    #[inline(always)]
+    fn write(
+        frame: &mut impl Write,
+        offset: usize,
+        head: &[u64; HEAD_WORDS],
+        udp_length: u16,
+        udp_checksum: u16,
+    ) -> Option<()> {
+        let [a, b, c, d, e, f, g, h] = *head;
+        let words = [a, b, c | at(2, udp_length), d, e, f, g];
+        let [first, second, ..] = h.to_ne_bytes();
+        frame.write(offset + 60, udp_checksum)?;
+        frame.write(offset + 58, udp_length)?;
+        frame.write(offset + 56, u16::from_ne_bytes([first, second]))?;
+        frame.write(offset, words)
     }
 }
 
+/// `value` as it lies in memory at byte `offset` of a word.
 #[inline(always)]
-fn words(address: &[u8; 16]) -> [u32; 4] {
-    // SAFETY: both are sixteen plain bytes.
-    unsafe { core::mem::transmute(*address) }
+fn at(offset: usize, value: u16) -> u64 {
+    let mut bytes = [0; 8];
+    let [first, second] = value.to_ne_bytes();
+    bytes[offset] = first;
+    bytes[offset + 1] = second;
+    u64::from_ne_bytes(bytes)
+}
+
+/// The first two bytes of a word as they lie in memory.
+#[inline(always)]
+fn first_two_bytes(word: u64) -> u16 {
+    let [first, second, ..] = word.to_ne_bytes();
+    u16::from_ne_bytes([first, second])
+}
+
+/// The IP header after the Ethernet header.
+#[inline(always)]
+fn header_in<I: Internet>(head: &[u64; HEAD_WORDS]) -> I {
+    const { assert!(size_of::<Ethernet>() + I::LENGTH <= HEAD_WORDS * 8 && size_of::<I>() == I::LENGTH) };
+    // SAFETY: inside the array, as just asserted; any bytes are a header, and no alignment is asked for.
+    unsafe {
+        head.as_ptr()
+            .cast::<u8>()
+            .add(size_of::<Ethernet>())
+            .cast::<I>()
+            .read_unaligned()
+    }
+}
+
+impl Ipv6 {
+    /// Whether it is for `address`.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_to(&self, address: &[u8; 16]) -> bool {
+        same(self.destination, words(address))
+    }
+}
+
+/// Without a branch a word.
+#[inline(always)]
+fn same(a: [u32; 4], b: [u32; 4]) -> bool {
+    (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) == 0
 }
 
 #[inline(always)]
-fn bytes(address: [u32; 4]) -> [u8; 16] {
+pub(crate) fn words(address: &[u8; 16]) -> [u32; 4] {
     // SAFETY: both are sixteen plain bytes.
-    unsafe { core::mem::transmute(address) }
+    unsafe { core::mem::transmute(*address) }
 }

@@ -2,10 +2,12 @@
 //!
 //! Everything is generic over [`Read`] and [`Write`]: in the kernel a pair of pointers that the verifier can follow, in
 //! user space a plain slice. So what runs in the kernel is what is fuzzed and property-tested here. The steps of a
-//! packet: [`Link::parse`], [`Datagram::parse`], the caller's lookup, [`admit`], then [`Datagram::leaving`] and
-//! [`write_frame`]. For user space alone: [`classify`].
+//! packet: [`Link::parse`], [`Datagram::parse`], the caller's lookup, [`admit`], then [`udp_checksum`]
+//! and [`write_frame`]. For user space alone:
+//! [`classify`], and [`Addressing`], which prepares a flow.
 #![no_std]
 
+mod addressing;
 mod admit;
 mod buffer;
 mod checksum;
@@ -17,13 +19,14 @@ mod rtp;
 mod statistics;
 mod udp_checksum;
 
+pub use addressing::Addressing;
 pub use admit::{Admitted, admit};
 pub use buffer::{Plain, Read, Write};
-pub use checksum::{Sum, sum};
-pub use datagram::{Datagram, Udp, write_frame};
+pub use checksum::{Sum, add, carry, sum};
+pub use datagram::{Datagram, Udp, leaves_by, write_frame};
 pub use ip::{Internet, Ipv4, Ipv6};
 pub use kind::{Kind, classify};
 pub use link::{Ethernet, Link, Vlan};
 pub use rtp::Rtp;
 pub use statistics::{arrival, is_new, observe};
-pub use udp_checksum::{Reading, UdpChecksum};
+pub use udp_checksum::{Reading, is_pseudo, udp_checksum};

@@ -5,27 +5,41 @@
     reason = "helpers of tests are tests"
 )]
 
+use std::net::{IpAddr, SocketAddr};
+
 use underpass_abi::{ANY_SSRC, Flow, Outcome};
 use underpass_packet::{
-    Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, UdpChecksum, Vlan, admit,
-    write_frame,
+    Addressing, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Vlan, admit,
+    udp_checksum, write_frame,
 };
 
-/// A flow that takes whatever source the packet has: the parser must hold out whatever comes.
-fn permissive(source_address: [u8; 16], source_port: u16, egress_family: u8) -> Flow {
-    Flow {
+/// A flow that takes whatever source the packet has, at whatever address: the parser must hold out whatever comes.
+fn permissive(source: SocketAddr, local: SocketAddr, egress_family: u8) -> Flow {
+    let mut flow = Flow {
         payload_types: [u64::MAX; 2],
-        source_address,
-        source_port: source_port.to_ne_bytes(),
         egress_mtu: u16::MAX,
-        egress_family,
         flags: ANY_SSRC,
-        from_address: [1; 16],
-        to_address: [2; 16],
         clock_rate: 8000,
-        ttl: 64,
         ..Flow::default()
+    };
+    let [from, to] = if egress_family == 4 {
+        ["1.1.1.1:257", "2.2.2.2:514"]
+    } else {
+        ["[101::101]:257", "[202::202]:514"]
     }
+    .map(|address| address.parse().unwrap());
+    let addressing = Addressing {
+        local,
+        source,
+        from,
+        to,
+        from_mac: [1; 6],
+        to_mac: [2; 6],
+        tos: 0,
+        ttl: 64,
+    };
+    addressing.fill(&mut flow);
+    flow
 }
 
 fn forward(frame: &[u8], egress_family: u8) -> Result<Vec<u8>, Outcome> {
@@ -43,39 +57,40 @@ where
 {
     let packet = frame.skip(link.length);
     let datagram = Datagram::<I>::parse(packet)?;
-    let mut source = [0; 16];
-    let addresses = if I::FAMILY == 4 {
-        &packet[12..16]
+    let [source, local] = if I::FAMILY == 4 {
+        [12, 16].map(|at| IpAddr::from(packet[at..at + 4].first_chunk::<4>().copied().unwrap()))
     } else {
-        &packet[8..24]
+        [8, 24].map(|at| IpAddr::from(packet[at..at + 16].first_chunk::<16>().copied().unwrap()))
     };
-    source[..addresses.len()].copy_from_slice(addresses);
-    let flow = permissive(source, datagram.udp.source, family);
+    let udp = datagram.udp;
+    let flow = permissive(
+        SocketAddr::new(source, u16::from_be(udp.source)),
+        SocketAddr::new(local, u16::from_be(udp.destination)),
+        family,
+    );
     admit(&datagram, packet, &flow)?;
-    let checksum = UdpChecksum::read(&datagram, packet.skip(I::LENGTH), Reading::Native)?;
-    let payload = &packet[Datagram::<I>::LENGTH..];
     if family == 4 {
-        leave::<I, Ipv4>(&datagram, &flow, checksum, payload)
+        leave::<I, Ipv4>(&datagram, &flow, packet)
     } else {
-        leave::<I, Ipv6>(&datagram, &flow, checksum, payload)
+        leave::<I, Ipv6>(&datagram, &flow, packet)
     }
 }
 
 fn leave<I: Internet, O: Internet>(
     arrived: &Datagram<I>,
     flow: &Flow,
-    checksum: UdpChecksum,
-    payload: &[u8],
+    packet: &[u8],
 ) -> Result<Vec<u8>, Outcome>
 where
     Datagram<I>: Plain,
     Datagram<O>: Plain,
 {
-    let mut leaving: Datagram<O> = arrived.leaving(flow);
-    leaving.udp.checksum = checksum.of(&leaving)?;
+    let udp = &arrived.udp;
+    let checksum = udp_checksum::<I, O>(flow, udp, packet.skip(I::LENGTH), Reading::Native)?;
     let mut frame = vec![0; 14 + O::LENGTH + 8];
-    frame.extend(payload);
-    write_frame(frame.as_mut_slice(), flow, leaving, false).ok_or(Outcome::HelperFailed)?;
+    frame.extend(&packet[Datagram::<I>::LENGTH..]);
+    write_frame::<O>(frame.as_mut_slice(), flow, udp.length, checksum, false)
+        .ok_or(Outcome::HelperFailed)?;
     Ok(frame)
 }
 
@@ -126,23 +141,20 @@ fn the_corpus_goes_where_its_names_say() {
 
 #[test]
 fn nothing_is_written_past_the_end() {
-    let datagram = Datagram::<Ipv4>::parse(RTP.skip(14)).unwrap();
-    let flow = permissive([0; 16], 0, 4);
+    let any = "192.0.2.1:1".parse().unwrap();
     for tagged in [false, true] {
-        let whole = size_of::<Ethernet>()
-            + Datagram::<Ipv4>::LENGTH
-            + if tagged { size_of::<Vlan>() } else { 0 };
-        let mut frame = vec![0; whole];
-        assert_eq!(
-            write_frame(&mut frame[..whole - 1], &flow, datagram, tagged),
-            None
-        );
-        assert_eq!(frame, vec![0; whole]);
-        assert_eq!(
-            write_frame(&mut frame[..], &flow, datagram, tagged),
-            Some(())
-        );
+        let tag = if tagged { size_of::<Vlan>() } else { 0 };
+        for (family, header) in [(4, Datagram::<Ipv4>::LENGTH), (6, Datagram::<Ipv6>::LENGTH)] {
+            let flow = permissive(any, any, family);
+            let write = |frame: &mut [u8]| match family {
+                4 => write_frame::<Ipv4>(frame, &flow, 8, 1, tagged),
+                _ => write_frame::<Ipv6>(frame, &flow, 8, 1, tagged),
+            };
+            let whole = size_of::<Ethernet>() + tag + header;
+            let mut frame = vec![0; whole];
+            assert_eq!(write(&mut frame[..whole - 1]), None);
+            assert_eq!(frame, vec![0; whole]);
+            assert_eq!(write(&mut frame), Some(()));
+        }
     }
 }
-
-const RTP: &[u8] = include_bytes!("corpus/Forwarded-v4.frame");

@@ -1,5 +1,7 @@
 //! Forwarding in tc, where a packet has state beside its bytes: tags, checksum offload, segments to come.
 
+use core::hint::cold_path;
+
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_SHOT};
 use aya_ebpf::helpers::{
     bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_change_proto, bpf_skb_pull_data,
@@ -8,12 +10,12 @@ use aya_ebpf::helpers::{
 use aya_ebpf::programs::TcContext;
 use underpass_abi::{Flow, Outcome};
 use underpass_packet::{
-    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Rtp, Sum, Vlan, admit,
-    write_frame,
+    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Rtp, Sum, Udp, Vlan,
+    add, admit, carry, is_pseudo, leaves_by, write_frame,
 };
 
 use crate::frame::Frame;
-use crate::maps::Lookup;
+use crate::maps::{Found, Lookup};
 use crate::record::record;
 
 /// Addressed to this host (`PACKET_HOST`), as the driver's `eth_type_trans` found.
@@ -44,7 +46,8 @@ where
 {
     let packet = frame.skip(link.length);
     let datagram = Datagram::<I>::parse(packet)?;
-    let flow = I::flow(datagram.key()).ok_or(Outcome::Miss)?;
+    let found = Found::to(&datagram).ok_or(Outcome::Miss)?;
+    let flow = found.flow();
     if packet_type(context) != TO_THIS_HOST {
         return Err(Outcome::OtherHost);
     }
@@ -56,13 +59,14 @@ where
         context,
         link,
         datagram,
-        flow,
+        found,
         admitted,
     };
-    if flow.egress_family == Ipv4::FAMILY {
-        arrival.leave::<Ipv4>()
+    if leaves_by::<I>(flow) {
+        arrival.leave::<I>()
     } else {
-        arrival.leave::<Ipv6>()
+        cold_path();
+        arrival.leave::<I::Other>()
     }
 }
 
@@ -71,7 +75,7 @@ struct Arrival<'a, I> {
     context: &'a TcContext,
     link: &'a Link,
     datagram: Datagram<I>,
-    flow: &'a Flow,
+    found: Found,
     admitted: Admitted,
 }
 
@@ -80,15 +84,14 @@ where
     Datagram<I>: Plain,
 {
     #[inline(always)]
-    fn leave<O: Internet>(self) -> Result<i32, Outcome>
-    where
-        Datagram<O>: Plain,
-    {
-        if self.datagram.udp.checksum == 0 && !(I::FAMILY == 4 && O::FAMILY == 4) {
+    fn leave<O: Internet>(self) -> Result<i32, Outcome> {
+        let udp = self.datagram.udp;
+        if udp.checksum == 0 && !(I::FAMILY == 4 && O::FAMILY == 4) {
             return Err(Outcome::Checksum);
         }
+        let flow = self.found.flow();
         let skb = self.context.skb.skb;
-        let tags = Tags::of(self.context, self.link, self.flow);
+        let tags = Tags::of(self.context, self.link, flow);
         if !tags.take_off(skb)? {
             return Ok(TC_ACT_SHOT);
         }
@@ -102,55 +105,108 @@ where
                 };
             }
         }
-        let leaving: Datagram<O> = self.datagram.leaving(self.flow);
-        let written = write_frame(linear(self.context), self.flow, leaving, false).is_some();
-        if !written || !self.fix_checksum(&leaving) || !tags.put_on(skb) {
+        let checksum = Checksum::of(flow, &udp);
+        let frame = linear(self.context);
+        let written = write_frame::<O>(frame, flow, udp.length, checksum.written, false);
+        if written.is_none() || !self.fix_sums::<O>(checksum) || !tags.put_on(skb) {
             // Out of memory for a tag; the rest is not to be reached: the headers were there, and stay.
             return Ok(TC_ACT_SHOT);
         }
-        record(self.flow, &self.admitted, self.datagram.payload_length());
+        record(&self.found, &self.admitted, udp.payload_length());
         // SAFETY: takes no pointers.
-        Ok(unsafe { bpf_redirect(self.flow.egress_ifindex, 0) as i32 })
+        Ok(unsafe { bpf_redirect(flow.egress_ifindex, 0) as i32 })
+    }
+
+    /// Brings the kernel's own idea of the packet's sums into line with what was written.
+    #[inline(always)]
+    fn fix_sums<O: Internet>(&self, checksum: Checksum) -> bool {
+        let flow = self.found.flow();
+        let skb = self.context.skb.skb;
+        // What the bytes from the network layer on sum up to has changed by this much: a device's sum over them
+        // (CHECKSUM_COMPLETE) must change with it.
+        let mut difference = if I::FAMILY == 4 && O::FAMILY == 4 {
+            // The IP header sums up to nothing before and after; what the addresses' change took from the UDP checksum is left.
+            Sum::default().without(flow.address_difference.into())
+        } else {
+            let leaving = O::leaving(&flow.head, self.datagram.udp.length);
+            let rest = leaving.rest_sum().minus(self.datagram.ip.rest_sum());
+            if O::FAMILY == 4 && I::FAMILY == 6 {
+                // `bpf_skb_change_proto` has seen to the bytes it took away.
+                rest.plus(self.datagram.ip.first_20_bytes_sum())
+            } else {
+                rest
+            }
+        };
+        match checksum.kind {
+            Kind::Carried => {}
+            Kind::None => difference = difference.with(flow.udp_difference.into()),
+            Kind::Unknown => {
+                cold_path();
+                if !self.carry_over::<O>() {
+                    return false;
+                }
+                difference = difference.with(flow.address_difference.into());
+                if I::FAMILY == 4 && O::FAMILY == 4 {
+                    return true;
+                }
+            }
+        }
+        // SAFETY: the context is the program's own, and no packet pointer is used afterwards. Refused, as it should be,
+        // for packets without such a sum.
+        unsafe { bpf_csum_update(skb, difference.fold32()) };
+        true
     }
 
     /// Lets the kernel carry the UDP checksum over: it alone knows whether a device is to fill it in (then the field
     /// holds the pseudo-header's sum), and what the device that received it said about the whole packet.
     #[inline(always)]
-    fn fix_checksum<O: Internet>(&self, leaving: &Datagram<O>) -> bool
-    where
-        Datagram<O>: Plain,
-    {
+    fn carry_over<O: Internet>(&self) -> bool {
+        let flow = self.found.flow();
         let skb = self.context.skb.skb;
         let field = (size_of::<Ethernet>() + O::LENGTH + 6) as u32;
-        let addresses = leaving
-            .ip
-            .address_sum()
-            .minus(self.datagram.ip.address_sum());
-        let ports = leaving.port_sum().minus(self.datagram.port_sum());
         let keep_zero = u64::from(BPF_F_MARK_MANGLED_0);
         let pseudo = keep_zero | u64::from(BPF_F_PSEUDO_HDR);
+        let ports = add(flow.udp_difference, !flow.address_difference);
         // SAFETY: the context is the program's own, and no packet pointer is used afterwards.
         let failed = unsafe {
-            bpf_l4_csum_replace(skb, field, 0, addresses.fold32().into(), pseudo)
-                | bpf_l4_csum_replace(skb, field, 0, ports.fold32().into(), keep_zero)
+            bpf_l4_csum_replace(skb, field, 0, flow.address_difference.into(), pseudo)
+                | bpf_l4_csum_replace(skb, field, 0, ports.into(), keep_zero)
         };
-        if I::FAMILY == 6 || O::FAMILY == 6 {
-            // An IPv4 header sums up to nothing, an IPv6 header does not: a device's sum over the whole packet
-            // (CHECKSUM_COMPLETE) changes with it. `bpf_skb_change_proto` has seen to the bytes it took away.
-            let taken_away = if O::FAMILY == 4 {
-                self.datagram.ip.first_20_bytes_sum()
-            } else {
-                Sum::default()
-            };
-            let header = leaving
-                .ip
-                .header_sum()
-                .minus(self.datagram.ip.header_sum())
-                .plus(taken_away);
-            // SAFETY: as above. Refused, as it should be, for packets without such a sum.
-            unsafe { bpf_csum_update(skb, header.fold32()) };
-        }
         failed == 0
+    }
+}
+
+/// What is to become of a UDP checksum.
+#[derive(Clone, Copy)]
+struct Checksum {
+    kind: Kind,
+    /// What is written at first.
+    written: u16,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// It is complete, and carried over.
+    Carried,
+    /// There is none.
+    None,
+    /// It looks as if it were left to the device.
+    Unknown,
+}
+
+impl Checksum {
+    #[inline(always)]
+    fn of(flow: &Flow, udp: &Udp) -> Self {
+        let (kind, written) = if is_pseudo(flow, udp) {
+            cold_path();
+            (Kind::Unknown, udp.checksum)
+        } else if udp.checksum == 0 {
+            cold_path();
+            (Kind::None, 0)
+        } else {
+            (Kind::Carried, carry(udp.checksum, flow.udp_difference))
+        };
+        Self { kind, written }
     }
 }
 

@@ -1,16 +1,18 @@
 //! Forwarding in XDP, where a packet is bytes and nothing else.
 
+use core::hint::cold_path;
+
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_TX};
 use aya_ebpf::helpers::{bpf_redirect, bpf_xdp_adjust_head};
 use aya_ebpf::programs::XdpContext;
-use underpass_abi::{Flow, Outcome};
+use underpass_abi::Outcome;
 use underpass_packet::{
-    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, UdpChecksum,
-    Vlan, admit, write_frame,
+    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Udp, Vlan,
+    admit, leaves_by, udp_checksum, write_frame,
 };
 
 use crate::frame::Frame;
-use crate::maps::Lookup;
+use crate::maps::{Found, Lookup};
 use crate::record::record;
 
 /// 1 where the program is attached in generic mode; set at load time.
@@ -39,66 +41,61 @@ where
 {
     let packet = frame.skip(link.length);
     let datagram = Datagram::<I>::parse(packet)?;
-    let flow = I::flow(datagram.key()).ok_or(Outcome::Miss)?;
+    let found = Found::to(&datagram).ok_or(Outcome::Miss)?;
+    let flow = found.flow();
     if !link.is_for(flow.local_mac) {
         return Err(Outcome::OtherHost);
     }
     let admitted = admit(&datagram, packet, flow)?;
-    let checksum = UdpChecksum::read(&datagram, packet.skip(I::LENGTH), reading())?;
     let arrival = Arrival {
         context,
         link,
-        datagram,
-        checksum,
-        flow,
+        udp: datagram.udp,
+        found,
         admitted,
     };
-    if flow.egress_family == Ipv4::FAMILY {
-        arrival.leave::<Ipv4>()
+    let udp = packet.skip(I::LENGTH);
+    if leaves_by::<I>(flow) {
+        let checksum = udp_checksum::<I, I>(flow, &datagram.udp, udp, reading())?;
+        arrival.leave::<I, I>(checksum)
     } else {
-        arrival.leave::<Ipv6>()
+        cold_path();
+        let checksum = udp_checksum::<I, I::Other>(flow, &datagram.udp, udp, reading())?;
+        arrival.leave::<I, I::Other>(checksum)
     }
 }
 
 /// A packet that is to be forwarded.
-struct Arrival<'a, I> {
+struct Arrival<'a> {
     context: &'a XdpContext,
     link: &'a Link,
-    datagram: Datagram<I>,
-    checksum: UdpChecksum,
-    flow: &'a Flow,
+    udp: Udp,
+    found: Found,
     admitted: Admitted,
 }
 
-impl<I: Internet> Arrival<'_, I>
-where
-    Datagram<I>: Plain,
-{
+impl Arrival<'_> {
     #[inline(always)]
-    fn leave<O: Internet>(self) -> Result<u32, Outcome>
-    where
-        Datagram<O>: Plain,
-    {
-        let mut leaving: Datagram<O> = self.datagram.leaving(self.flow);
-        leaving.udp.checksum = self.checksum.of(&leaving)?;
-        let tagged = self.flow.egress_vlan != 0;
+    fn leave<I: Internet, O: Internet>(self, checksum: u16) -> Result<u32, Outcome> {
+        let flow = self.found.flow();
+        let tagged = flow.egress_vlan != 0;
         let length = O::LENGTH + size_of::<Ethernet>() + if tagged { size_of::<Vlan>() } else { 0 };
         let less = (I::LENGTH + self.link.length) as i32 - length as i32;
         // SAFETY: the context is the program's own; all packet pointers are taken anew below.
         if less != 0 && unsafe { bpf_xdp_adjust_head(self.context.ctx, less) } != 0 {
             return Err(Outcome::HelperFailed);
         }
-        if write_frame(frame(self.context), self.flow, leaving, tagged).is_none() {
+        let frame = frame(self.context);
+        if write_frame::<O>(frame, flow, self.udp.length, checksum, tagged).is_none() {
             // Not to be reached: the frame is as long as these headers and what followed the old ones.
             return Ok(XDP_DROP);
         }
-        record(self.flow, &self.admitted, self.datagram.payload_length());
-        Ok(self.send())
+        record(&self.found, &self.admitted, self.udp.payload_length());
+        Ok(self.send(flow.egress_ifindex))
     }
 
     #[inline(always)]
-    fn send(&self) -> u32 {
-        let egress = self.flow.egress_ifindex;
+    fn send(&self, egress: u32) -> u32 {
         if egress as usize == self.context.ingress_ifindex() {
             return XDP_TX;
         }

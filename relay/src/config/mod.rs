@@ -63,7 +63,7 @@ pub struct Config {
     pub engine: EngineChoice,
     /// …except on these devices.
     pub device_engines: BTreeMap<String, EngineChoice>,
-    /// Flows per address family that the table holds.
+    /// Flows that the table holds, of both address families.
     pub max_flows: u32,
     /// Lowest media port.
     pub port_min: u16,

@@ -161,7 +161,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         1,
         4_194_304,
         "NUMBER",
-        "Flows per address family that the table holds",
+        "Flows that the table holds",
     ),
     integer(
         "port-min",

@@ -3,12 +3,12 @@
 //! A [`Flow`] is a decision that `media` has already taken for the packets of one source at one local port. Engines
 //! only cache it: a packet that does not fit exactly comes up to the socket, and user space can always do everything.
 
-#[cfg(feature = "kernel")]
-mod encode;
 mod engine;
 pub mod flow;
 #[cfg(feature = "kernel")]
 mod kernel;
+#[cfg(feature = "kernel")]
+mod mapped;
 mod monitor;
 #[cfg(feature = "kernel")]
 mod netlink;
@@ -18,8 +18,6 @@ mod null;
 #[cfg(feature = "kernel")]
 pub mod object;
 pub mod report;
-#[cfg(feature = "kernel")]
-mod slots;
 mod start;
 #[cfg(feature = "kernel")]
 mod table;

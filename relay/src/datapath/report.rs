@@ -22,10 +22,10 @@ pub enum Reason {
     DestinationIsLocal = 6,
     /// The egress interface is down.
     InterfaceDown = 7,
-    /// The table's flow map is full.
+    /// The table is full, or what has just become free in it must rest.
     TableFull = 8,
-    /// The kernel refused the update.
-    KernelRefused = 9,
+    /// The table's local addresses of this family are all taken.
+    TooManyAddresses = 9,
     /// The engine was given up at run time: the device did not send its packets.
     EngineGivenUp = 10,
     /// No packet from a confirmed source yet.
@@ -53,7 +53,7 @@ impl Reason {
             Self::DestinationIsLocal => "the destination is an address of this machine",
             Self::InterfaceDown => "the egress interface is down",
             Self::TableFull => "the flow table is full",
-            Self::KernelRefused => "the kernel refused the flow",
+            Self::TooManyAddresses => "the table holds no more local addresses of this family",
             Self::EngineGivenUp => "the interface does not send what the kernel engine forwards",
             Self::SourceNotConfirmed => "no packet from a confirmed source yet",
             Self::NoReceiver => "no receiver with a known endpoint",
@@ -74,7 +74,7 @@ impl Reason {
             6 => Self::DestinationIsLocal,
             7 => Self::InterfaceDown,
             8 => Self::TableFull,
-            9 => Self::KernelRefused,
+            9 => Self::TooManyAddresses,
             10 => Self::EngineGivenUp,
             11 => Self::SourceNotConfirmed,
             12 => Self::NoReceiver,
@@ -165,19 +165,19 @@ impl FlowReport {
         self.ssrcs.lock().map(|s| s.clone()).unwrap_or_default()
     }
 
-    /// Overwrites the counters with newer totals.
-    pub fn set_counters(
-        &self,
-        packets: u64,
-        bytes: u64,
-        last_packet_ms: u64,
-        ssrcs: Vec<SsrcCounters>,
-    ) {
-        self.packets.store(packets, Ordering::Relaxed);
-        self.bytes.store(bytes, Ordering::Relaxed);
-        self.last_packet_ms.store(last_packet_ms, Ordering::Relaxed);
+    /// Adds what has been forwarded since the last time, the latest of it at `last_packet_ms`.
+    pub fn add(&self, packets: u64, bytes: u64, last_packet_ms: u64) {
+        self.packets.fetch_add(packets, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.last_packet_ms
+            .fetch_max(last_packet_ms, Ordering::Relaxed);
+    }
+
+    /// Overwrites the per-SSRC measurements.
+    pub fn set_ssrcs(&self, ssrcs: impl Iterator<Item = SsrcCounters>) {
         if let Ok(mut held) = self.ssrcs.lock() {
-            *held = ssrcs;
+            held.clear();
+            held.extend(ssrcs);
         }
     }
 }

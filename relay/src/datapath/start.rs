@@ -24,7 +24,8 @@ pub struct DatapathConfig {
     pub interface_engines: BTreeMap<String, EngineChoice>,
     /// TTL and hop limit of forwarded packets; `None`: the system's default.
     pub ttl: Option<u8>,
-    /// Flows per address family that the table holds. The kernel sets 824 bytes aside for each: 54 MB for 65,536.
+    /// Flows that the table holds, of both address families. The kernel sets 432 bytes aside for each, 28 MB for 65,536,
+    /// and 256 KiB for each address and for four more.
     pub max_flows: u32,
     /// Where bpffs is, or may be mounted.
     pub bpffs: PathBuf,
@@ -68,6 +69,16 @@ pub enum StartError {
         "the kernel program could not be loaded: {0}; it needs Linux 5.15 and CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"
     )]
     Load(String),
+    /// A map of the table can't be reached.
+    #[error(
+        "the table's map {name} can't be mapped into memory: {source}; is there a limit on this process's address space?"
+    )]
+    Map {
+        /// Its name.
+        name: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Routes, neighbours or links can't be read.
     #[error("netlink: {0}")]
     Netlink(std::io::Error),

@@ -8,9 +8,10 @@
 
 mod net;
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use underpass::datapath::{
     Reason, SsrcFilter, Started, start, table_usage,
 };
 use underpass::tables::{Owner, TableRequest, Tables};
+use underpass_abi::{LAYOUT_VERSION, RECORDS};
 
 /// A datapath in the relay's namespace, with locks and pins of its own.
 struct Relay {
@@ -78,7 +80,7 @@ impl Relay {
             .collect()
     }
 
-    fn bpffs(&self) -> std::path::PathBuf {
+    fn bpffs(&self) -> PathBuf {
         self.directory.path().join("bpf")
     }
 }
@@ -106,6 +108,11 @@ fn flow(port: u16) -> Flow {
         ssrcs: SsrcFilter::Any,
         clock_rate: 8000,
     }
+}
+
+/// Where a table of a layout is pinned.
+fn pins(bpffs: &Path, layout: u32, table: u32) -> PathBuf {
+    bpffs.join(format!("underpass/v{layout}/tables/{table}"))
 }
 
 fn is_in_kernel(report: &FlowReport) -> bool {
@@ -186,10 +193,10 @@ fn a_datapath_that_ends_leaves_no_pin_and_its_table_is_free() {
     }
     let net = Net::new();
     let mut relay = Relay::new(&net, |_| {});
-    let pins = relay.bpffs().join("underpass/v1/tables/0");
-    assert!(Path::new(&pins).exists());
+    let pins = pins(&relay.bpffs(), LAYOUT_VERSION, 0);
+    assert!(pins.exists());
     relay.started = None;
-    assert!(!Path::new(&pins).exists());
+    assert!(!pins.exists());
     let tables = Tables::at(relay.directory.path().join("tables"));
     assert_eq!(tables.list().unwrap(), []);
 }
@@ -239,8 +246,12 @@ fn nothing_of_a_killed_relay_is_left_once_another_starts() {
             .contains("prog/xdp")
     };
     assert!(has_xdp());
-    let pins = relay.bpffs().join("underpass/v1/tables/5");
-    assert!(pins.exists());
+    let of_now = pins(&relay.bpffs(), LAYOUT_VERSION, 5);
+    assert!(of_now.exists());
+    // The dead owner may have been of another version.
+    let of_then = pins(&relay.bpffs(), 1, 5);
+    fs::create_dir_all(&of_then).unwrap();
+    fs::hard_link(of_now.join(RECORDS), of_then.join("FLOWS_V4")).unwrap();
 
     victim.kill().unwrap();
     victim.wait().unwrap();
@@ -258,7 +269,8 @@ fn nothing_of_a_killed_relay_is_left_once_another_starts() {
         };
         start(config).unwrap()
     });
-    assert!(!pins.exists());
+    assert!(!of_now.exists());
+    assert!(!of_then.exists());
 }
 
 #[test]

@@ -152,6 +152,24 @@ fn a_computed_zero_leaves_as_ffff() {
     }
 }
 
+#[test]
+fn tc_carries_every_value_of_a_checksum_over() {
+    for (source, local, out) in PAIRS {
+        let flow = flow(source, out.0, out.1);
+        let (from, to) = addresses(out);
+        let mut kernel = Kernel::with(Hook::Tc, local, flow);
+        let mut seen = std::collections::HashSet::new();
+        for fill in 0..=u16::MAX {
+            let frame = Frame::new(source, local, rtp(0, 1, 2, SSRC, &fill.to_be_bytes()));
+            let packet = frame.bytes();
+            seen.insert(checksum_field(&packet));
+            let right = expected(&frame, &flow, from, to, Hook::Tc);
+            assert_eq!(kernel.run(&packet).packet, right, "{fill}");
+        }
+        assert_eq!(seen.len(), 65_535, "all but none");
+    }
+}
+
 fn checksum_field(frame: &[u8]) -> u16 {
     let at = if frame[12] == 8 { 40 } else { 60 };
     u16::from_be_bytes([frame[at], frame[at + 1]])
@@ -182,19 +200,23 @@ fn a_wrong_udp_checksum_stays_as_wrong() {
 fn a_device_s_sum_over_the_whole_packet_stays_true_in_tc() {
     let mut checked = 0;
     for (source, local, out) in PAIRS {
-        for tags in [vec![]] {
+        let plain = Frame::new(source, local, voice());
+        let none = Frame {
+            checksum: Checksum::Zero,
+            ..plain.clone()
+        };
+        for frame in [plain, ambiguous(source, local), none] {
             let flow = flow(source, out.0, out.1);
-            let frame = Frame {
-                tags,
-                ..Frame::new(source, local, voice())
-            };
+            if frame.checksum == Checksum::Zero && !(frame.source.is_ipv4() && flow.to.is_ipv4()) {
+                continue;
+            }
             let Some(ran) = Kernel::with(Hook::Tc, local, flow).run_complete(&frame.bytes()) else {
                 continue;
             };
             let (from, to) = addresses(out);
             // EBADMSG: the sum is not the packet's.
             let ran = ran.unwrap_or_else(|error| {
-                panic!("{source} to {} tags {:?}: error {error}", out.1, frame.tags)
+                panic!("{source} to {}, {:?}: error {error}", out.1, frame.checksum)
             });
             assert_eq!(ran.packet, expected(&frame, &flow, from, to, Hook::Tc));
             checked += 1;

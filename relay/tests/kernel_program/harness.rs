@@ -1,17 +1,20 @@
 //! The loaded programs and their maps.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{Array, PerCpuArray, PerCpuValues};
 use aya::programs::tc::SchedClassifierLinkId;
 use aya::programs::{SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use underpass::datapath::object;
 use underpass_abi::{
-    ANY_SSRC, FLOWS_V4, FLOWS_V6, Flow, FlowStats, OUTCOMES, OUTCOMES_LEN, Outcome, STATS,
+    self as abi, ANY_SSRC, FlowStats, HEADER, Header, LocalV4, LocalV6, MAX_LOCALS, MAX_SSRCS,
+    OUTCOMES, OUTCOMES_LEN, Outcome, PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
 };
+use underpass_packet::Addressing;
 
 use crate::frame::{Frame, rtp};
 
@@ -37,10 +40,44 @@ pub(crate) enum Hook {
 
 pub(crate) const HOOKS: [Hook; 3] = [Hook::Xdp, Hook::GenericXdp, Hook::Tc];
 
+/// The record that the tests' flows are counted in; the first flow of a test lies there, too.
+pub(crate) const STATS_RECORD: u32 = 3;
+/// Records of a program; used in turns.
+const RECORDS_LEN: u32 = 16;
+/// Local addresses that there is room for in the ports' table.
+const BLOCKS: usize = 4;
+
 /// One program with its own maps.
 pub(crate) struct Kernel {
     ebpf: Ebpf,
     pub(crate) hook: Hook,
+    /// By block.
+    locals: [Option<IpAddr>; BLOCKS],
+    next_record: u32,
+    /// Ports that were ever named something.
+    named: BTreeSet<SocketAddr>,
+}
+
+/// A flow in the tests' words: addresses as such.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow {
+    pub(crate) payload_types: [u64; 2],
+    pub(crate) ssrcs: [u32; MAX_SSRCS],
+    pub(crate) ssrc_count: u8,
+    pub(crate) flags: u8,
+    pub(crate) source: SocketAddr,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) from_mac: [u8; 6],
+    pub(crate) to_mac: [u8; 6],
+    pub(crate) local_mac: [u8; 6],
+    pub(crate) tos: u8,
+    pub(crate) ttl: u8,
+    pub(crate) egress_mtu: u16,
+    pub(crate) egress_ifindex: u32,
+    pub(crate) egress_vlan: u16,
+    pub(crate) stats_record: u32,
+    pub(crate) clock_rate: u32,
 }
 
 /// What a program did with a packet.
@@ -72,6 +109,8 @@ impl Kernel {
     fn from_object(hook: Hook) -> Self {
         let generic = u32::from(hook == Hook::GenericXdp);
         let mut ebpf = EbpfLoader::new()
+            .map_max_entries(PORTS, BLOCKS as u32 * PORT_LINES)
+            .map_max_entries(RECORDS, RECORDS_LEN)
             .override_global(object::GENERIC_XDP, &generic, true)
             .load(object::BYTES)
             .unwrap();
@@ -79,18 +118,24 @@ impl Kernel {
             Hook::Tc => tc(&mut ebpf).load().unwrap(),
             Hook::Xdp | Hook::GenericXdp => xdp(&mut ebpf).load().unwrap(),
         }
-        Self { ebpf, hook }
+        Self {
+            ebpf,
+            hook,
+            locals: [None; BLOCKS],
+            next_record: STATS_RECORD,
+            named: BTreeSet::new(),
+        }
     }
 
     fn clear(&mut self) {
-        let mut four = self.flows::<8>(FLOWS_V4);
-        for key in four.keys().flatten().collect::<Vec<_>>() {
-            four.remove(&key).unwrap();
+        for local in std::mem::take(&mut self.named) {
+            self.remove(local);
         }
-        let mut six = self.flows::<20>(FLOWS_V6);
-        for key in six.keys().flatten().collect::<Vec<_>>() {
-            six.remove(&key).unwrap();
+        self.named.clear();
+        for number in 0..RECORDS_LEN {
+            self.set(RECORDS, number, &Record::default());
         }
+        self.next_record = STATS_RECORD;
         let mut outcomes =
             PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut(OUTCOMES).unwrap()).unwrap();
         for index in 0..outcomes.len() {
@@ -99,8 +144,6 @@ impl Kernel {
                 .set(index, PerCpuValues::try_from(vec![0; cpus]).unwrap(), 0)
                 .unwrap();
         }
-        let mut stats = Array::<_, [u64; 24]>::try_from(self.ebpf.map_mut(STATS).unwrap()).unwrap();
-        stats.set(3, [0; 24], 0).unwrap();
     }
 
     /// With `flow` for what arrives at `local`.
@@ -110,36 +153,101 @@ impl Kernel {
         kernel
     }
 
+    /// Writes the flow into a record of its own and names that at the port.
     pub(crate) fn install(&mut self, local: SocketAddr, flow: Flow) {
-        // SAFETY: a flow is 128 bytes without padding.
-        let value: [u8; 128] = unsafe { std::mem::transmute(flow) };
-        match local.ip() {
-            IpAddr::V4(_) => self
-                .flows::<8>(FLOWS_V4)
-                .insert(key::<8>(local), value, 0)
-                .unwrap(),
-            IpAddr::V6(_) => self
-                .flows::<20>(FLOWS_V6)
-                .insert(key::<20>(local), value, 0)
-                .unwrap(),
-        }
+        let number = self.next_record;
+        self.next_record = (number + 1) % RECORDS_LEN;
+        let record = Record {
+            flow: flow.at(local),
+            ..self.record(number)
+        };
+        self.set(RECORDS, number, &record);
+        self.name(local, number + 1);
     }
 
+    /// Puts `name` at the port, whatever it is.
+    pub(crate) fn name(&mut self, local: SocketAddr, name: u32) {
+        self.named.insert(local);
+        let block = self.block(local.ip());
+        let port = usize::from(local.port());
+        let line = block as u32 * PORT_LINES + (port / PORTS_PER_LINE) as u32;
+        let mut ports: PortLine = self.get(PORTS, line);
+        ports.0[port % PORTS_PER_LINE] = name;
+        self.set(PORTS, line, &ports);
+    }
+
+    /// Takes the port's flow and the address away.
     pub(crate) fn remove(&mut self, local: SocketAddr) {
-        match local.ip() {
-            IpAddr::V4(_) => self.flows::<8>(FLOWS_V4).remove(&key::<8>(local)).unwrap(),
-            IpAddr::V6(_) => self
-                .flows::<20>(FLOWS_V6)
-                .remove(&key::<20>(local))
-                .unwrap(),
-        }
+        self.name(local, 0);
+        self.forget(local.ip());
     }
 
-    fn flows<const KEY: usize>(
-        &mut self,
-        name: &str,
-    ) -> HashMap<&mut MapData, [u8; KEY], [u8; 128]> {
-        self.ebpf.map_mut(name).unwrap().try_into().unwrap()
+    /// Takes the address out of the table; what stands at its ports stays.
+    pub(crate) fn forget(&mut self, address: IpAddr) {
+        for local in &mut self.locals {
+            if *local == Some(address) {
+                *local = None;
+            }
+        }
+        self.write_header();
+    }
+
+    fn block(&mut self, address: IpAddr) -> usize {
+        let known = |local: &Option<IpAddr>| *local == Some(address);
+        if let Some(block) = self.locals.iter().position(known) {
+            return block;
+        }
+        let block = self.locals.iter().position(Option::is_none).unwrap();
+        self.locals[block] = Some(address);
+        self.write_header();
+        block
+    }
+
+    fn write_header(&mut self) {
+        let mut header = Header {
+            v4_count: 0,
+            v6_count: 0,
+            v4: [LocalV4::default(); MAX_LOCALS],
+            v6: [LocalV6::default(); MAX_LOCALS],
+            flows: 0,
+            past_packets: 0,
+            past_bytes: 0,
+        };
+        for (block, local) in (0..).zip(self.locals) {
+            match local {
+                Some(IpAddr::V4(address)) => {
+                    header.v4[header.v4_count as usize] = LocalV4 {
+                        address: address.octets(),
+                        block,
+                    };
+                    header.v4_count += 1;
+                }
+                Some(IpAddr::V6(address)) => {
+                    header.v6[header.v6_count as usize] = LocalV6 {
+                        address: address.octets(),
+                        block,
+                    };
+                    header.v6_count += 1;
+                }
+                None => {}
+            }
+        }
+        self.set(HEADER, 0, &header);
+    }
+
+    fn get<T: Copy + 'static>(&self, map: &str, index: u32) -> T {
+        let map = Array::<_, Plain<T>>::try_from(self.ebpf.map(map).unwrap()).unwrap();
+        map.get(&index, 0).unwrap().0
+    }
+
+    fn set<T: Copy + 'static>(&mut self, map: &str, index: u32, value: &T) {
+        let map = self.ebpf.map_mut(map).unwrap();
+        let mut map = Array::<_, Plain<T>>::try_from(map).unwrap();
+        map.set(index, Plain(*value), 0).unwrap();
+    }
+
+    pub(crate) fn record(&self, number: u32) -> Record {
+        self.get(RECORDS, number)
     }
 
     pub(crate) fn run(&mut self, packet: &[u8]) -> Ran {
@@ -242,20 +350,22 @@ impl Kernel {
         }
     }
 
+    /// What is not zero; what was forwarded is counted by the flows.
     pub(crate) fn outcomes(&self) -> Vec<(Outcome, u64)> {
         let map = PerCpuArray::<_, u64>::try_from(self.ebpf.map(OUTCOMES).unwrap()).unwrap();
         assert_eq!(map.len(), OUTCOMES_LEN);
-        Outcome::ALL
-            .into_iter()
-            .map(|outcome| (outcome, map.get(&(outcome as u32), 0).unwrap().iter().sum()))
+        let counted = |outcome| map.get(&(outcome as u32), 0).unwrap().iter().sum::<u64>();
+        assert_eq!(counted(Outcome::Forwarded), 0, "flows count it");
+        let forwarded = (0..RECORDS_LEN).map(|number| packets(&self.stats(number)));
+        let forwarded = (Outcome::Forwarded, forwarded.sum());
+        std::iter::once(forwarded)
+            .chain(Outcome::ALL.map(|outcome| (outcome, counted(outcome))))
             .filter(|(_, count)| *count != 0)
             .collect()
     }
 
-    pub(crate) fn stats(&self, slot: u32) -> FlowStats {
-        let map = Array::<_, [u64; 24]>::try_from(self.ebpf.map(STATS).unwrap()).unwrap();
-        // SAFETY: both are 192 bytes, and any bytes are statistics.
-        unsafe { std::mem::transmute(map.get(&slot, 0).unwrap()) }
+    pub(crate) fn stats(&self, record: u32) -> FlowStats {
+        self.record(record).stats
     }
 
     /// What it returns for a packet that goes up.
@@ -291,48 +401,82 @@ fn tc(ebpf: &mut Ebpf) -> &mut SchedClassifier {
         .unwrap()
 }
 
+/// An abi type as a map's value.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Plain<T>(T);
+
+// SAFETY: made of the abi's types alone, which have no padding and take any bytes.
+unsafe impl<T: Copy + 'static> aya::Pod for Plain<T> {}
+
+/// Packets of all CPUs: tests are moved between them.
+pub(crate) fn packets(stats: &FlowStats) -> u64 {
+    stats.packets + stats.other_packets
+}
+
+/// Payload bytes of all CPUs.
+pub(crate) fn bytes(stats: &FlowStats) -> u64 {
+    stats.bytes + stats.other_bytes
+}
+
 /// A flow that takes any payload type and SSRC from `source`, and sends `from` - `to`.
 pub(crate) fn flow(source: &str, from: &str, to: &str) -> Flow {
     let [source, from, to]: [SocketAddr; 3] =
         [source, from, to].map(|address| address.parse().unwrap());
     Flow {
         payload_types: [u64::MAX; 2],
-        source_address: octets(source.ip()),
-        from_address: octets(from.ip()),
-        to_address: octets(to.ip()),
-        source_port: source.port().to_be_bytes(),
-        from_port: from.port().to_be_bytes(),
-        to_port: to.port().to_be_bytes(),
-        egress_mtu: 1500,
-        egress_ifindex: 77,
-        stats_slot: 3,
-        clock_rate: 8000,
-        to_mac: [2, 0, 0, 0, 0, 0x22],
-        from_mac: [2, 0, 0, 0, 0, 0x11],
-        egress_family: if to.is_ipv4() { 4 } else { 6 },
+        ssrcs: [0; MAX_SSRCS],
+        ssrc_count: 0,
         flags: ANY_SSRC,
+        source,
+        from,
+        to,
+        from_mac: [2, 0, 0, 0, 0, 0x11],
+        to_mac: [2, 0, 0, 0, 0, 0x22],
+        local_mac: [0; 6],
         tos: 0xb8,
         ttl: 64,
-        ..Flow::default()
+        egress_mtu: 1500,
+        egress_ifindex: 77,
+        egress_vlan: 0,
+        stats_record: STATS_RECORD,
+        clock_rate: 8000,
     }
 }
 
-/// Address, port, two zero bytes.
-fn key<const KEY: usize>(local: SocketAddr) -> [u8; KEY] {
-    let mut key = [0; KEY];
-    key[..KEY - 4].copy_from_slice(&octets(local.ip())[..KEY - 4]);
-    key[KEY - 4..KEY - 2].copy_from_slice(&local.port().to_be_bytes());
-    key
-}
+impl Flow {
+    /// As the program reads it.
+    fn at(&self, local: SocketAddr) -> abi::Flow {
+        let mut flow = abi::Flow {
+            payload_types: self.payload_types,
+            ssrcs: self.ssrcs,
+            egress_ifindex: self.egress_ifindex,
+            stats_record: self.stats_record,
+            clock_rate: self.clock_rate,
+            egress_mtu: self.egress_mtu,
+            local_mac: self.local_mac,
+            egress_vlan: self.egress_vlan,
+            flags: self.flags,
+            ssrc_count: self.ssrc_count,
+            ..abi::Flow::default()
+        };
+        let addressing = Addressing {
+            local,
+            source: self.source,
+            from: self.from,
+            to: self.to,
+            from_mac: self.from_mac,
+            to_mac: self.to_mac,
+            tos: self.tos,
+            ttl: self.ttl,
+        };
+        addressing.fill(&mut flow);
+        flow
+    }
 
-fn octets(ip: IpAddr) -> [u8; 16] {
-    match ip {
-        IpAddr::V4(ip) => {
-            let mut octets = [0; 16];
-            octets[..4].copy_from_slice(&ip.octets());
-            octets
-        }
-        IpAddr::V6(ip) => ip.octets(),
+    /// 4 or 6.
+    pub(crate) fn egress_family(&self) -> u8 {
+        if self.to.is_ipv4() { 4 } else { 6 }
     }
 }
 

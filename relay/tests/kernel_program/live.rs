@@ -7,10 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use underpass_abi::{Flow, Outcome};
+use underpass_abi::Outcome;
 
 use crate::frame::{Checksum, Frame};
-use crate::harness::{Hook, Kernel, expected, flow, voice};
+use crate::harness::{Flow, Hook, Kernel, expected, flow, voice};
 
 const CALLER: &str = "10.77.0.1:4000";
 const LOCAL: &str = "10.77.0.2:30000";

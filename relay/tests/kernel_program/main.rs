@@ -15,3 +15,4 @@ mod pass_up;
 mod random;
 mod rewrite;
 mod statistics;
+mod tables;

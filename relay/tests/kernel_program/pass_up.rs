@@ -1,10 +1,11 @@
 //! Every reason to pass up: the packet stays as it is, byte for byte, and the reason is counted.
 
-use underpass_abi::{Flow, Outcome};
+use underpass_abi::Outcome;
 
 use crate::frame::{Checksum, Frame, folded, rtp};
 use crate::harness::{
-    CALLER, CALLER6, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, SSRC, flow, voice,
+    CALLER, CALLER6, Flow, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, SSRC, STATS_RECORD, flow,
+    packets, voice,
 };
 
 fn v4() -> Frame {
@@ -39,7 +40,7 @@ fn assert_up_by(hook: Hook, packet: &[u8], outcome: Outcome, change: impl Fn(&mu
     assert_eq!(kernel.outcomes(), [(outcome, 1)], "{hook:?}");
     assert_eq!(ran.action, kernel.pass(), "{hook:?}");
     assert_eq!(ran.packet, packet, "{hook:?}: untouched");
-    assert_eq!(kernel.stats(3).packets, 0);
+    assert_eq!(packets(&kernel.stats(STATS_RECORD)), 0);
 }
 
 /// `frame` with its IPv4 header changed and its checksum right again.

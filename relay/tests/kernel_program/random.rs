@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
-use underpass_abi::{ANY_SSRC, Flow, Outcome};
+use underpass_abi::{ANY_SSRC, Outcome};
 
 use crate::frame::{Checksum, Frame, rtp};
-use crate::harness::{HOOKS, Kernel, expected, flow};
+use crate::harness::{Flow, HOOKS, Kernel, expected, flow};
 
 fn address(v6: bool) -> BoxedStrategy<SocketAddr> {
     let port = 1..=u16::MAX;
@@ -122,7 +122,7 @@ fn build(parts: Parts) -> Case {
 fn outcome(frame: &Frame, flow: &Flow) -> Outcome {
     let payload_type = frame.payload[1] & 0x7f;
     let ssrc = frame.payload[11];
-    let grown = frame.payload.len() + 8 + if flow.egress_family == 4 { 20 } else { 40 };
+    let grown = frame.payload.len() + 8 + if flow.egress_family() == 4 { 20 } else { 40 };
     let types = u128::from(flow.payload_types[0]) | u128::from(flow.payload_types[1]) << 64;
     if (192..=223).contains(&frame.payload[1]) {
         Outcome::Rtcp
@@ -132,7 +132,7 @@ fn outcome(frame: &Frame, flow: &Flow) -> Outcome {
         Outcome::Ssrc
     } else if grown > usize::from(flow.egress_mtu) {
         Outcome::TooBig
-    } else if frame.checksum == Checksum::Zero && flow.egress_family == 6 {
+    } else if frame.checksum == Checksum::Zero && flow.egress_family() == 6 {
         Outcome::Checksum
     } else {
         Outcome::Forwarded

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use underpass_abi::{Flow, Outcome};
+use underpass_abi::Outcome;
 
 use crate::frame::{Frame, rtp};
 use crate::harness::{
-    CALLER, CALLER6, HOOKS, Hook, Kernel, RELAY, RELAY6, SSRC, XDP_TX, expected, flow, voice,
+    CALLER, CALLER6, Flow, HOOKS, Hook, Kernel, RELAY, RELAY6, SSRC, STATS_RECORD, XDP_TX,
+    expected, flow, packets, voice,
 };
 
 const OUT: (&str, &str) = ("198.51.100.1:40000", "198.51.100.20:5000");
@@ -201,6 +202,10 @@ fn a_flow_replaced_in_place_takes_effect_at_once() {
                 )
             );
         }
-        assert_eq!(kernel.stats(3).packets, 3, "the slot goes on");
+        assert_eq!(
+            packets(&kernel.stats(STATS_RECORD)),
+            3,
+            "the counters go on"
+        );
     }
 }

@@ -62,7 +62,7 @@ fn flows_and_packets_are_listed_while_calls_are_up() {
     let maps = fs::read_dir(pins(&table)).unwrap();
     let mut maps: Vec<_> = maps.map(|map| map.unwrap().file_name()).collect();
     maps.sort();
-    assert_eq!(maps, ["FLOWS_V4", "FLOWS_V6", "OUTCOMES", "STATS"]);
+    assert_eq!(maps, ["HEADER", "OUTCOMES", "PORTS", "RECORDS"]);
     call.hang_up(&relay.client(&net.relay));
     wait_until("the end of both flows", || {
         table_of(&mut relay).unwrap()["usage"]["flows"] == 0

@@ -20,14 +20,14 @@ use std::time::Duration;
 
 use super::netlink::{Netlink, Watch};
 use super::next_hop::NextHops;
-use super::table::FlowTable;
+use super::table::{FlowTable, Sizes};
 use super::watchdog::Watchdog;
 use super::{DatapathConfig, Monitor, StartError, Started};
 use crate::tables::{Claim, TableRequest};
 use handle::KernelDatapath;
 use interfaces::Interfaces;
-use maps::{KernelMaps, Outcomes};
-use programs::{Programs, Sizes};
+use maps::Outcomes;
+use programs::Programs;
 use worker::Worker;
 
 /// Priority of table 0's filter on kernels without TCX; the other tables' follow.
@@ -40,11 +40,7 @@ pub(super) fn start(config: DatapathConfig) -> Result<Started, StartError> {
     };
     let table = claim.table();
     let priority = priority(table);
-    let sizes = Sizes {
-        flows: config.max_flows.max(1),
-        // Both families, and some that rest after their flow has ended.
-        slots: config.max_flows.max(1).saturating_mul(2) + config.max_flows / 8 + 64,
-    };
+    let sizes = Sizes::new(config.max_flows, config.addresses.len());
     let watch = Watch::open().map_err(StartError::Netlink)?;
     let mut netlink = Netlink::open().map_err(StartError::Netlink)?;
     clean_up_after_the_dead(&claim, &config.bpffs, &mut netlink);
@@ -56,7 +52,7 @@ pub(super) fn start(config: DatapathConfig) -> Result<Started, StartError> {
     let mut programs = Programs::load(sizes, pins, priority).map_err(load_error)?;
     #[cfg(feature = "kernel-log")]
     let kernel_log = kernel_log(&mut programs);
-    let maps = KernelMaps::take(programs.ebpf(), sizes.slots).map_err(load_error)?;
+    let memory = maps::table(programs.ebpf(), sizes)?;
     let outcomes = Outcomes::take(programs.ebpf()).map_err(load_error)?;
     let monitor = Monitor::new(Some(table));
     let (queue, inbox) = handle::queue().map_err(StartError::Thread)?;
@@ -65,7 +61,7 @@ pub(super) fn start(config: DatapathConfig) -> Result<Started, StartError> {
         netlink,
         watch,
         hops: NextHops::default(),
-        table: FlowTable::new(maps, sizes.slots),
+        table: FlowTable::new(memory, sizes.flows),
         interfaces: Interfaces::new(
             programs,
             config.engine,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
-use underpass_abi::{FLOWS_V4, FLOWS_V6, LAYOUT_VERSION, OUTCOMES, STATS};
+use underpass_abi::{HEADER, LAYOUT_VERSION, OUTCOMES, PORTS, RECORDS};
 
 /// Every map of a table.
-pub(super) const MAPS: [&str; 4] = [FLOWS_V4, FLOWS_V6, STATS, OUTCOMES];
+pub(super) const MAPS: [&str; 4] = [HEADER, PORTS, RECORDS, OUTCOMES];
 
 /// The directory of a table's pins.
 pub(super) fn directory(bpffs: &Path, table: u32) -> PathBuf {
@@ -37,13 +37,22 @@ pub(super) fn prepare(bpffs: &Path, table: u32) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// Removes a table's pins, if there are any. Only for the table's owner, or who holds its lock.
+/// Removes a table's pins, if there are any, of whatever layout: its last owner may have been of another version. Only
+/// for the table's owner, or who holds its lock.
 pub(super) fn remove(bpffs: &Path, table: u32) {
-    let directory = directory(bpffs, table);
-    for name in MAPS {
-        let _ = fs::remove_file(directory.join(name));
+    let Ok(layouts) = fs::read_dir(bpffs.join("underpass")) else {
+        return;
+    };
+    for layout in layouts.flatten() {
+        let directory = layout.path().join(format!("tables/{table}"));
+        let Ok(pins) = fs::read_dir(&directory) else {
+            continue;
+        };
+        for pin in pins.flatten() {
+            let _ = fs::remove_file(pin.path());
+        }
+        let _ = fs::remove_dir(directory);
     }
-    let _ = fs::remove_dir(directory);
 }
 
 fn is_bpffs(path: &Path) -> bool {

@@ -7,22 +7,14 @@ use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, qdisc_a
 use aya::programs::xdp::XdpLink;
 use aya::programs::{SchedClassifier, TcAttachType, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use underpass_abi::{FLOWS_V4, FLOWS_V6, STATS};
+use underpass_abi::{PORT_LINES, PORTS, RECORDS};
 
 use super::pins;
+use crate::datapath::table::Sizes;
 use crate::datapath::{Engine, object};
 
 const XDP_PROGRAM: &str = "underpass_xdp";
 const TC_PROGRAM: &str = "underpass_tc";
-
-/// How large a table's maps are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    /// Flows per address family.
-    pub(super) flows: u32,
-    /// Statistics slots.
-    pub(super) slots: u32,
-}
 
 /// A program attached to an interface. Dropping it detaches.
 #[derive(Debug)]
@@ -132,9 +124,8 @@ fn load(sizes: Sizes, pins: Option<&Path>, generic: bool) -> Result<Ebpf, aya::E
     let is_generic = u32::from(generic);
     let mut loader = EbpfLoader::new();
     loader
-        .map_max_entries(FLOWS_V4, sizes.flows)
-        .map_max_entries(FLOWS_V6, sizes.flows)
-        .map_max_entries(STATS, sizes.slots)
+        .map_max_entries(PORTS, sizes.blocks * PORT_LINES)
+        .map_max_entries(RECORDS, sizes.records)
         .override_global(object::GENERIC_XDP, &is_generic, false);
     if let Some(directory) = pins {
         for name in pins::MAPS {
@@ -224,11 +215,7 @@ mod tests {
     }
 
     fn programs() -> Programs {
-        let sizes = Sizes {
-            flows: 8,
-            slots: 16,
-        };
-        Programs::load(sizes, None, PRIORITY).unwrap()
+        Programs::load(Sizes::new(8, 1), None, PRIORITY).unwrap()
     }
 
     fn filters() -> String {

@@ -1,28 +1,54 @@
 //! What another relay's table holds, read from its pins.
 
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use aya::maps::{HashMap, Map, MapData, MapError};
-use underpass_abi::{self as abi, FLOWS_V4, FLOWS_V6, FlowKeyV4, FlowKeyV6, OUTCOMES, Outcome};
+use aya::maps::MapData;
+use underpass_abi::{HEADER, Header, RECORDS, Record};
 
-use super::maps::{Outcomes, Plain};
 use super::pins;
 use crate::datapath::TableUsage;
+use crate::datapath::mapped::{Access, Mapped};
+use crate::datapath::table::packets;
+
+/// How often it is read again when the owner has moved counters meanwhile, which it does once a second at most.
+const ATTEMPTS: usize = 3;
 
 /// See [`crate::datapath::table_usage`].
 pub(in crate::datapath) fn table_usage(bpffs: &Path, table: u32) -> Option<TableUsage> {
     let directory = pins::directory(bpffs, table);
-    let v4 = open(&directory, FLOWS_V4).ok()?;
-    let v4 = HashMap::<_, Plain<FlowKeyV4>, Plain<abi::Flow>>::try_from(Map::HashMap(v4)).ok()?;
-    let v6 = open(&directory, FLOWS_V6).ok()?;
-    let v6 = HashMap::<_, Plain<FlowKeyV6>, Plain<abi::Flow>>::try_from(Map::HashMap(v6)).ok()?;
-    let outcomes = Outcomes::open(Map::PerCpuArray(open(&directory, OUTCOMES).ok()?)).ok()?;
+    let header: Mapped<Header> = open(&directory, HEADER)?;
+    let records: Mapped<Record> = open(&directory, RECORDS)?;
+    let header = header.at(0);
+    // SAFETY: aligned words inside the mapping, which no reference covers. It can't be written, and is only loaded.
+    let (flows, past) = unsafe {
+        (
+            AtomicU64::from_ptr(&raw mut (*header).flows),
+            AtomicU64::from_ptr(&raw mut (*header).past_packets),
+        )
+    };
+    let mut total = 0;
+    for _ in 0..ATTEMPTS {
+        let before = past.load(Ordering::Acquire);
+        let counted: u64 = (0..records.count()).map(|at| packets(records.at(at))).sum();
+        total = before + counted;
+        if past.load(Ordering::Acquire) == before {
+            break;
+        }
+    }
     Some(TableUsage {
-        flows: (v4.keys().flatten().count() + v6.keys().flatten().count()) as u64,
-        packets: outcomes.read()[Outcome::Forwarded as usize],
+        flows: flows.load(Ordering::Relaxed),
+        packets: total,
     })
 }
 
-fn open(directory: &Path, name: &str) -> Result<MapData, MapError> {
-    MapData::from_pin(directory.join(name))
+/// A whole map, for reading.
+fn open<T>(directory: &Path, name: &str) -> Option<Mapped<T>> {
+    let map = MapData::from_pin(directory.join(name)).ok()?;
+    let info = map.info().ok()?;
+    if info.value_size() as usize != size_of::<T>() {
+        return None;
+    }
+    Mapped::new(map.fd().as_fd(), info.max_entries(), Access::Read).ok()
 }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use underpass_abi::Outcome;
+
 use super::ethtool;
 use super::handle::{Command, Inbox};
 use super::interfaces::Interfaces;
-use super::maps::{KernelMaps, Outcomes};
+use super::maps::Outcomes;
 use super::sysctl::HopLimits;
 use crate::datapath::netlink::{Event, Neighbour, Netlink, Route, Watch};
 use crate::datapath::next_hop::{Kernel, NextHops, Path};
@@ -35,7 +37,7 @@ pub(super) struct Worker {
     pub(super) netlink: Netlink,
     pub(super) watch: Watch,
     pub(super) hops: NextHops,
-    pub(super) table: FlowTable<KernelMaps>,
+    pub(super) table: FlowTable,
     pub(super) interfaces: Interfaces,
     pub(super) outcomes: Outcomes,
     pub(super) watchdog: Watchdog,
@@ -248,19 +250,21 @@ impl Worker {
         })
     }
 
-    fn count(&mut self) -> Forwarded {
-        let forwarded = self.table.sweep();
-        self.monitor.set_outcomes(self.outcomes.read());
+    fn count(&mut self) {
+        self.table.sweep();
+        let (packets, bytes) = self.table.totals();
+        let mut outcomes = self.outcomes.read();
+        outcomes[Outcome::Forwarded as usize] = packets;
+        self.monitor.set_outcomes(outcomes);
         let (wanted, held) = self.table.sizes();
-        self.monitor
-            .set_flows(wanted as u64, held as u64, self.table.bytes());
-        forwarded
+        self.monitor.set_flows(wanted as u64, held as u64, bytes);
     }
 
     fn tick(&mut self) {
         self.ticks += 1;
-        let forwarded = self.count();
+        self.count();
         self.table.tick();
+        let forwarded = self.table.take_forwarded();
         self.judge(&forwarded);
         if self.ticks.is_multiple_of(REVISE) {
             self.reroute_soon();

@@ -1,41 +1,13 @@
-//! From a [`Flow`] to the map entry that the kernel program reads, and from its counters to a report's.
+//! From a [`Flow`] to the record that the kernel program reads, and from its counters to a report's.
 
-use std::net::{IpAddr, SocketAddr};
+use underpass_abi::{self as abi, ANY_SSRC, FlowStats, MAX_SSRCS, SsrcStats};
+use underpass_packet::Addressing;
 
-use underpass_abi::{self as abi, ANY_SSRC, FlowKeyV4, FlowKeyV6, FlowStats, MAX_SSRCS, SsrcStats};
+use super::Way;
+use crate::datapath::{Flow, SsrcCounters, SsrcFilter};
 
-use super::table::Way;
-use super::{Flow, SsrcCounters, SsrcFilter};
-
-/// Where a flow's packets arrive, as the key of its family's map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    /// In the IPv4 map.
-    V4(FlowKeyV4),
-    /// In the IPv6 map.
-    V6(FlowKeyV6),
-}
-
-/// The key of a local address.
-pub(crate) fn key(local: SocketAddr) -> Key {
-    let port = local.port().to_be_bytes();
-    match local.ip() {
-        IpAddr::V4(address) => Key::V4(FlowKeyV4 {
-            address: address.octets(),
-            port,
-            reserved: [0; 2],
-        }),
-        IpAddr::V6(address) => Key::V6(FlowKeyV6 {
-            address: address.octets(),
-            port,
-            reserved: [0; 2],
-        }),
-    }
-}
-
-/// The map entry of a flow that is forwarded the given way and counted in `slot`.
-pub(crate) fn value(flow: &Flow, way: &Way, slot: u32) -> abi::Flow {
-    let hop = &way.hop;
+/// What a record says of a flow that is forwarded the given way and counted in the record `home`.
+pub(super) fn value(flow: &Flow, way: &Way, home: u32) -> abi::Flow {
     let mut ssrcs = [0; MAX_SSRCS];
     let mut flags = 0;
     let mut ssrc_count = 0;
@@ -48,37 +20,37 @@ pub(crate) fn value(flow: &Flow, way: &Way, slot: u32) -> abi::Flow {
             }
         }
     }
-    abi::Flow {
+    let mut value = abi::Flow {
         payload_types: [
             flow.payload_types.0 as u64,
             (flow.payload_types.0 >> 64) as u64,
         ],
         ssrcs,
-        source_address: octets(flow.source.ip()),
-        from_address: octets(flow.from.ip()),
-        to_address: octets(flow.to.ip()),
-        source_port: flow.source.port().to_be_bytes(),
-        from_port: flow.from.port().to_be_bytes(),
-        to_port: flow.to.port().to_be_bytes(),
-        egress_mtu: hop.mtu,
-        egress_ifindex: hop.ifindex,
-        stats_slot: slot,
+        egress_mtu: way.hop.mtu,
+        egress_ifindex: way.hop.ifindex,
+        stats_record: home,
         clock_rate: flow.clock_rate,
-        egress_vlan: 0,
-        to_mac: hop.to_mac,
-        from_mac: hop.from_mac,
-        egress_family: if flow.to.is_ipv4() { 4 } else { 6 },
         flags,
         ssrc_count,
+        local_mac: way.local_mac,
+        ..abi::Flow::default()
+    };
+    let addressing = Addressing {
+        local: flow.local,
+        source: flow.source,
+        from: flow.from,
+        to: flow.to,
+        from_mac: way.hop.from_mac,
+        to_mac: way.hop.to_mac,
         tos: flow.tos,
         ttl: way.ttl,
-        local_mac: way.local_mac,
-        reserved: [0; 3],
-    }
+    };
+    addressing.fill(&mut value);
+    value
 }
 
 /// What the kernel counted per SSRC, in a report's terms.
-pub(crate) fn ssrcs(stats: &FlowStats) -> Vec<SsrcCounters> {
+pub(super) fn ssrcs(stats: &FlowStats) -> impl Iterator<Item = SsrcCounters> + Clone {
     stats
         .ssrcs
         .iter()
@@ -90,24 +62,12 @@ pub(crate) fn ssrcs(stats: &FlowStats) -> Vec<SsrcCounters> {
             lost: lost(ssrc),
             jitter: ssrc.jitter_x16 / 16,
         })
-        .collect()
 }
 
 /// RFC 3550 appendix A.3, not below zero.
 fn lost(ssrc: &SsrcStats) -> u32 {
     let expected = u64::from(ssrc.highest_sequence.wrapping_sub(ssrc.base_sequence)) + 1;
     u32::try_from(expected.saturating_sub(ssrc.packets)).unwrap_or(u32::MAX)
-}
-
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => {
-            let mut octets = [0; 16];
-            octets[..4].copy_from_slice(&address.octets());
-            octets
-        }
-        IpAddr::V6(address) => address.octets(),
-    }
 }
 
 #[cfg(test)]
@@ -145,13 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_between_families_keeps_each_address_in_its_own() {
+    fn an_ipv4_source_stands_in_the_first_four_bytes() {
         let value = value(&flow(), &way(), 9);
         assert_eq!(value.source_address[..4], [198, 51, 100, 1]);
         assert_eq!(value.source_address[4..], [0; 12]);
-        assert_eq!(value.to_address[..4], [0x20, 0x01, 0x0d, 0xb8]);
-        assert_eq!(value.egress_family, 6);
-        assert_eq!(value.to_port, 5000_u16.to_be_bytes());
     }
 
     #[test]

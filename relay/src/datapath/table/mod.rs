@@ -1,0 +1,304 @@
+//! The flows of one table: what is wanted, what is in the kernel, and what was counted.
+//!
+//! Knows no socket and no system call: the kernel's part is memory ([`memory`]), and where a flow can leave is told from
+//! outside. Installing, moving and removing a flow costs the same with one flow and with 100,000.
+
+mod blocks;
+mod counters;
+mod encode;
+mod memory;
+mod records;
+mod sizes;
+mod store;
+
+pub(super) use memory::{Memory, packets};
+pub(super) use sizes::Sizes;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::next_hop::{NextHop, Path};
+use super::{Flow, FlowId, FlowReport, FlowState, Reason};
+use store::{Placed, Store};
+
+/// How a flow is to be forwarded: how it leaves and where it comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// How it leaves.
+    pub(crate) hop: NextHop,
+    /// TTL or hop limit it leaves with.
+    pub(crate) ttl: u8,
+    /// The interface it arrives at.
+    pub(crate) ingress: u32,
+    /// That interface's Ethernet address; zero where it may be any.
+    pub(crate) local_mac: [u8; 6],
+}
+
+/// Packets forwarded, by ingress and egress interface.
+pub(crate) type Forwarded = BTreeMap<(u32, u32), u64>;
+
+/// Waiting flows tried again in one tick.
+const RETRIES: usize = 16_384;
+
+#[derive(Debug)]
+struct Entry {
+    flow: Flow,
+    path: Path,
+    report: Arc<FlowReport>,
+    way: Result<Way, Reason>,
+    /// Another flow has been installed at its port since.
+    is_displaced: bool,
+    placed: Option<Placed>,
+}
+
+/// The flows of one table.
+#[derive(Debug)]
+pub(crate) struct FlowTable {
+    store: Store,
+    flows: BTreeMap<FlowId, Entry>,
+    by_path: BTreeMap<Path, BTreeSet<FlowId>>,
+    /// The flow that was installed last at each port.
+    by_local: HashMap<SocketAddr, FlowId>,
+    /// Flows there was no room for.
+    waiting: BTreeSet<FlowId>,
+    /// Which of them is tried next: all get their turn.
+    next_waiting: FlowId,
+}
+
+impl FlowTable {
+    /// An empty table of at most `max_flows` flows.
+    pub(crate) fn new(memory: Memory, max_flows: u32) -> Self {
+        Self {
+            store: Store::new(memory, max_flows),
+            flows: BTreeMap::new(),
+            by_path: BTreeMap::new(),
+            by_local: HashMap::new(),
+            waiting: BTreeSet::new(),
+            next_waiting: FlowId(0),
+        }
+    }
+
+    /// Wants `flow` forwarded along `path` the given way; replaces the flow of the same id in place. Returns the path
+    /// it used before, if there was one.
+    pub(crate) fn install(
+        &mut self,
+        id: FlowId,
+        flow: Flow,
+        path: Path,
+        report: Arc<FlowReport>,
+        way: Result<Way, Reason>,
+    ) -> Option<Path> {
+        let local = flow.local;
+        let mut entry = Entry {
+            flow,
+            path,
+            report,
+            way,
+            is_displaced: false,
+            placed: None,
+        };
+        self.take_port(local, id);
+        let before = self.flows.remove(&id);
+        if let Some(before) = &before {
+            entry.placed = before.placed;
+            if before.flow.local != local {
+                self.leave_port(before.flow.local, id);
+            }
+        }
+        self.flows.insert(id, entry);
+        let before = before.map(|entry| entry.path);
+        if before != Some(path) {
+            if let Some(before) = before {
+                self.unindex(&before, id);
+            }
+            self.by_path.entry(path).or_default().insert(id);
+        }
+        self.place(id);
+        before
+    }
+
+    /// Ends a flow and returns the path it used.
+    pub(crate) fn remove(&mut self, id: FlowId) -> Option<Path> {
+        let entry = self.flows.remove(&id)?;
+        self.unindex(&entry.path, id);
+        self.leave_port(entry.flow.local, id);
+        self.waiting.remove(&id);
+        if let Some(placed) = entry.placed {
+            self.store.take_out(placed);
+        }
+        entry
+            .report
+            .set_state(FlowState::UserSpace(Reason::NotInstalled));
+        self.retry(1);
+        Some(entry.path)
+    }
+
+    /// The flows along a path.
+    pub(crate) fn on_path(&self, path: &Path) -> Vec<FlowId> {
+        self.by_path
+            .get(path)
+            .map(|ids| ids.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// A flow that is wanted.
+    pub(crate) fn flow(&self, id: FlowId) -> Option<&Flow> {
+        self.flows.get(&id).map(|entry| &entry.flow)
+    }
+
+    /// A flow's way has changed.
+    pub(crate) fn reroute(&mut self, id: FlowId, way: Result<Way, Reason>) {
+        let Some(entry) = self.flows.get_mut(&id) else {
+            return;
+        };
+        if entry.way == way || entry.is_displaced {
+            return;
+        }
+        entry.way = way;
+        self.place(id);
+    }
+
+    /// Brings every report up to date. One linear pass.
+    pub(crate) fn sweep(&mut self) {
+        self.store.look_at_all();
+    }
+
+    /// Brings the reports of a few flows up to date.
+    pub(crate) fn sweep_some(&mut self, ids: &[FlowId]) {
+        for id in ids {
+            let placed = self.flows.get(id).and_then(|entry| entry.placed);
+            if let Some(placed) = placed {
+                self.store.look(placed.home);
+            }
+        }
+    }
+
+    /// Packets forwarded since the last call, as of the last sweep.
+    pub(crate) fn take_forwarded(&mut self) -> Forwarded {
+        self.store.take_forwarded()
+    }
+
+    /// Packets and UDP payload bytes that all flows have forwarded since start, as of the last sweep.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        let total = self.store.total();
+        (total.packets, total.bytes)
+    }
+
+    /// Makes use of records that have rested, and tries waiting flows again. Call it once a second.
+    pub(crate) fn tick(&mut self) {
+        for id in self.store.tick() {
+            if let Some(entry) = self.flows.get_mut(&id)
+                && let Some(placed) = entry.placed
+            {
+                entry.placed = Some(self.store.bring_home(placed));
+            }
+        }
+        self.retry(RETRIES);
+    }
+
+    /// Flows wanted, and flows in the kernel.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.flows.len(), self.store.flows() as usize)
+    }
+
+    /// Ends every flow.
+    pub(crate) fn clear(&mut self) {
+        let ids: Vec<FlowId> = self.flows.keys().copied().collect();
+        self.waiting.clear();
+        for id in ids {
+            self.remove(id);
+        }
+    }
+
+    /// Makes the kernel's part what it should be, and the report say so.
+    fn place(&mut self, id: FlowId) {
+        self.waiting.remove(&id);
+        let Some(entry) = self.flows.get_mut(&id) else {
+            return;
+        };
+        let put = entry.way.and_then(|way| {
+            self.store
+                .put(id, entry.placed, &entry.flow, &way, &entry.report)
+        });
+        let state = match put {
+            Ok(placed) => {
+                entry.placed = Some(placed);
+                FlowState::Kernel
+            }
+            Err(reason) => {
+                // What an older version of the flow said must not go on being done.
+                if let Some(placed) = entry.placed.take() {
+                    self.store.take_out(placed);
+                }
+                if entry.way.is_ok() {
+                    self.waiting.insert(id);
+                }
+                FlowState::UserSpace(reason)
+            }
+        };
+        entry.report.set_state(state);
+    }
+
+    /// A port belongs to the flow that was installed there last: another one's is taken out.
+    fn take_port(&mut self, local: SocketAddr, id: FlowId) {
+        let Some(other) = self.by_local.insert(local, id).filter(|other| *other != id) else {
+            return;
+        };
+        self.waiting.remove(&other);
+        if let Some(entry) = self.flows.get_mut(&other) {
+            if let Some(placed) = entry.placed.take() {
+                self.store.take_out(placed);
+            }
+            entry.is_displaced = true;
+            entry
+                .report
+                .set_state(FlowState::UserSpace(Reason::NotInstalled));
+        }
+    }
+
+    fn leave_port(&mut self, local: SocketAddr, id: FlowId) {
+        if self.by_local.get(&local) == Some(&id) {
+            self.by_local.remove(&local);
+        }
+    }
+
+    fn retry(&mut self, at_most: usize) {
+        if self.waiting.is_empty() || self.store.is_full() {
+            return;
+        }
+        let next = self.next_waiting;
+        let in_turn = self.waiting.range(next..).chain(self.waiting.range(..next));
+        let ids: Vec<FlowId> = in_turn.copied().take(at_most).collect();
+        for id in ids {
+            if self.store.is_full() {
+                return;
+            }
+            self.next_waiting = FlowId(id.0.saturating_add(1));
+            self.place(id);
+        }
+    }
+
+    fn unindex(&mut self, path: &Path, id: FlowId) {
+        if let Some(ids) = self.by_path.get_mut(path) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_path.remove(path);
+            }
+        }
+    }
+}
+
+/// However the table ends, no report goes on saying what is no longer so.
+impl Drop for FlowTable {
+    fn drop(&mut self) {
+        for entry in self.flows.values() {
+            entry
+                .report
+                .set_state(FlowState::UserSpace(Reason::NoEngine));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+mod addresses;
+mod counting;
+mod flows;
+mod histories;
+mod replacing;
+
+use std::net::IpAddr;
+
+use underpass_abi as abi;
+
+use super::memory::Port;
+use super::*;
+use crate::datapath::{PayloadTypes, SsrcFilter};
+
+/// Bytes of UDP payload that each packet has here.
+const PAYLOAD: u64 = 172;
+
+/// A table of at most `max_flows` flows, with `spare` records more.
+fn table(max_flows: u32, spare: u32) -> FlowTable {
+    FlowTable::new(Memory::in_memory(max_flows + spare, 2), max_flows)
+}
+
+fn flow(port: u16) -> Flow {
+    Flow {
+        local: local(port),
+        source: "198.51.100.1:4000".parse().unwrap(),
+        from: "192.0.2.1:40000".parse().unwrap(),
+        to: "198.51.100.2:5000".parse().unwrap(),
+        tos: 0,
+        payload_types: PayloadTypes::ALL,
+        ssrcs: SsrcFilter::Any,
+        clock_rate: 8000,
+    }
+}
+
+/// The same to another destination.
+fn moved(port: u16) -> Flow {
+    Flow {
+        to: "198.51.100.9:6000".parse().unwrap(),
+        ..flow(port)
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::new("192.0.2.1".parse().unwrap(), port)
+}
+
+fn path() -> Path {
+    Path {
+        to: "198.51.100.2".parse().unwrap(),
+        from: "192.0.2.1".parse().unwrap(),
+        oif: 0,
+    }
+}
+
+fn way(mac: u8) -> Way {
+    Way {
+        hop: NextHop {
+            ifindex: 3,
+            mtu: 1500,
+            hop_limit: None,
+            from_mac: [2; 6],
+            to_mac: [mac; 6],
+        },
+        ttl: 64,
+        ingress: 2,
+        local_mac: [3; 6],
+    }
+}
+
+fn install(table: &mut FlowTable, id: u64, port: u16) -> Arc<FlowReport> {
+    let report = Arc::new(FlowReport::default());
+    put(table, id, flow(port), &report);
+    report
+}
+
+fn put(table: &mut FlowTable, id: u64, flow: Flow, report: &Arc<FlowReport>) {
+    table.install(FlowId(id), flow, path(), report.clone(), Ok(way(1)));
+}
+
+fn ticks(table: &mut FlowTable, count: usize) {
+    for _ in 0..count {
+        table.tick();
+    }
+}
+
+/// What the kernel program finds at a port: the record, and what it says.
+fn found(table: &FlowTable, local: SocketAddr) -> Option<(u32, abi::Flow)> {
+    let memory = &table.store.memory;
+    let header = memory.header();
+    let block = match local.ip() {
+        IpAddr::V4(address) => header.v4[..header.v4_count as usize]
+            .iter()
+            .find(|known| known.address == address.octets())
+            .map(|known| known.block),
+        IpAddr::V6(address) => header.v6[..header.v6_count as usize]
+            .iter()
+            .find(|known| known.address == address.octets())
+            .map(|known| known.block),
+    };
+    let record = memory.named(Port::new(block?, local.port()))?;
+    Some((record, memory.flow(record)))
+}
+
+/// True: a packet at the port would leave as `flow` says, by the way of [`put`].
+fn leads(table: &FlowTable, flow: &Flow) -> bool {
+    found(table, flow.local)
+        .is_some_and(|(_, found)| found == encode::value(flow, &way(1), found.stats_record))
+}
+
+/// Counts packets at a port as the program does.
+fn forward(table: &mut FlowTable, port: u16, packets: u64) {
+    let (_, flow) = found(table, local(port)).unwrap();
+    count_in(table, flow.stats_record, packets);
+}
+
+/// Counts packets in a record.
+fn count_in(table: &mut FlowTable, record: u32, packets: u64) {
+    let mut stats = table.store.memory.stats(record);
+    stats.packets += packets;
+    stats.bytes += packets * PAYLOAD;
+    stats.last_packet_ns = 5_000_000;
+    stats.ssrcs[0].ssrc = 7;
+    stats.ssrcs[0].packets += packets;
+    stats.ssrcs[0].base_sequence = 1;
+    stats.ssrcs[0].highest_sequence = stats.ssrcs[0].packets as u32;
+    table.store.memory.set_stats(record, stats);
+}
+
+/// Everything forwarded, as whoever looks at the maps finds it.
+fn packets_in_maps(table: &FlowTable) -> u64 {
+    let memory = &table.store.memory;
+    let counted: u64 = (0..memory.records()).map(|at| memory.packets(at)).sum();
+    memory.header().past_packets + counted
+}
