@@ -73,21 +73,43 @@ impl Default for Plan {
 
 /// Calls over veth.
 const VETH_CALLS: usize = 100;
+const VETH_PACKETS: usize = 10_000;
+/// What relays do every second is in every window once.
+const WINDOW_MS: u64 = 1000;
 
 /// Boots the machine, measures, and sums up.
 ///
 /// # Errors
 /// What is missing (QEMU, the network to fetch a kernel by), or what failed in the guest, with its console.
 pub fn measure(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Section> {
-    let job = Job {
+    let all = Job {
         virtio: plan.virtio.clone(),
         virtio_calls: plan.calls.clone(),
         veth: plan.veth.clone(),
         veth_calls: VETH_CALLS,
         rounds: plan.rounds,
-        window_ms: 400,
-        veth_packets: 10_000,
+        window_ms: WINDOW_MS,
+        veth_packets: VETH_PACKETS,
     };
-    let samples = machine::run(&plan.directory, plan.kernel, &job, progress)?;
+    let virtio = Job {
+        veth: Vec::new(),
+        ..all.clone()
+    };
+    let veth = Job {
+        virtio: Vec::new(),
+        ..all
+    };
+    let mut samples = Vec::new();
+    for (job, cpu) in [(veth, machine::WITHOUT_ERMS), (virtio, machine::WITH_ERMS)] {
+        if !(job.virtio.is_empty() && job.veth.is_empty()) {
+            samples.extend(machine::run(
+                &plan.directory,
+                plan.kernel,
+                cpu,
+                &job,
+                progress,
+            )?);
+        }
+    }
     Ok(section::of(plan, &samples))
 }

@@ -9,7 +9,7 @@ use aya::programs::tc::qdisc_add_clsact;
 use aya::programs::{SchedClassifier, TcAttachType, Xdp, XdpMode};
 use lab::{Family, Netns, Side};
 
-use crate::limit;
+use crate::limit::{self, Flow};
 
 /// One flow of the bare program.
 #[derive(Clone, Copy)]
