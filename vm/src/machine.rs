@@ -13,6 +13,9 @@ use crate::{Emulator, Error, Image, KernelFiles};
 
 /// With these left out of what QEMU can emulate, both kernels run.
 const CPU: &str = "max,-la57,-smap,-pku,-fsgsbase";
+/// Console on the first serial port, a panic ends QEMU. The timer is not tried: the kernel panics if it does not tick within a
+/// number of loops, as it may not where the host is busy.
+const PARAMETERS: [&str; 4] = ["console=ttyS0", "panic=-1", "quiet", "no_timer_check"];
 /// The line that init ends a job with (init.sh).
 const ENDED: &str = "job ended: ";
 
@@ -182,7 +185,7 @@ impl Machine {
             .arg(&self.kernel)
             .arg("-initrd")
             .arg(files);
-        let mut parameters = vec!["console=ttyS0", "panic=-1", "quiet", "no_timer_check"];
+        let mut parameters = PARAMETERS.to_vec();
         parameters.extend(self.parameters.iter().map(String::as_str));
         qemu.arg("-append").arg(parameters.join(" "));
         qemu.args(&self.arguments);

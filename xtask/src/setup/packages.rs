@@ -88,8 +88,16 @@ pub(crate) const TESTING: [Package; 10] = [
     },
 ];
 
-/// What other kernels are fetched and emulated with.
-pub(crate) const EMULATING: [Package; 7] = [
+/// What other kernels are fetched and emulated with, and what the tests start in the guest.
+pub(crate) const EMULATING: [Package; 9] = [
+    Package {
+        name: "ethtool",
+        there: Sign::Program("ethtool"),
+    },
+    Package {
+        name: "procps",
+        there: Sign::Program("sysctl"),
+    },
     Package {
         name: "make",
         there: Sign::Program("make"),
@@ -122,11 +130,13 @@ pub(crate) const EMULATING: [Package; 7] = [
 
 /// Installs those that are missing; without root says how. Returns whether all are there now.
 pub(crate) fn install(packages: &[&Package]) -> anyhow::Result<bool> {
-    let missing: Vec<_> = packages
+    let mut missing: Vec<_> = packages
         .iter()
         .filter(|package| !package.is_there())
         .map(|package| package.name)
         .collect();
+    missing.sort_unstable();
+    missing.dedup();
     if missing.is_empty() {
         return Ok(true);
     }

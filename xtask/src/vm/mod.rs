@@ -27,7 +27,7 @@ struct Options {
 /// `cargo xtask vm [--kernel 6.1|6.12] [--json] [-- TEST…]`.
 pub(crate) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let options = Options::parse(arguments)?;
-    if !setup::for_emulating()? {
+    if !(setup::for_building()? && setup::for_emulating()?) {
         return Ok(ExitCode::FAILURE);
     }
     let reports = on_kernels(&options.kernels, &options.filters)?;

@@ -17,7 +17,8 @@ pub(super) struct LeftOut {
 }
 
 /// The verifier and the program by BPF_PROG_TEST_RUN; the datapath in namespaces; whole calls that the kernel forwards.
-/// (Those that user space forwards depend on the kernel in nothing new; each takes several seconds here.)
+/// A scenario takes several seconds here, most of them in the verifier, so these are one of each kind; `cargo xtask vm -- NAME`
+/// runs others.
 pub(super) const SUITES: [Suite; 3] = [
     Suite {
         name: "kernel_program",
@@ -32,10 +33,13 @@ pub(super) const SUITES: [Suite; 3] = [
     Suite {
         name: "scenarios",
         chosen: &[
-            "checksums::by_",
-            "in_the_kernel",
-            "in_native_xdp",
+            "checksums::by_tc_between",
+            "checksums::by_xdp_between",
+            "crash_and_restart::in_the_kernel",
             "kernel_counters::",
+            "next_hop::the_next_hop_gets_another_mac_in_native_xdp",
+            "next_hop::the_next_hop_gets_another_mac_in_the_kernel",
+            "next_hop::the_route_moves_to_another_interface_in_the_kernel",
             "on_the_wire::by_",
             "plain_call::by_",
             "tables::",
