@@ -235,7 +235,7 @@ fn by_ring(flows: &[Flow]) -> Result<()> {
                 // It is done, or has failed, when the submission returns.
                 .flags(libc::MSG_DONTWAIT)
                 .dest_addr(to.as_ptr().cast())
-                .dest_addr_len(to.len() as u16)
+                .dest_addr_len(to.len())
                 .build()
                 .flags(squeue::Flags::SKIP_SUCCESS)
                 .user_data(SENT);
