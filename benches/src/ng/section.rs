@@ -10,6 +10,9 @@ const CPU: f64 = 0.5;
 /// The longest that 99 of 100 offers may take with 1,000 calls up, ms.
 const OFFER_P99_MS: f64 = 1.0;
 
+/// A kind of load's samples.
+type Kind = fn(&Samples) -> &[Cycles];
+
 /// The samples of all levels.
 pub(super) fn of(levels: &[Level], notes: &[String]) -> Section {
     let what = format!("one client, and {CLIENTS} at once, each waiting for every reply");
@@ -20,14 +23,14 @@ pub(super) fn of(levels: &[Level], notes: &[String]) -> Section {
                 "How many calls per second can be offered, answered and deleted?",
                 "cycles/s",
                 by_clients(levels, |cycles| cycles.per_second),
-                [&[what.clone()], notes].concat(),
+                [std::slice::from_ref(&what), notes].concat(),
             ),
             question(
                 "ng-cpu",
                 "What processor time does the relay take for a call's offer, answer and delete?",
                 "µs",
                 by_clients(levels, |cycles| cycles.cpu_us),
-                [&[what], notes].concat(),
+                [std::slice::from_ref(&what), notes].concat(),
             ),
             offers(levels, "ng-offer-p50", "half of all offers", notes, |of| {
                 of.p50_ms
@@ -51,7 +54,7 @@ fn figures(levels: &[Level]) -> Vec<Figure> {
     let mut figures = Vec::new();
     for level in levels {
         let [ours, theirs] = &level.relays;
-        let kinds: [(&str, &str, fn(&Samples) -> &[Cycles]); 2] = [
+        let kinds: [(&str, &str, Kind); 2] = [
             ("16-clients", "16 clients", |of| &of.many_clients),
             ("1-client", "1 client", |of| &of.one_client),
         ];
