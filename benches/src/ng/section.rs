@@ -10,6 +10,9 @@ const CPU: f64 = 0.5;
 /// The longest that 99 of 100 offers may take with 1,000 calls up, ms.
 const OFFER_P99_MS: f64 = 1.0;
 
+/// A kind of load's samples.
+type Kind = fn(&Samples) -> &[Cycles];
+
 /// The samples of all levels.
 pub(super) fn of(levels: &[Level], notes: &[String]) -> Section {
     let what = format!("one client, and {CLIENTS} at once, each waiting for every reply");
@@ -27,7 +30,7 @@ pub(super) fn of(levels: &[Level], notes: &[String]) -> Section {
                 "What processor time does the relay take for a call's offer, answer and delete?",
                 "µs",
                 by_clients(levels, |cycles| cycles.cpu_us),
-                [&[what], notes].concat(),
+                [std::slice::from_ref(&what), notes].concat(),
             ),
             offers(levels, "ng-offer-p50", "half of all offers", notes, |of| {
                 of.p50_ms
