@@ -9,9 +9,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use underpass_abi::Flow;
-use underpass_packet::{
-    Addressing, Datagram, Ipv4, Ipv6, Read, Reading, Sum, carry, sum, udp_checksum,
-};
+use underpass_packet::{Addressing, Datagram, Ipv4, Read, Reading, Sum, carry, sum, udp_checksum};
 
 /// RFC 1071, word by word in network order.
 fn definition(bytes: &[u8]) -> u16 {
