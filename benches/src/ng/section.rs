@@ -10,9 +10,6 @@ const CPU: f64 = 0.5;
 /// The longest that 99 of 100 offers may take with 1,000 calls up, ms.
 const OFFER_P99_MS: f64 = 1.0;
 
-/// A kind of load's samples.
-type Kind = fn(&Samples) -> &[Cycles];
-
 /// The samples of all levels.
 pub(super) fn of(levels: &[Level], notes: &[String]) -> Section {
     let what = format!("one client, and {CLIENTS} at once, each waiting for every reply");

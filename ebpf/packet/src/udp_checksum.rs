@@ -7,7 +7,7 @@ use core::hint::cold_path;
 
 use underpass_abi::{Flow, Outcome};
 
-use crate::{Internet, Read, Udp, add, carry, sum};
+use crate::{Internet, Read, Udp, add, carry, leaves_by, sum};
 
 /// Who fills in a checksum that the sender left to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub fn is_pseudo(flow: &Flow, udp: &Udp) -> bool {
     udp.checksum == add(flow.arriving_sum, udp.length)
 }
 
-/// The checksum that a packet of `flow` leaves with, which came by `I` with the header `udp` and leaves by `O`. `packet`
-/// begins at its UDP header.
+/// The checksum that a packet of `flow` leaves with, which came by `I` with the header `udp`. `packet` begins at its UDP
+/// header.
 ///
 /// # Errors
 /// [`Outcome::Checksum`] if there is none, and must be towards IPv6 (RFC 8200 section 8.1), or if it can be read both ways
 /// and that makes a difference.
 #[inline(always)]
-pub fn udp_checksum<I: Internet, O: Internet>(
+pub fn udp_checksum<I: Internet>(
     flow: &Flow,
     udp: &Udp,
     packet: impl Read,
@@ -44,7 +44,7 @@ pub fn udp_checksum<I: Internet, O: Internet>(
     }
     if udp.checksum == 0 {
         cold_path();
-        return if I::FAMILY == 4 && O::FAMILY == 4 {
+        return if I::FAMILY == 4 && leaves_by::<I>(flow) {
             Ok(0)
         } else {
             Err(Outcome::Checksum)

@@ -86,7 +86,7 @@ where
     Datagram<O>: Plain,
 {
     let udp = &arrived.udp;
-    let checksum = udp_checksum::<I, O>(flow, udp, packet.skip(I::LENGTH), Reading::Native)?;
+    let checksum = udp_checksum::<I>(flow, udp, packet.skip(I::LENGTH), Reading::Native)?;
     let mut frame = vec![0; 14 + O::LENGTH + 8];
     frame.extend(&packet[Datagram::<I>::LENGTH..]);
     write_frame::<O>(frame.as_mut_slice(), flow, udp.length, checksum, false)
