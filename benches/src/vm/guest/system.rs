@@ -59,12 +59,14 @@ pub(super) fn set_up(
             to,
         });
     }
-    Ok(Running {
+    let mut running = Running {
         system,
         relay,
         bare,
         wires,
-    })
+    };
+    running.check_engine(ns)?;
+    Ok(running)
 }
 
 impl Running {
@@ -87,6 +89,23 @@ impl Running {
     /// Whether it is meant to forward in the kernel and has a user space that could do it instead.
     pub(super) fn has_two_paths(&self) -> bool {
         matches!(self.system, System::Xdp | System::Tc | System::Module)
+    }
+
+    /// A relay may fall back on another engine than it was asked for; that would be measured under the wrong name.
+    fn check_engine(&mut self, ns: &Netns) -> Result<()> {
+        let engine = match self.system {
+            System::Xdp => "xdp",
+            System::Tc => "tc",
+            _ => return Ok(()),
+        };
+        let metrics = self.relay.as_ref().map(|relay| relay.metrics(ns));
+        let is_there = metrics.is_some_and(|metrics| {
+            [Side::A, Side::B]
+                .iter()
+                .all(|side| metrics.has_engine(side.interface(), engine))
+        });
+        ensure!(is_there, "not on {engine}: {}", self.account(ns));
+        Ok(())
     }
 
     /// Ends it and leaves the interfaces as they were.
