@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, SocketAddrV4};
 
-use crate::limit::Flow;
 use anyhow::{Context, Result};
 use aya::Ebpf;
 use aya::programs::tc::qdisc_add_clsact;
