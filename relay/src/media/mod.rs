@@ -4,6 +4,7 @@
 //! stream's source is confirmed, hands the flow to the [`Datapath`] then, and goes on serving whatever comes up.
 
 mod batch;
+mod bed;
 mod clock;
 mod counters;
 mod handoff;

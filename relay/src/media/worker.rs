@@ -12,17 +12,14 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::batch::{Batch, Mask};
+use super::bed::{Bed, TICK, WAKE};
 use super::clock::Now;
 use super::counters::{Counters, add};
 use super::handoff::{Step, wanted};
@@ -34,13 +31,6 @@ use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
 
 /// Sockets served per round.
 const ROUND: usize = 256;
-/// Epoll's name for the command channel, and for sockets whose opening is among the commands.
-const WAKE: u64 = u64::MAX;
-/// Epoll's name for the clock.
-const TICK: u64 = WAKE - 1;
-/// How long a worker with streams dozes.
-const DOZE: Duration = Duration::from_millis(100);
-
 /// What a worker is told.
 pub(super) enum Command {
     Open {
@@ -78,16 +68,6 @@ pub(super) struct WorkerHandle {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a worker sleeps on.
-struct Bed {
-    epoll: Epoll,
-    wake: EventFd,
-    /// Ticks while there are streams.
-    clock: TimerFd,
-    /// The worker sleeps until it is woken.
-    fast_asleep: AtomicBool,
-}
-
 struct Worker {
     bed: Arc<Bed>,
     commands: Receiver<Vec<Command>>,
@@ -110,18 +90,7 @@ impl WorkerHandle {
         ports: Ports,
         datapath: Arc<dyn Datapath>,
     ) -> io::Result<Self> {
-        let bed = Bed {
-            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-            wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
-            clock: TimerFd::new(
-                ClockId::CLOCK_MONOTONIC,
-                TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK,
-            )?,
-            fast_asleep: AtomicBool::new(false),
-        };
-        bed.watch(bed.wake.as_fd(), WAKE)?;
-        bed.watch(bed.clock.as_fd(), TICK)?;
-        let bed = Arc::new(bed);
+        let bed = Arc::new(Bed::new()?);
         let (sender, receiver) = unbounded();
         let totals = Arc::new(WorkerTotals::default());
         let for_worker = (Arc::clone(&bed), Arc::clone(&totals));
@@ -168,24 +137,6 @@ impl WorkerHandle {
         };
         if !(sent && woken) {
             tracing::error!("a media worker has gone; its calls have no media");
-        }
-    }
-}
-
-impl Bed {
-    /// Lets whatever arrives at a descriptor wake the worker, by `name`.
-    fn watch(&self, descriptor: impl AsFd, name: u64) -> nix::Result<()> {
-        self.epoll
-            .add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, name))
-    }
-
-    /// Starts the clock, or stops it.
-    fn tick(&self, wanted: bool) -> nix::Result<()> {
-        if wanted {
-            let interval = Expiration::Interval(TimeSpec::from(DOZE));
-            self.clock.set(interval, TimerSetTimeFlags::empty())
-        } else {
-            self.clock.unset()
         }
     }
 }
