@@ -6,6 +6,7 @@
 pub mod arguments;
 pub mod bare_relay;
 pub mod bytes;
+mod calls;
 pub mod check;
 pub mod cores;
 pub mod effort;

@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use lab::process::Process;
 use lab::{Engine, Family, Lab, Netns, Relay, Side, TwoNetworks, Wiring};
-use serde_json::json;
 
-use crate::bare_relay;
 use crate::packet::PAYLOAD;
 use crate::results::{Figure, Point, Question, Section, Series};
 use crate::spread::Spread;
+use crate::{bare_relay, calls};
 
 /// What relays.
 #[derive(Clone, Debug)]
@@ -229,7 +228,7 @@ impl Setup {
             receivers.push(receiver(&net.callee, sink)?);
             let port = bare_relay::PORT + offset;
             let to = match &running {
-                Running::Relay(relay) => call(relay, &net, n, source, sink)?,
+                Running::Relay(relay) => calls::set_up(relay, &net, n, [source, sink])?,
                 Running::Bare(_) => SocketAddr::new(Side::A.relay(Family::V4), port),
             };
             let socket = net.caller.run(|| UdpSocket::bind(source))?;
@@ -315,25 +314,4 @@ fn receiver(callee: &Netns, address: SocketAddr) -> Result<UdpSocket> {
     let socket = callee.run(|| UdpSocket::bind(address))?;
     socket2::SockRef::from(&socket).set_recv_buffer_size(4096)?;
     Ok(socket)
-}
-
-fn call(
-    relay: &Relay,
-    net: &TwoNetworks,
-    n: usize,
-    source: SocketAddr,
-    sink: SocketAddr,
-) -> Result<SocketAddr> {
-    let client = relay.client(&net.relay);
-    let id = format!("bench-{n}");
-    client.ok(&json!({
-        "command": "offer", "call-id": id, "from-tag": "a", "direction": ["a", "b"],
-        "sdp": lab::sdp::audio(source),
-    }));
-    let reply = client.ok(&json!({
-        "command": "answer", "call-id": id, "from-tag": "a", "to-tag": "b",
-        "sdp": lab::sdp::audio(sink),
-    }));
-    lab::sdp::media(reply["sdp"].as_str().unwrap_or_default())
-        .context("no media in the answer's SDP")
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lab::{Engine, Family, Lab, Netns, Relay, Side, TwoNetworks, Wiring};
-use serde_json::json;
 
 use super::pinned;
 use super::sockets::{Flow, Load};
+use crate::calls;
 use crate::effort::Effort;
 use crate::results::{Point, Question, Series};
 use crate::sections::Progress;
@@ -158,7 +158,7 @@ fn set_up(queues: usize, cpus: usize) -> Result<Setup> {
         socket2::SockRef::from(&receiver).set_recv_buffer_size(4096)?;
         receivers.push(receiver);
         let sender = Flow::bind(&net.caller, source, n as u32 + 1)?;
-        sender.connect(&net.caller, call(&relay, &net, n, source, sink)?)?;
+        sender.connect(&net.caller, calls::set_up(&relay, &net, n, [source, sink])?)?;
         senders[n % cpus].push(sender);
     }
     Ok(Setup {
@@ -168,28 +168,6 @@ fn set_up(queues: usize, cpus: usize) -> Result<Setup> {
         _receivers: receivers,
         senders,
     })
-}
-
-/// A call's two commands; returns where the caller sends to.
-fn call(
-    relay: &Relay,
-    net: &TwoNetworks,
-    n: usize,
-    source: SocketAddr,
-    sink: SocketAddr,
-) -> Result<SocketAddr> {
-    let client = relay.client(&net.relay);
-    let id = format!("queues-{n}");
-    client.ok(&json!({
-        "command": "offer", "call-id": id, "from-tag": "a", "direction": ["a", "b"],
-        "sdp": lab::sdp::audio(source),
-    }));
-    let reply = client.ok(&json!({
-        "command": "answer", "call-id": id, "from-tag": "a", "to-tag": "b",
-        "sdp": lab::sdp::audio(sink),
-    }));
-    lab::sdp::media(reply["sdp"].as_str().unwrap_or_default())
-        .context("no media in the answer's SDP")
 }
 
 /// Packets per second that arrive, and packets by queue of the relay's first interface.

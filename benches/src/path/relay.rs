@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result, ensure};
-use lab::{Engine, Family, Relay, TwoNetworks};
-use serde_json::json;
+use anyhow::Result;
+use lab::{Engine, Relay, TwoNetworks};
 
 use super::addresses::Addresses;
 use super::cell::{Cell, Device, System};
+use crate::calls;
 
 /// Longer than a bench, in seconds: a call that waits for its turn is silent.
 const PATIENCE: u32 = 36_000;
@@ -40,7 +40,10 @@ impl Calls {
             .two_networks()
             .start(&net.relay);
         let targets = (0..cell.flows)
-            .map(|n| call(&relay, net, n, cell))
+            .map(|n| {
+                let Addresses { source, to, .. } = Addresses::of(n, cell.families);
+                calls::set_up(&relay, net, n, [source, to])
+            })
             .collect::<Result<_>>()?;
         Ok(Self {
             relay,
@@ -60,33 +63,4 @@ impl Calls {
         self.is_kernel
             .then(|| self.relay.metrics(&net.relay).userspace_packets())
     }
-}
-
-fn call(relay: &Relay, net: &TwoNetworks, n: usize, cell: &Cell) -> Result<SocketAddr> {
-    let client = relay.client(&net.relay);
-    let addresses = Addresses::of(n, cell.families);
-    let id = format!("bench-{n}");
-    let command = |name: &str, media: SocketAddr, family: Family| {
-        let family = match family {
-            Family::V4 => "IP4",
-            Family::V6 => "IP6",
-        };
-        json!({
-            "command": name, "call-id": id, "from-tag": "a", "to-tag": "b", "direction": ["a", "b"],
-            "address family": family, "sdp": lab::sdp::audio(media),
-        })
-    };
-    let mut offer = command("offer", addresses.source, cell.families.egress);
-    if let Some(offer) = offer.as_object_mut() {
-        offer.remove("to-tag");
-    }
-    client.ok(&offer);
-    let reply = client.ok(&command("answer", addresses.to, cell.families.ingress));
-    let target = lab::sdp::media(reply["sdp"].as_str().unwrap_or_default())
-        .context("no media in the answer's SDP")?;
-    ensure!(
-        target.is_ipv4() == (cell.families.ingress == Family::V4),
-        "the caller is told to send to {target}"
-    );
-    Ok(target)
 }
