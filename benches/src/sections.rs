@@ -96,6 +96,7 @@ fn emulated(kernel: vm::Kernel, effort: Effort, progress: Progress) -> Result<Se
     let plan = vm::Plan {
         kernel,
         rounds: effort.rounds.min(5),
+        calls: effort.pick(vec![1, 1_000], vec![1, 100, 1_000], vec![1, 100, 1_000]),
         ..vm::Plan::default()
     };
     vm::measure(&plan, progress)
