@@ -96,7 +96,7 @@ cargo xtask bench [-- SECTION... --quick|--full --rounds N --json FILE --plots D
 {}
 Without a section: all that need not be named. --vm is the section vm.
 
-  --quick, --full   shorter axes and 5 rounds, or longer ones and 15, instead of 9
+  --quick, --full   shorter axes and 5 rounds, or longer ones and 15, instead of 7
   --rounds N        so many rounds
   --json FILE       the figures for programs (default target/bench/results.json)
   --plots DIR       a plot for each question, and index.html with all (default target/bench)

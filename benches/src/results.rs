@@ -70,6 +70,17 @@ pub struct Point {
     pub value: Spread,
 }
 
+/// Adds a point to the series of this name, which is begun if it is not there.
+pub fn add_point(series: &mut Vec<Series>, name: String, point: Point) {
+    match series.iter_mut().find(|series| series.name == name) {
+        Some(series) => series.points.push(point),
+        None => series.push(Series {
+            name,
+            points: vec![point],
+        }),
+    }
+}
+
 /// A figure that says how good something is; smaller is better.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figure {

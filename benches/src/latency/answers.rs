@@ -2,7 +2,7 @@
 
 use super::{Delays, Samples};
 use crate::path::cell::{Cell, Device, Families, System};
-use crate::results::{Figure, Point, Question, Section, Series};
+use crate::results::{Figure, Point, Question, Section, Series, add_point};
 use crate::spread::Spread;
 
 /// The number of flows that figures are taken from.
@@ -59,13 +59,7 @@ fn question(
                 at: samples.cell.flows as f64,
                 value,
             };
-            match series.iter_mut().find(|series| series.name == name) {
-                Some(series) => series.points.push(point),
-                None => series.push(Series {
-                    name,
-                    points: vec![point],
-                }),
-            }
+            add_point(&mut series, name, point);
         }
     }
     Question {

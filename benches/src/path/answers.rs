@@ -3,7 +3,7 @@
 use super::cell::{Cell, Device, Families, System};
 use super::plan::{ONE_FLOW, USUAL_FLOWS};
 use super::samples::Samples;
-use crate::results::{Figure, Point, Question, Section, Series};
+use crate::results::{Figure, Point, Question, Section, Series, add_point};
 use crate::spread::Spread;
 
 /// From the samples of each group.
@@ -106,13 +106,7 @@ fn question(
                 at: flows as f64,
                 value,
             };
-            match series.iter_mut().find(|series| series.name == name) {
-                Some(series) => series.points.push(point),
-                None => series.push(Series {
-                    name,
-                    points: vec![point],
-                }),
-            }
+            add_point(&mut series, name, point);
         }
     }
     Question {
