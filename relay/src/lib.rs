@@ -3,11 +3,15 @@
 //! Arrows point one way: `ops`/`control` -> `call` -> `sdp`, `plan`; `media` -> `plan`, `datapath` -> `ebpf/abi`.
 //! `call` and `sdp` know no socket and no clock.
 
+#[cfg(feature = "kernel")]
+mod agent;
 pub mod call;
 pub mod config;
 pub mod control;
 pub mod datapath;
 pub mod media;
+#[cfg(feature = "kernel")]
+mod netlink;
 pub mod ops;
 pub mod plan;
 mod run;

@@ -11,8 +11,6 @@ mod kernel;
 mod mapped;
 mod monitor;
 #[cfg(feature = "kernel")]
-mod netlink;
-#[cfg(feature = "kernel")]
 mod next_hop;
 mod null;
 #[cfg(feature = "kernel")]
@@ -31,6 +29,7 @@ pub use null::NullDatapath;
 pub use report::{FlowReport, FlowState, Reason, SsrcCounters};
 pub use start::{DatapathConfig, StartError, Started, TableUsage, null, start, table_usage};
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What forwards flows. Calls never block on the kernel or on netlink: they are made from the packet path.
@@ -50,4 +49,15 @@ pub trait Datapath: Send + Sync {
 
     /// The same for a few flows, at a cost that does not grow with the table. Unknown ids are ignored.
     fn refresh_flows(&self, flows: &[FlowId]);
+
+    /// These local ports have sockets from now on. Should the process die, the kernel is not to answer for them while
+    /// the table's lease runs (port unreachable would end calls at the far end).
+    fn hold(&self, _ports: &[SocketAddr]) {}
+
+    /// These local ports are about to lose their sockets, rightly.
+    fn let_go(&self, _ports: &[SocketAddr]) {}
+
+    /// Everything that was to be restored after a restart has been installed: an earlier generation of the table, which
+    /// has gone on forwarding until now, gives way. Returns when it has, or can't be expected to.
+    fn settled(&self) {}
 }

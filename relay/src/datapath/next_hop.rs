@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Reason;
-use super::netlink::{Link, Neighbour, Route};
+use crate::netlink::{Link, Neighbour, Route};
 
 /// What the kernel decides a route by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

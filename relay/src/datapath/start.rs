@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Datapath, EngineChoice, Monitor, NullDatapath, Reason};
 use crate::tables::Claim;
@@ -120,7 +120,7 @@ fn start_kernel(_config: DatapathConfig) -> Result<Started, StartError> {
 }
 
 /// What is in a table, as its pinned maps tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableUsage {
     /// Flows in the kernel.
     pub flows: u64,

@@ -4,8 +4,11 @@
 //! process that held it, however it ended.
 
 mod claim;
+#[cfg(feature = "kernel")]
+pub mod client;
 mod list;
 mod owner;
+pub mod protocol;
 
 pub use claim::{Claim, ClaimError, Tables};
 pub use list::{TableState, human, json};
@@ -13,11 +16,14 @@ pub use owner::Owner;
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Tables of one node, numbered from 0; as many as rtpengine has.
 pub const TABLES: u32 = 64;
 
 /// Which table a relay asks for (`table` in the configuration).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TableRequest {
     /// The first free one (`auto`).
     #[default]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::programs::{Attached, Programs};
-use crate::datapath::netlink::{Link, Netlink};
 use crate::datapath::next_hop::NextHops;
 use crate::datapath::{Engine, EngineChoice, InterfaceSummary, Reason};
+use crate::netlink::{Link, Netlink};
 
 /// Where packets for a local address come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

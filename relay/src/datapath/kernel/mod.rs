@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::netlink::{Netlink, Watch};
 use super::next_hop::NextHops;
 use super::table::{FlowTable, Sizes};
 use super::watchdog::Watchdog;
 use super::{DatapathConfig, Monitor, StartError, Started};
+use crate::netlink::{Netlink, Watch};
 use crate::tables::{Claim, TableRequest};
 use handle::KernelDatapath;
 use interfaces::Interfaces;
@@ -154,7 +154,7 @@ fn clean_up_after_the_dead(claim: &Claim, bpffs: &Path, netlink: &mut Netlink) {
 
 fn remove_filters(netlink: &mut Netlink, priority: u16) -> io::Result<()> {
     for event in netlink.dump()? {
-        if let super::netlink::Event::Link(index, _) = event {
+        if let crate::netlink::Event::Link(index, _) = event {
             // Most have none.
             let _ = netlink.remove_ingress_filters(index, priority);
         }

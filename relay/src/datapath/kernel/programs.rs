@@ -187,7 +187,7 @@ mod tests {
     use nix::sched::{CloneFlags, unshare};
 
     use super::*;
-    use crate::datapath::netlink::{Event, Netlink};
+    use crate::netlink::{Event, Netlink};
 
     const PRIORITY: u16 = 30_007;
 

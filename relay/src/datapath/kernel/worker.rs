@@ -15,11 +15,11 @@ use super::handle::{Command, Inbox};
 use super::interfaces::Interfaces;
 use super::maps::Outcomes;
 use super::sysctl::HopLimits;
-use crate::datapath::netlink::{Event, Neighbour, Netlink, Route, Watch};
 use crate::datapath::next_hop::{Kernel, NextHops, Path};
 use crate::datapath::table::{FlowTable, Forwarded, Way};
 use crate::datapath::watchdog::{Sent, Watchdog};
 use crate::datapath::{Engine, Flow, FlowId, Monitor, Reason};
+use crate::netlink::{Event, Neighbour, Netlink, Route, Watch};
 
 const TICK: Duration = Duration::from_secs(1);
 /// How often neighbours in use are confirmed, in ticks: well within the time the kernel takes one for reachable.

@@ -1,0 +1,1 @@
+//! The kernel's part of a node, for real.
