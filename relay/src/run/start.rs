@@ -128,7 +128,7 @@ fn start_datapath(config: &Config) -> Result<Started, RunError> {
     }
     match start_kernel(config)? {
         Ok(started) => Ok(started),
-        Err(why) if config.no_fallback => Err(RunError::NoFallback(why)),
+        Err(why) if config.require_kernel => Err(RunError::NoFallback(why)),
         Err(why) => {
             warn!("forwarding in user space only: {why}");
             Ok(datapath::null(Reason::NoEngine))

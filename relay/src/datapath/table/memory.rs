@@ -204,3 +204,12 @@ pub(in crate::datapath) fn packets(record: *const Record) -> u64 {
             + (&raw const (*record).stats.other_packets).read_volatile()
     }
 }
+
+/// Their UDP payload bytes.
+pub(in crate::datapath) fn bytes(record: *const Record) -> u64 {
+    // SAFETY: as above.
+    unsafe {
+        (&raw const (*record).stats.bytes).read_volatile()
+            + (&raw const (*record).stats.other_bytes).read_volatile()
+    }
+}

@@ -11,7 +11,7 @@ mod records;
 mod sizes;
 mod store;
 
-pub(super) use memory::{Memory, packets};
+pub(super) use memory::{Memory, bytes, packets};
 pub(super) use sizes::Sizes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
