@@ -217,6 +217,7 @@ impl Relay {
                     port,
                     plan,
                     predecessor: None,
+                    learned: None,
                 });
             }
         }
