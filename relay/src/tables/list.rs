@@ -1,23 +1,47 @@
 //! `underpass tables`: every table of the node, for people and for programs.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
+use super::protocol::{Interface, Ports};
 use crate::datapath::TableUsage;
 
 /// One table of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TableState {
     /// Its number.
     pub table: u32,
+    /// Tells it from earlier and later contents of the same number; `None` where nothing was ever granted.
+    pub generation: Option<u64>,
     /// Who has or had it; `None` if the owner left no readable record.
     pub owner: Option<Owner>,
+    /// Who that is across restarts: a pod's UID, or a configured or kept name.
+    pub identity: Option<String>,
     /// The owner still holds its lock.
     pub alive: bool,
+    /// How long the table outlives its owner, ms.
+    pub lease_ms: Option<u64>,
+    /// What is left of that, ms, where the owner is gone; 0: over. `None` where it lives, or where it can't be told.
+    pub lease_left_ms: Option<u64>,
+    /// What it may forward for.
+    pub grant: Option<Grant>,
+    /// Where its packets come in.
+    pub interfaces: Vec<Interface>,
     /// What is in it, read from its pinned maps; `None` where they are not pinned or may not be read.
     pub usage: Option<TableUsage>,
+}
+
+/// The addresses and ports that a table may forward for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The ports at each.
+    pub ports: Ports,
 }
 
 /// The list as aligned text, one table a line below a heading.
@@ -76,12 +100,14 @@ mod tests {
                     flows: 2,
                     packets: 1000,
                 }),
+                ..TableState::default()
             },
             TableState {
                 table: 9,
                 owner: None,
                 alive: false,
                 usage: None,
+                ..TableState::default()
             },
         ]
     }
