@@ -8,7 +8,7 @@ pub mod flow;
 #[cfg(feature = "kernel")]
 mod kernel;
 #[cfg(feature = "kernel")]
-mod mapped;
+pub(crate) mod mapped;
 mod monitor;
 #[cfg(feature = "kernel")]
 mod next_hop;
@@ -18,7 +18,7 @@ pub mod object;
 pub mod report;
 mod start;
 #[cfg(feature = "kernel")]
-mod table;
+pub(crate) mod table;
 #[cfg(feature = "kernel")]
 mod watchdog;
 

@@ -283,8 +283,9 @@ impl Hooks {
         if !(engine == Engine::Tc && self.without_tcx) {
             let parts = self.parts(engine, tenants)?;
             let front = Front::make(&directory, engine, tenants, &parts)?;
+            let program = front.program();
             let linked = namespace::within(space.descriptor(), || {
-                bpf::attach(front.program(), ifindex, engine)
+                bpf::attach(program, ifindex, engine)
             })
             .flatten()
             .and_then(|link| bpf::pin(link.as_fd(), &directory.join(format!("{LINK}{engine}"))));

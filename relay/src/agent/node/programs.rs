@@ -30,10 +30,12 @@ pub(super) const SHARE_PROGRAM: &str = "program";
 /// # Errors
 /// What the kernel says.
 pub(super) fn make_maps(directory: &Path, sizes: Sizes) -> Result<(), String> {
+    let processors = aya::util::nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
     let mut loader = EbpfLoader::new();
     loader
         .map_max_entries(PORTS, sizes.blocks * PORT_LINES)
-        .map_max_entries(RECORDS, sizes.records);
+        .map_max_entries(RECORDS, sizes.records)
+        .map_max_entries(OUTCOMES, processors as u32);
     for name in MAPS {
         loader.map_pin_path(name, directory.join(name));
     }
