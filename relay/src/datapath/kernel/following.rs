@@ -188,7 +188,11 @@ impl Worker {
         }
     }
 
-    pub(super) fn with_kernel(&mut self, place: Place, act: impl FnOnce(&mut NextHops, &mut Questions<'_>)) {
+    pub(super) fn with_kernel(
+        &mut self,
+        place: Place,
+        act: impl FnOnce(&mut NextHops, &mut Questions<'_>),
+    ) {
         let view = match place {
             Place::Own => Some(&mut self.own),
             Place::Node => self.node.as_mut(),
