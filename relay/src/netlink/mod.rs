@@ -1,5 +1,6 @@
 //! What the relay needs of rtnetlink(7): routes, neighbours, links and addresses, asked for and watched.
 
+mod inspect;
 mod message;
 mod parse;
 mod request;

@@ -16,6 +16,8 @@ const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const NDA_DST: u16 = 1;
 const NTF_USE: u8 = 1;
+/// The ingress side of a clsact qdisc.
+pub(super) const CLSACT_INGRESS: u32 = 0xffff_fff2;
 /// No answer is longer: the kernel cuts dumps into parts of at most 32 KiB.
 const BUFFER: usize = 64 * 1024;
 
@@ -134,7 +136,6 @@ impl Netlink {
     /// # Errors
     /// What the kernel says; ENOENT or EINVAL: there was none.
     pub(crate) fn remove_ingress_filters(&mut self, ifindex: u32, priority: u16) -> io::Result<()> {
-        const CLSACT_INGRESS: u32 = 0xffff_fff2;
         let protocol = (libc::ETH_P_ALL as u16).to_be();
         let info = u32::from(priority) << 16 | u32::from(protocol);
         let mut body = [0; 20];
@@ -146,7 +147,11 @@ impl Netlink {
     }
 
     /// Sends one request and hands every message of its answer to `each`.
-    fn ask(&mut self, request: Request, mut each: impl FnMut(&Message<'_>)) -> io::Result<()> {
+    pub(super) fn ask(
+        &mut self,
+        request: Request,
+        mut each: impl FnMut(&Message<'_>),
+    ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let is_dump = request.is_dump();
         self.socket.send(&request.finish(self.sequence), 0)?;
