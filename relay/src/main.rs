@@ -1,6 +1,7 @@
 //! The `underpass` binary.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
