@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
 use underpass::ops::daemon::{self, Role};
-use underpass::tables::{self, Tables};
+#[cfg(feature = "kernel")]
+use underpass::ops::doctor::{self, Wanted};
+use underpass::ops::node;
+use underpass::tables;
 
 /// Calls are many small values that one thread makes and another drops; glibc's allocator costs a command a sixth more.
 #[global_allocator]
@@ -39,7 +42,8 @@ fn execute() -> anyhow::Result<ExitCode> {
             print(&format!("{:#}\n", config::json(&load(&command_line)?)))?;
         }
         Command::Tables { json } => print(&list_tables(&command_line, json)?)?,
-        Command::Agent | Command::Release { .. } | Command::Doctor { .. } => {
+        Command::Doctor { json } => return doctor(&command_line, json),
+        Command::Agent | Command::Release { .. } => {
             return Err(anyhow!("not there yet"));
         }
         Command::Version => print(&config::version())?,
@@ -61,14 +65,46 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 
 fn list_tables(command_line: &CommandLine, json: bool) -> anyhow::Result<String> {
     let config = config::load_tables(command_line, variables(), &ThisMachine)?.config;
-    let tables = Tables::at(config.registry)
-        .overview(&config.bpffs)
-        .map_err(|error| anyhow!("cannot read the tables of this machine: {error}"))?;
+    let tables = node::tables(&config)?;
     Ok(if json {
         tables::json(&tables) + "\n"
     } else {
         tables::human(&tables)
     })
+}
+
+/// A configuration that is wrong is a finding among others here.
+#[cfg(feature = "kernel")]
+fn doctor(command_line: &CommandLine, json: bool) -> anyhow::Result<ExitCode> {
+    let (wanted, problem) = match load(command_line) {
+        Ok(loaded) => {
+            let uplinks = loaded.settings.get("uplink");
+            let uplinks = uplinks.map_or_else(Vec::new, |uplinks| {
+                uplinks
+                    .values
+                    .iter()
+                    .map(|given| given.text.clone())
+                    .collect()
+            });
+            (Wanted::by(&loaded.config, uplinks), None)
+        }
+        Err(error) => (Wanted::unknown(), Some(error.to_string())),
+    };
+    let findings = doctor::examine(&doctor::look(wanted, problem));
+    print(&if json {
+        doctor::json(&findings)
+    } else {
+        doctor::human(&findings)
+    })?;
+    let healthy = doctor::is_healthy(&findings);
+    Ok(ExitCode::from(if healthy { 0 } else { RUNTIME }))
+}
+
+#[cfg(not(feature = "kernel"))]
+fn doctor(_command_line: &CommandLine, _json: bool) -> anyhow::Result<ExitCode> {
+    Err(anyhow!(
+        "this build has no kernel engines: it forwards in user space, whatever the machine"
+    ))
 }
 
 fn load(command_line: &CommandLine) -> Result<Loaded, ConfigError> {
