@@ -6,6 +6,7 @@
 mod claim;
 #[cfg(feature = "kernel")]
 pub mod client;
+pub mod identity;
 mod list;
 mod owner;
 pub mod protocol;
