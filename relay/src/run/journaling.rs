@@ -151,7 +151,11 @@ impl Keeper {
     }
 
     fn note_all(&mut self) {
-        let every = self.lock().handler_mut().calls().keys_after(None, usize::MAX);
+        let every = self
+            .lock()
+            .handler_mut()
+            .calls()
+            .keys_after(None, usize::MAX);
         self.pending.extend(every);
     }
 
@@ -190,12 +194,7 @@ impl Keeper {
             if self.pending.is_empty() && !beat {
                 return;
             }
-            let keys: Vec<CallKey> = self
-                .pending
-                .iter()
-                .take(WRITTEN_AT_ONCE)
-                .copied()
-                .collect();
+            let keys: Vec<CallKey> = self.pending.iter().take(WRITTEN_AT_ONCE).copied().collect();
             let mut batch = self.batch(&keys);
             batch.owner = std::mem::take(&mut beat).then(|| self.alive());
             let Some(journal) = &mut self.journal else {

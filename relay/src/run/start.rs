@@ -46,12 +46,12 @@ impl Relay {
             .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
         let http = bind("listen-http", &config.listen_http).await?;
         let cli = bind("listen-cli", &config.listen_cli).await?;
+        let survival = Survival::of(config);
         let Started {
             datapath, monitor, ..
-        } = table::start(config)?;
+        } = table::start(config, &survival.identity)?;
 
         let media = Media::prepare(media_config(config, Arc::clone(&datapath)))?;
-        let survival = Survival::of(config);
         let (journal, legacy) = match &survival.directory {
             Some(directory) => {
                 let (journal, found) = Journal::open(directory);

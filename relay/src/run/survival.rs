@@ -17,6 +17,8 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// What of a configuration decides what survives.
 #[derive(Debug)]
 pub(super) struct Survival {
+    /// Who this relay is across restarts.
+    pub(super) identity: String,
     /// Where the journal is; `None`: there is none.
     pub(super) directory: Option<PathBuf>,
     /// How long an owner may be gone.
@@ -25,11 +27,12 @@ pub(super) struct Survival {
 
 impl Survival {
     pub(super) fn of(config: &Config) -> Self {
-        let state_dir = std::env::var_os("STATE_DIR").map(PathBuf::from);
-        let identity = identity(None, state_dir.as_deref(), &config.listen_ng);
+        let configured = config.identity.as_deref();
+        let identity = identity(configured, config.state_dir.as_deref(), &config.listen_ng);
         Self {
+            identity: identity.name,
             directory: identity.directory,
-            lease: Duration::from_secs(60),
+            lease: config.table_lease,
         }
     }
 }

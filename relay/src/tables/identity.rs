@@ -23,7 +23,7 @@ pub struct Identity {
 /// The identity of this process: the configured one, else its pod's UID, else one made up and kept in the directory of those who
 /// listen there in this network namespace.
 ///
-/// Without a place to keep a name it is a new one each time: such a relay forgets its calls.
+/// Without a directory to keep a name in, it is called after the place itself.
 #[must_use]
 pub fn identity(
     configured: Option<&str>,
@@ -31,24 +31,19 @@ pub fn identity(
     listen_ng: &[SocketAddr],
 ) -> Identity {
     let cgroup = || fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let given = configured
-        .map(str::to_owned)
-        .or_else(|| pod_uid(&cgroup()));
+    let given = configured.map(str::to_owned).or_else(|| pod_uid(&cgroup()));
     if let Some(name) = given {
         let directory = state_dir.map(|all| all.join(&name));
         return Identity { name, directory };
     }
-    let directory = state_dir.map(|all| all.join(place(listen_ng)));
-    let kept = directory.as_deref().map(kept_name);
-    let name = match kept {
-        Some(Ok(name)) => name,
-        Some(Err(error)) => {
-            tracing::debug!("no identity can be kept: {error}");
-            made_up()
-        }
-        None => made_up(),
-    };
-    Identity { name, directory }
+    let place = place(listen_ng);
+    let directory = state_dir.map(|all| all.join(&place));
+    // Why there is no such directory is said by whoever keeps more than a name there.
+    let kept = directory.as_deref().and_then(|own| kept_name(own).ok());
+    Identity {
+        name: kept.unwrap_or(place),
+        directory,
+    }
 }
 
 /// Names a network namespace and what is listened on there: two relays cannot be in one such place.
@@ -86,7 +81,9 @@ fn pod_uid(cgroup: &str) -> Option<String> {
         let text = cgroup.get(at + word.len()..)?.get(..36)?;
         let uid = text.replace('_', "-");
         let groups: Vec<&str> = uid.split('-').collect();
-        let hex = groups.iter().all(|g| g.bytes().all(|b| b.is_ascii_hexdigit()));
+        let hex = groups
+            .iter()
+            .all(|g| g.bytes().all(|b| b.is_ascii_hexdigit()));
         let lengths = groups.iter().map(|group| group.len());
         (hex && lengths.eq(UID_GROUPS)).then_some(uid)
     })
@@ -129,10 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_state_directory_nothing_is_kept() {
-        let one = identity(None, None, &[]);
+    fn without_a_directory_to_keep_a_name_in_it_is_the_places() {
+        let one = identity(None, None, &listen("127.0.0.1:2223"));
         assert_eq!(one.directory, None);
-        assert_ne!(one, identity(None, None, &[]));
+        assert_eq!(one, identity(None, None, &listen("127.0.0.1:2223")));
+        assert_ne!(one, identity(None, None, &listen("127.0.0.1:2224")));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let in_vain = identity(None, Some(file.path()), &listen("127.0.0.1:2223"));
+        assert_eq!(in_vain.name, one.name);
     }
 
     #[test]

@@ -74,7 +74,12 @@ fn replies(world: &mut World) -> Vec<String> {
         .into_iter()
         .map(|id| world.send(command("query").with("call-id", id)));
     let mut replies = vec![format!("{:?}", list.0)];
-    replies.extend(queries.collect::<Vec<_>>().iter().map(|reply| format!("{:?}", reply.0)));
+    replies.extend(
+        queries
+            .collect::<Vec<_>>()
+            .iter()
+            .map(|reply| format!("{:?}", reply.0)),
+    );
     replies
 }
 
