@@ -14,6 +14,7 @@ mod differential;
 mod failed_offers;
 mod foreign_clients;
 mod garbage;
+mod journal;
 mod kernel_counters;
 mod next_hop;
 mod on_the_wire;
