@@ -11,6 +11,7 @@
     reason = "test support: a panic is a failed test, and what it prints belongs to the test's output"
 )]
 
+pub mod agent;
 pub mod bencode;
 pub mod call;
 pub mod capture;
@@ -18,10 +19,13 @@ pub mod checksum;
 pub mod counters;
 pub mod endpoint;
 pub mod lab;
+pub mod load;
 pub mod metrics;
 pub mod netns;
 pub mod ng;
+pub mod node;
 pub mod packet_socket;
+pub mod pinned;
 pub mod process;
 pub mod relay;
 pub mod report;
@@ -32,11 +36,14 @@ pub mod topology;
 pub mod wait;
 pub mod xdp_pass;
 
+pub use agent::Agent;
 pub use call::{Call, CallOptions};
 pub use endpoint::Endpoint;
 pub use lab::Lab;
+pub use load::Load;
 pub use netns::Netns;
 pub use ng::{Encoding, NgClient};
+pub use node::Node;
 pub use relay::{Engine, Relay};
 pub use report::Report;
 pub use topology::{Family, Side, TwoNetworks, Wiring};
