@@ -22,6 +22,7 @@ pub mod lab;
 pub mod load;
 pub mod metrics;
 pub mod netns;
+pub mod next_layout;
 pub mod ng;
 pub mod node;
 pub mod packet_socket;

@@ -193,24 +193,16 @@ mod tests {
 
     #[test]
     fn a_packet_of_another_stream_is_odd() {
-        let mut account = account(1, &[0], 0);
-        assert!(account.odd.is_empty());
-        account.add(
-            "another",
-            8,
-            (
-                &Log::default(),
-                &Log {
-                    received: vec![Received {
-                        mark: 7,
-                        number: 0,
-                        at_ns: 0,
-                    }],
-                    ..Log::default()
-                },
-            ),
-            0,
-        );
+        let receiver = Log {
+            received: vec![Received {
+                mark: 8,
+                number: 0,
+                at_ns: 0,
+            }],
+            ..Log::default()
+        };
+        let mut account = Account::default();
+        account.add("a stream", 7, (&Log::default(), &receiver), 0);
         assert_eq!(account.odd.len(), 1);
     }
 }
