@@ -1,4 +1,4 @@
-//! The system call `bpf`, as far as the lab asks the kernel itself: what a map is, and whether it is still there.
+//! The system call `bpf`, as far as a tenant may try its luck with it, and what a map is.
 
 use std::ffi::CString;
 use std::fs;
@@ -9,7 +9,6 @@ use std::path::Path;
 const MAP_UPDATE_ELEM: i64 = 2;
 const OBJ_PIN: i64 = 6;
 const OBJ_GET: i64 = 7;
-const MAP_GET_FD_BY_ID: i64 = 14;
 
 /// What /proc says of a map's descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,20 +44,6 @@ impl MapInfo {
             max_entries: value("max_entries"),
         }
     }
-}
-
-/// Whether the map with this id still exists. For the superuser.
-#[must_use]
-pub fn map_exists(id: u32) -> bool {
-    let mut attributes = [0_u64; 3];
-    attributes[0] = u64::from(id);
-    match command(MAP_GET_FD_BY_ID, &attributes) {
-        // SAFETY: the kernel just made the descriptor for us.
-        Ok(fd) => drop(unsafe { OwnedFd::from_raw_fd(fd) }),
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return false,
-        Err(error) => panic!("map {id}: {error}"),
-    }
-    true
 }
 
 /// Writes zeros into the first element of an array.
