@@ -13,13 +13,16 @@
 
 pub mod agent;
 pub mod bencode;
+pub mod bpf;
 pub mod call;
 pub mod capture;
 pub mod checksum;
 pub mod counters;
 pub mod endpoint;
+pub mod fake_agent;
 pub mod lab;
 pub mod load;
+pub mod memory;
 pub mod metrics;
 pub mod netns;
 pub mod next_layout;
@@ -27,13 +30,17 @@ pub mod ng;
 pub mod node;
 pub mod packet_socket;
 pub mod pinned;
+pub mod pod;
 pub mod process;
 pub mod relay;
 pub mod report;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod table;
+pub mod tenant;
 pub mod topology;
+pub mod uplink;
 pub mod wait;
 pub mod xdp_pass;
 

@@ -4,20 +4,31 @@
 //! arrays in network order, all other integers are in host order.
 #![no_std]
 
-/// Changes whenever a map's name, key or value does; part of the pin path.
-pub const LAYOUT_VERSION: u32 = 2;
+/// Changes whenever a map's name, key or value does; part of the pin path. The feature `next-layout` makes a build whose
+/// layout differs, for tests of an upgrade.
+pub const LAYOUT_VERSION: u32 = if cfg!(feature = "next-layout") { 4 } else { 3 };
 
+/// Array of one [`Grant`] for each place that an instance of the program can be at: the relay's own network namespace, and
+/// the node's. Written by the agent alone; memory-mappable.
+pub const GRANT: &str = "GRANT";
 /// Array of one [`Header`]; memory-mappable.
 pub const HEADER: &str = "HEADER";
-/// Array of [`PortLine`]s: [`PORT_LINES`] for each of the table's local addresses, by [`LocalV4::block`]; memory-mappable.
+/// Array of [`PortLine`]s: [`PORT_LINES`] for each granted address, by [`GrantedV4::block`]; memory-mappable.
 pub const PORTS: &str = "PORTS";
 /// Array of [`Record`]s; memory-mappable.
 pub const RECORDS: &str = "RECORDS";
-/// Per-CPU array of `u64`, indexed by [`Outcome`].
+/// Array of [`Outcomes`], one for each CPU; memory-mappable.
 pub const OUTCOMES: &str = "OUTCOMES";
 
-/// Local addresses of each family that a table can have.
+/// Index into [`GRANT`] of an instance in the relay's own network namespace.
+pub const PLACE_OWN: u32 = 0;
+/// Index into [`GRANT`] of an instance at an uplink.
+pub const PLACE_NODE: u32 = 1;
+
+/// Granted addresses of each family, at most.
 pub const MAX_LOCALS: usize = 32;
+/// Ways out of one table, at most.
+pub const MAX_EGRESSES: usize = 32;
 
 /// Ports of one [`PortLine`].
 pub const PORTS_PER_LINE: usize = 16;
@@ -25,53 +36,113 @@ pub const PORTS_PER_LINE: usize = 16;
 /// Lines of one address: every port has a place.
 pub const PORT_LINES: u32 = 65_536 / PORTS_PER_LINE as u32;
 
-/// What stands at neighbouring ports: the number of the port's [`Record`] plus one, 0: no flow. Port `n` of an address is
-/// place `n % 16` of its line `n / 16`. One cache line.
+/// What stands at neighbouring ports: the number of the port's [`Record`] plus one; [`HELD`]: no flow, but a socket of the
+/// owner; 0: nothing. A flow's port is held, too. Port `n` of an address is place `n % 16` of its line `n / 16`. One cache
+/// line.
 ///
-/// User space changes a place by one aligned store; it writes a record before it names it, and writes none that was named
+/// The owner changes a place by one aligned store; it writes a record before it names it, and writes none that was named
 /// until every program that may have read the name has returned.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortLine(pub [u32; PORTS_PER_LINE]);
 
-/// A local IPv4 address of a table.
+/// See [`PortLine`].
+pub const HELD: u32 = u32::MAX;
+
+/// A granted IPv4 address.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LocalV4 {
+pub struct GrantedV4 {
     /// Network order.
     pub address: [u8; 4],
     /// Its ports begin at line `block * PORT_LINES` of [`PORTS`].
     pub block: u32,
+    /// Lowest granted port, host order.
+    pub first_port: u16,
+    /// Highest granted port, host order.
+    pub last_port: u16,
 }
 
-/// A local IPv6 address of a table.
+/// A granted IPv6 address.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LocalV6 {
+pub struct GrantedV6 {
     /// Network order.
     pub address: [u8; 16],
-    /// As [`LocalV4::block`].
+    /// As [`GrantedV4::block`].
     pub block: u32,
+    /// Lowest granted port, host order.
+    pub first_port: u16,
+    /// Highest granted port, host order.
+    pub last_port: u16,
 }
 
-/// What a table is, beside its flows. Written by user space alone: an address before the count that includes it.
+/// A way out that a table may use.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Egress {
+    /// The only link-layer source that frames leave with, in the last six bytes; the first two are zero.
+    pub mac: [u8; 8],
+    /// The interface, at this place; 0: none.
+    pub ifindex: u32,
+    /// 802.1Q tag control information of what leaves, 0 for untagged. Host order.
+    pub vlan: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// What a table may do, whatever its owner writes into it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The first of [`Header::v4`] that count.
+pub struct Grant {
+    /// How long after [`Header::alive_ns`] it may forward, ns; 0: not at all (any more).
+    pub lease_ns: u64,
+    /// The first of [`Grant::v4`] that count.
     pub v4_count: u32,
-    /// The first of [`Header::v6`] that count.
+    /// The first of [`Grant::v6`] that count.
     pub v6_count: u32,
-    /// Local IPv4 addresses.
-    pub v4: [LocalV4; MAX_LOCALS],
-    /// Local IPv6 addresses.
-    pub v6: [LocalV6; MAX_LOCALS],
+    /// Granted IPv4 addresses.
+    pub v4: [GrantedV4; MAX_LOCALS],
+    /// Granted IPv6 addresses.
+    pub v6: [GrantedV6; MAX_LOCALS],
+    /// Ways out, by [`Flow::egress`].
+    pub egresses: [Egress; MAX_EGRESSES],
+}
+
+/// What the owner of a table says of it, beside its flows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// When the owner last gave a sign of life, ns of CLOCK_MONOTONIC. First in every layout, so that every agent can read it.
+    pub alive_ns: u64,
     /// Flows named in [`PORTS`].
     pub flows: u64,
     /// Packets that were forwarded for flows whose records have been freed since.
     pub past_packets: u64,
     /// Their UDP payload bytes.
     pub past_bytes: u64,
+}
+
+/// The maps of the program that several tables' interfaces have: it finds the owner of an address and port, and hands the
+/// packet to that table's instance.
+pub mod share {
+    /// Hash from an address (16 bytes; IPv4 mapped into IPv6, `::ffff:a.b.c.d`) to the block of [`OWNERS`] that it has (`u32`).
+    pub const LOCALS: &str = "LOCALS";
+    /// Array of [`OwnerLine`]s, [`OWNER_LINES`] for each block.
+    pub const OWNERS: &str = "OWNERS";
+    /// Program array of the tables' instances, by table.
+    pub const INSTANCES: &str = "INSTANCES";
+    /// Ports of one [`OwnerLine`].
+    pub const PORTS_PER_LINE: usize = 64;
+    /// Lines of one address.
+    pub const OWNER_LINES: u32 = 65_536 / PORTS_PER_LINE as u32;
+    /// Tables of a node.
+    pub const TABLES: u32 = 64;
+
+    /// Which table has each of 64 neighbouring ports: its number plus one, 0: none.
+    #[repr(C, align(64))]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OwnerLine(pub [u8; PORTS_PER_LINE]);
 }
 
 /// SSRCs a flow can know.
@@ -96,8 +167,8 @@ pub struct Flow {
     pub payload_types: [u64; 2],
     /// The first [`Flow::ssrc_count`] are passed on. Host order.
     pub ssrcs: [u32; MAX_SSRCS],
-    /// The interface it leaves through.
-    pub egress_ifindex: u32,
+    /// The way out: the index into [`Grant::egresses`].
+    pub egress: u32,
     /// The record whose [`Record::stats`] it is counted in: its own, or, where it has replaced another flow at the same
     /// port, the first one's.
     pub stats_record: u32,
@@ -110,8 +181,8 @@ pub struct Flow {
     /// The link-layer address that frames arrive at: the interface that holds the local address. XDP sees the frames of
     /// other hosts too (promiscuous mode, mirrored ports), and must leave them alone. All zero: any unicast address.
     pub local_mac: [u8; 6],
-    /// 802.1Q tag control information of what leaves, 0 for untagged. Host order.
-    pub egress_vlan: u16,
+    /// Which granted address it leaves from: the index into [`Grant::v4`] or [`Grant::v6`], whichever family leaves.
+    pub from_local: u16,
     /// The sum over the pseudo-header of what arrives, but for its length.
     pub arriving_sum: u16,
     /// The sum over the addresses and ports of what leaves, less that over those of what arrives.
@@ -194,7 +265,12 @@ const _: () = assert!(
     "a record is three pairs of cache lines, without padding"
 );
 
-/// What became of a packet; the index into [`OUTCOMES`]. All but `Forwarded` went up the stack untouched.
+/// What became of packets on one CPU, by [`Outcome`]. Whole pairs of cache lines, so that no CPU disturbs another.
+#[repr(C, align(128))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcomes(pub [u64; 32]);
+
+/// What became of a packet; the index into [`Outcomes`]. All but `Forwarded` and `OwnerGone` went up the stack untouched.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -233,10 +309,18 @@ pub enum Outcome {
     HelperFailed = 15,
     /// Addressed to another host's link-layer address, or to a group.
     OtherHost = 16,
+    /// The flow would leave from an address, a port or a link-layer address, or through an interface, that the table is not
+    /// granted, or not as UDP.
+    OutsideGrant = 17,
+    /// The owner's lease is over.
+    LeaseOver = 18,
+    /// At a port that the owner holds but has no socket at: it is gone, for now. Dropped, since the kernel would answer
+    /// that the port is unreachable.
+    OwnerGone = 19,
 }
 
 /// Number of [`Outcome`]s.
-pub const OUTCOMES_LEN: u32 = 17;
+pub const OUTCOMES_LEN: u32 = 20;
 
 impl Outcome {
     /// Every outcome, in the order of its index.
@@ -258,5 +342,8 @@ impl Outcome {
         Self::Checksum,
         Self::HelperFailed,
         Self::OtherHost,
+        Self::OutsideGrant,
+        Self::LeaseOver,
+        Self::OwnerGone,
     ];
 }
