@@ -96,6 +96,7 @@ impl Node {
         let output = command
             .arg("tables")
             .args(arguments)
+            .arg("--config-file=none")
             .arg(format!("--registry={}", self.registry().display()))
             .arg(format!("--bpffs={}", self.bpffs.display()))
             .output()

@@ -212,6 +212,13 @@ impl Launch {
         self
     }
 
+    /// Keeps no journal: its calls end with it. Whoever starts it again has to say who it is.
+    #[must_use]
+    pub fn without_journal(mut self, identity: &str) -> Self {
+        self.state = "none".into();
+        self.option(&format!("--identity={identity}"))
+    }
+
     /// The node it will be on.
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {

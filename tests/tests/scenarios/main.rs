@@ -10,6 +10,7 @@ mod addresses;
 mod audio_and_video;
 mod checksums;
 mod crash_and_restart;
+mod damaged_journal;
 mod differential;
 mod failed_offers;
 mod foreign_clients;
