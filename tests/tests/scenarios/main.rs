@@ -24,4 +24,5 @@ mod start_and_stop;
 mod strangers;
 mod table_claim;
 mod tables;
+mod tenants;
 mod timeouts;
