@@ -27,5 +27,6 @@ mod strangers;
 mod survival;
 mod table_claim;
 mod tables;
+mod tenants;
 mod timeouts;
 mod upgrade;
