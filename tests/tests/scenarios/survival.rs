@@ -15,10 +15,14 @@ use lab::{
 };
 use nix::sys::signal::Signal;
 
-/// Calls up, 50 packets per second and direction each.
-const CALLS: usize = 200;
 /// How long who was killed stays away.
 const AWAY: Duration = Duration::from_secs(2);
+
+/// Calls up, 50 packets per second and direction each; `LAB_CALLS` says otherwise where the machine is emulated.
+fn calls() -> usize {
+    let asked = std::env::var("LAB_CALLS").ok();
+    asked.and_then(|calls| calls.parse().ok()).unwrap_or(200)
+}
 
 /// Loads take turns: two at once would only show that the machine has few processors.
 static TURN: Mutex<()> = Mutex::new(());
@@ -68,7 +72,7 @@ impl Scene {
         };
         let relay = launch.clone().start(&net.relay);
         let ng = relay.client(&net.relay);
-        let mut load = Load::start(&net, &ng, CALLS);
+        let mut load = Load::start(&net, &ng, calls());
         load.wait_for_kernel(&ng);
         load.measure();
         let (counters, unreachables) = (load.counters(&ng), unreachables(&net));
