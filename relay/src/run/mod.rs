@@ -4,6 +4,7 @@ mod calls;
 mod operators;
 mod said;
 mod start;
+mod table;
 
 use std::io;
 
@@ -13,8 +14,8 @@ use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::Signals;
 use crate::ops::{limits, logging, notify};
-use crate::tables::ClaimError;
-use start::{Relay, UserSpaceOnly};
+use start::Relay;
+use table::NoTable;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +36,10 @@ pub enum RunError {
     Logging(#[from] tracing_subscriber::util::TryInitError),
     /// No table to be had.
     #[error(transparent)]
-    Claim(#[from] ClaimError),
+    Table(NoTable),
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
-    NoFallback(UserSpaceOnly),
+    NoFallback(NoTable),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -50,7 +51,7 @@ pub enum RunError {
 /// Whatever keeps it from starting, or from going on.
 pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     let config = loaded.config;
-    let (log_level, destination) = logging::start(&config)?;
+    let (log_level, destination) = logging::start(&config.process)?;
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
@@ -98,7 +99,7 @@ fn check_open_files(config: &Config) {
 
 /// A process without its pid file is better than none, and rtpengine goes on, too.
 fn write_pidfile(config: &Config) -> Option<PidFile> {
-    let path = config.pidfile.as_deref()?;
+    let path = config.process.pidfile.as_deref()?;
     let written = PidFile::write(path);
     written
         .inspect_err(|error| {
