@@ -7,6 +7,7 @@
 )]
 
 mod addresses;
+mod agent_clients;
 mod audio_and_video;
 mod checksums;
 mod crash_and_restart;
@@ -16,6 +17,7 @@ mod foreign_clients;
 mod garbage;
 mod kernel_counters;
 mod next_hop;
+mod node_agent;
 mod on_the_wire;
 mod plain_call;
 mod retransmission;
@@ -26,3 +28,4 @@ mod table_claim;
 mod tables;
 mod tenants;
 mod timeouts;
+mod uplink;
