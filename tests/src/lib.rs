@@ -25,6 +25,7 @@ pub mod load;
 pub mod memory;
 pub mod metrics;
 pub mod netns;
+pub mod next_layout;
 pub mod ng;
 pub mod node;
 pub mod packet_socket;

@@ -79,7 +79,8 @@ impl Node {
     #[must_use]
     #[track_caller]
     pub fn binary_for_everyone(&self, binary: &Path) -> PathBuf {
-        let copy = self.directory.path().join("underpass");
+        let name = binary.to_string_lossy().replace('/', "-");
+        let copy = self.directory.path().join(name);
         if !copy.exists() {
             fs::copy(binary, &copy).unwrap();
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
@@ -95,6 +96,7 @@ impl Node {
         let output = command
             .arg("tables")
             .args(arguments)
+            .arg("--config-file=none")
             .arg(format!("--registry={}", self.registry().display()))
             .arg(format!("--bpffs={}", self.bpffs.display()))
             .output()
@@ -141,6 +143,14 @@ impl Node {
                 .is_some_and(|extension| extension == "json")
         });
         found
+    }
+
+    /// Asserts that no table has left anything: no record, no pin.
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        let (records, pins) = (self.records(), self.pins());
+        let is_empty = records.is_empty() && pins.is_empty();
+        assert!(is_empty, "left: records {records:?}, pins {pins:?}");
     }
 }
 

@@ -205,11 +205,18 @@ impl Launch {
         self
     }
 
-    /// Runs it as nobody, without any capability.
+    /// Runs it as nobody, without any capability, in a file system that is read-only but for [`Launch::state`].
     #[must_use]
     pub fn as_nobody(mut self) -> Self {
         self.as_nobody = true;
         self
+    }
+
+    /// Keeps no journal: its calls end with it. Whoever starts it again has to say who it is.
+    #[must_use]
+    pub fn without_journal(mut self, identity: &str) -> Self {
+        self.state = "none".into();
+        self.option(&format!("--identity={identity}"))
     }
 
     /// The node it will be on.
@@ -318,10 +325,16 @@ impl Launch {
             return vec![binary.to_string_lossy().into_owned()];
         }
         let copy = self.node.binary_for_everyone(binary);
-        let words = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all \
-                     --no-new-privs --pdeathsig=KILL";
-        let words = words.split_whitespace().map(str::to_owned);
-        words.chain([copy.to_string_lossy().into_owned()]).collect()
+        // Its state, and nothing else, can be written.
+        let script = "mount --bind $1 $1 && mount -o remount,ro,bind / && shift && exec \"$@\"";
+        let mounted = ["unshare", "--mount", "sh", "-c", script, "sh"].map(str::to_owned);
+        let user = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all \
+                    --no-new-privs --pdeathsig=KILL";
+        let mut command = Vec::from(mounted);
+        command.push(self.state.to_string_lossy().into_owned());
+        command.extend(user.split_whitespace().map(str::to_owned));
+        command.push(copy.to_string_lossy().into_owned());
+        command
     }
 
     fn arguments(&self) -> Vec<String> {

@@ -252,9 +252,13 @@ pub struct FlowStats {
 #[repr(C, align(128))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// What was done.
+    #[cfg(feature = "next-layout")]
+    pub stats: FlowStats,
     /// What to do.
     pub flow: Flow,
     /// What was done.
+    #[cfg(not(feature = "next-layout"))]
     pub stats: FlowStats,
     /// Zero. Processors fetch cache lines in pairs: what one CPU counts must not share a pair with another's flow.
     pub reserved: [u64; 2],

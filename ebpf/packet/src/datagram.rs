@@ -3,7 +3,7 @@
 use underpass_abi::{Flow, Outcome};
 
 use crate::link::TAG;
-use crate::{Internet, Ipv4, Ipv6, Plain, Read, Vlan, Write, refuse};
+use crate::{Head, Internet, Ipv4, Ipv6, Plain, Read, Vlan, Write, refuse};
 
 /// A UDP header; fields in network order.
 #[repr(C)]
@@ -91,18 +91,17 @@ fn not_even_headers<I: Internet>(packet: impl Read) -> Outcome {
     }
 }
 
-/// Writes the headers of a packet that leaves by `flow`, from the frame's first byte on; `tagged` by its
-/// [`Flow::egress_vlan`]. `None`, and nothing written, if the frame is too short.
+/// Writes the headers of a packet that leaves, from the frame's first byte on; with a tag if `vlan` (802.1Q tag control
+/// information, host order) is not 0. `None`, and nothing written, if the frame is too short.
 #[inline(always)]
 pub fn write_frame<O: Internet>(
     mut frame: impl Write,
-    flow: &Flow,
+    head: &Head,
     udp_length: u16,
     udp_checksum: u16,
-    tagged: bool,
+    vlan: u16,
 ) -> Option<()> {
-    let head = &flow.head;
-    if !tagged {
+    if vlan == 0 {
         return O::write(&mut frame, 0, head, udp_length, udp_checksum);
     }
     O::write(
@@ -112,12 +111,13 @@ pub fn write_frame<O: Internet>(
         udp_length,
         udp_checksum,
     )?;
-    let [a, b, c, d, ..] = head[1].to_ne_bytes();
-    let [[e, f], [g, h]] = [TAG.to_ne_bytes(), flow.egress_vlan.to_be_bytes()];
-    frame.write(0, [head[0], u64::from_ne_bytes([a, b, c, d, e, f, g, h])])
+    let Head([first, second, ..]) = *head;
+    let [a, b, c, d, ..] = second.to_ne_bytes();
+    let [[e, f], [g, h]] = [TAG.to_ne_bytes(), vlan.to_be_bytes()];
+    frame.write(0, [first, u64::from_ne_bytes([a, b, c, d, e, f, g, h])])
 }
 
-/// Whether `flow` leaves by `O`.
+/// Whether `flow` leaves by `O`, as its owner says: [`crate::leaving`] holds it to that.
 #[inline(always)]
 #[must_use]
 pub fn leaves_by<O: Internet>(flow: &Flow) -> bool {

@@ -1,9 +1,9 @@
 //! IPv4 and IPv6 headers: what a packet must look like to be forwarded, and the header it leaves with.
 
-use underpass_abi::{HEAD_WORDS, Outcome};
+use underpass_abi::{Grant, GrantedV4, GrantedV6, HEAD_WORDS, MAX_LOCALS, Outcome};
 
 use crate::checksum::add;
-use crate::{Addressing, Ethernet, Plain, Read, Sum, Write, refuse};
+use crate::{Addressing, Ethernet, Granted, Head, Plain, Read, Sum, Write, refuse};
 
 const UDP: u8 = 17;
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -17,6 +17,20 @@ pub trait Internet: Plain {
     const ETHERTYPE: u16;
     /// 4 or 6.
     const FAMILY: u8;
+    /// The words of [`underpass_abi::Flow::head`] that headers of this family take.
+    const HEAD_WORDS: usize;
+
+    /// An address that a table may have.
+    type Granted: Granted;
+
+    /// Those of a table, of which the first so many count.
+    fn granted(grant: &Grant) -> (&[Self::Granted; MAX_LOCALS], u32);
+
+    /// Whether it is for `local`'s address.
+    fn is_to(&self, local: &Self::Granted) -> bool;
+
+    /// Whether what begins with `head` is a whole UDP datagram from `local`, whatever its link layer.
+    fn is_granted(head: &Head, local: &Self::Granted) -> bool;
 
     /// Checks that this is a header as every sender of RTP writes it, on one whole UDP datagram; the UDP datagram's
     /// length. `available`: bytes from the header to the end of the frame.
@@ -44,14 +58,14 @@ pub trait Internet: Plain {
     fn head(addressing: &Addressing) -> Self;
 
     /// That header for a UDP datagram of `udp_length` (network order).
-    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self;
+    fn leaving(head: &Head, udp_length: u16) -> Self;
 
     /// Writes `head` to a frame from `offset` on, completed for a UDP datagram of `udp_length` (network order) with this
     /// checksum. `None`, and nothing written, if the frame is too short.
     fn write(
         frame: &mut impl Write,
         offset: usize,
-        head: &[u64; HEAD_WORDS],
+        head: &Head,
         udp_length: u16,
         udp_checksum: u16,
     ) -> Option<()>;
@@ -111,6 +125,30 @@ impl Internet for Ipv4 {
     const LENGTH: usize = 20;
     const ETHERTYPE: u16 = 0x0800;
     const FAMILY: u8 = 4;
+    const HEAD_WORDS: usize = 5;
+
+    type Granted = GrantedV4;
+
+    #[inline(always)]
+    fn granted(grant: &Grant) -> (&[GrantedV4; MAX_LOCALS], u32) {
+        (&grant.v4, grant.v4_count)
+    }
+
+    #[inline(always)]
+    fn is_to(&self, local: &GrantedV4) -> bool {
+        self.destination == u32::from_ne_bytes(local.address)
+    }
+
+    #[inline(always)]
+    fn is_granted(head: &Head, local: &GrantedV4) -> bool {
+        // Bytes 12 to 14: IPv4 in Ethernet, without options. 20, 21, 23: no fragment, UDP. 26 to 29: the source. 34, 35: its
+        // port.
+        let version = head.word(1) >> 32 & 0x00ff_ffff == 0x45_0008;
+        let datagram = head.word(2) & 0xff00_ffbf_0000_0000 == 17 << 56;
+        let source = (head.word(3) >> 16) as u32 == u32::from_le_bytes(local.address);
+        let port = ((head.word(4) >> 16) as u16).swap_bytes();
+        version && datagram && source && local.has(port)
+    }
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
@@ -183,7 +221,7 @@ impl Internet for Ipv4 {
     }
 
     #[inline(always)]
-    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self {
+    fn leaving(head: &Head, udp_length: u16) -> Self {
         let header: Self = header_in(head);
         let total_length = (u16::from_be(udp_length) + 20).to_be();
         Self {
@@ -197,18 +235,19 @@ impl Internet for Ipv4 {
     fn write(
         frame: &mut impl Write,
         offset: usize,
-        head: &[u64; HEAD_WORDS],
+        head: &Head,
         udp_length: u16,
         udp_checksum: u16,
     ) -> Option<()> {
         let total_length = (u16::from_be(udp_length) + 20).to_be();
-        let sum = first_two_bytes(head[3]);
+        let Head([a, b, c, d, e, ..]) = *head;
+        let sum = first_two_bytes(d);
         let words = [
-            head[0],
-            head[1],
-            head[2] | at(0, total_length),
-            head[3] ^ at(0, sum ^ !add(sum, total_length)),
-            head[4] | at(6, udp_length),
+            a,
+            b,
+            c | at(0, total_length),
+            d ^ at(0, sum ^ !add(sum, total_length)),
+            e | at(6, udp_length),
         ];
         frame.write(offset + 40, udp_checksum)?;
         frame.write(offset, words)
@@ -219,6 +258,33 @@ impl Internet for Ipv6 {
     const LENGTH: usize = 40;
     const ETHERTYPE: u16 = 0x86dd;
     const FAMILY: u8 = 6;
+    const HEAD_WORDS: usize = 8;
+
+    type Granted = GrantedV6;
+
+    #[inline(always)]
+    fn granted(grant: &Grant) -> (&[GrantedV6; MAX_LOCALS], u32) {
+        (&grant.v6, grant.v6_count)
+    }
+
+    #[inline(always)]
+    fn is_to(&self, local: &GrantedV6) -> bool {
+        same(self.destination, words(&local.address))
+    }
+
+    #[inline(always)]
+    fn is_granted(head: &Head, local: &GrantedV6) -> bool {
+        // Bytes 12 to 14: IPv6 in Ethernet. 20: UDP. 22 to 37: the source. 54, 55: its port.
+        let version = head.word(1) >> 32 & 0x00f0_ffff == 0x60_dd86;
+        let datagram = head.word(2) >> 32 & 0xff == 17;
+        let [a, b, c, d] = words(&local.address).map(|word| u64::from(u32::from_le(word)));
+        let source = [
+            head.word(2) >> 48 | head.word(3) << 16,
+            head.word(3) >> 48 | head.word(4) << 16,
+        ];
+        let port = ((head.word(6) >> 48) as u16).swap_bytes();
+        version && datagram && source == [a | b << 32, c | d << 32] && local.has(port)
+    }
 
     #[inline(always)]
     fn udp_length(&self, available: usize) -> Result<usize, Outcome> {
@@ -286,7 +352,7 @@ impl Internet for Ipv6 {
     }
 
     #[inline(always)]
-    fn leaving(head: &[u64; HEAD_WORDS], udp_length: u16) -> Self {
+    fn leaving(head: &Head, udp_length: u16) -> Self {
         Self {
             payload_length: udp_length,
             ..header_in(head)
@@ -297,11 +363,11 @@ impl Internet for Ipv6 {
     fn write(
         frame: &mut impl Write,
         offset: usize,
-        head: &[u64; HEAD_WORDS],
+        head: &Head,
         udp_length: u16,
         udp_checksum: u16,
     ) -> Option<()> {
-        let [a, b, c, d, e, f, g, h] = *head;
+        let Head([a, b, c, d, e, f, g, h]) = *head;
         let words = [a, b, c | at(2, udp_length), d, e, f, g];
         let [first, second, ..] = h.to_ne_bytes();
         frame.write(offset + 60, udp_checksum)?;
@@ -330,7 +396,7 @@ fn first_two_bytes(word: u64) -> u16 {
 
 /// The IP header after the Ethernet header.
 #[inline(always)]
-fn header_in<I: Internet>(head: &[u64; HEAD_WORDS]) -> I {
+fn header_in<I: Internet>(Head(head): &Head) -> I {
     const { assert!(size_of::<Ethernet>() + I::LENGTH <= HEAD_WORDS * 8 && size_of::<I>() == I::LENGTH) };
     // SAFETY: inside the array, as just asserted; any bytes are a header, and no alignment is asked for.
     unsafe {
@@ -339,15 +405,6 @@ fn header_in<I: Internet>(head: &[u64; HEAD_WORDS]) -> I {
             .add(size_of::<Ethernet>())
             .cast::<I>()
             .read_unaligned()
-    }
-}
-
-impl Ipv6 {
-    /// Whether it is for `address`.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_to(&self, address: &[u8; 16]) -> bool {
-        same(self.destination, words(address))
     }
 }
 

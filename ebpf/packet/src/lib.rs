@@ -2,9 +2,8 @@
 //!
 //! Everything is generic over [`Read`] and [`Write`]: in the kernel a pair of pointers that the verifier can follow, in
 //! user space a plain slice. So what runs in the kernel is what is fuzzed and property-tested here. The steps of a
-//! packet: [`Link::parse`], [`Datagram::parse`], the caller's lookup, [`admit`], then [`udp_checksum`]
-//! and [`write_frame`]. For user space alone:
-//! [`classify`], and [`Addressing`], which prepares a flow.
+//! packet: [`Link::parse`], [`Datagram::parse`], the caller's lookup, [`lease_runs`], [`admit`], [`leaving`], then
+//! [`udp_checksum`] and [`write_frame`]. For user space alone: [`classify`], and [`Addressing`], which prepares a flow.
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
@@ -13,6 +12,7 @@ mod admit;
 mod buffer;
 mod checksum;
 mod datagram;
+mod grant;
 mod ip;
 mod kind;
 mod link;
@@ -26,6 +26,7 @@ pub use admit::{Admitted, admit};
 pub use buffer::{Plain, Read, Write};
 pub use checksum::{Sum, add, carry, sum};
 pub use datagram::{Datagram, Udp, leaves_by, write_frame};
+pub use grant::{Granted, Head, lease_runs, leaving};
 pub use ip::{Internet, Ipv4, Ipv6};
 pub use kind::{Kind, classify};
 pub use link::{Ethernet, Link, Vlan, is_for};

@@ -1,4 +1,4 @@
-//! The kernel programs: thin entry points for XDP and tc.
+//! An instance: what forwards one table's flows. Thin entry points for XDP and tc.
 //!
 //! What is forwarded and what it becomes is decided in `underpass-packet`; here is only what differs between the hooks.
 #![no_std]
@@ -6,6 +6,7 @@
 #![feature(asm_experimental_arch)]
 
 mod frame;
+mod guard;
 mod maps;
 mod record;
 mod tc;

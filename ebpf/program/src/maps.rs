@@ -4,23 +4,35 @@ use core::arch::asm;
 use core::hint::cold_path;
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
-use aya_ebpf::btf_maps::{Array, PerCpuArray};
+use aya_ebpf::btf_maps::Array;
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::btf_map;
 use underpass_abi::{
-    Flow, FlowStats, Header, LocalV4, LocalV6, MAX_LOCALS, OUTCOMES_LEN, Outcome, PORT_LINES,
-    PORTS_PER_LINE, PortLine, Record,
+    Flow, FlowStats, Grant, Header, MAX_LOCALS, Outcomes, PORT_LINES, PORTS_PER_LINE, PortLine,
+    Record,
 };
-use underpass_packet::{Datagram, Internet, Ipv4, Ipv6, Plain, Read};
+use underpass_packet::{Datagram, Granted, Internet, Ipv4, Ipv6, Plain, Read};
 
 /// Records where user space sets no other number at load time.
 const DEFAULT_RECORDS: usize = 1024;
+/// Lines of outcomes, as above.
+const DEFAULT_CPUS: usize = 1;
+const PLACES: usize = 2;
 const FLAGS: usize = BPF_F_MMAPABLE as usize;
 
-/// The table's local addresses.
+/// The element of [`GRANT`] that counts here; set at load time.
+#[unsafe(no_mangle)]
+static PLACE: u32 = underpass_abi::PLACE_OWN;
+
+/// What the table may do.
+#[btf_map]
+pub static GRANT: Array<Grant, PLACES, FLAGS> = Array::new();
+
+/// What the owner says of the table.
 #[btf_map]
 pub static HEADER: Array<Header, 1, FLAGS> = Array::new();
 
-/// What record each port has; user space sets the number of lines at load time.
+/// What stands at each port; user space sets the number of lines at load time.
 #[btf_map]
 pub static PORTS: Array<PortLine, { PORT_LINES as usize }, FLAGS> = Array::new();
 
@@ -28,53 +40,81 @@ pub static PORTS: Array<PortLine, { PORT_LINES as usize }, FLAGS> = Array::new()
 #[btf_map]
 pub static RECORDS: Array<Record, DEFAULT_RECORDS, FLAGS> = Array::new();
 
-/// What became of the packets that were not forwarded, by `Outcome`.
+/// What became of the packets that were not forwarded, for each CPU.
 #[btf_map]
-pub static OUTCOMES: PerCpuArray<u64, { OUTCOMES_LEN as usize }> = PerCpuArray::new();
+pub static OUTCOMES: Array<Outcomes, DEFAULT_CPUS, FLAGS> = Array::new();
 
-/// A network layer whose local addresses are looked up.
-pub trait Lookup: Internet {
+/// A network layer, and the other one.
+pub trait Family: Internet {
     /// The other network layer.
     type Other: Internet;
-
-    /// The block of [`PORTS`] that the destination address has.
-    fn block(&self) -> Option<u32>;
 }
 
-impl Lookup for Ipv4 {
+impl Family for Ipv4 {
     type Other = Ipv6;
-
-    #[inline(always)]
-    fn block(&self) -> Option<u32> {
-        let header = HEADER.get(0)?;
-        let is_it = |local: &LocalV4| u32::from_ne_bytes(local.address) == self.destination;
-        find(&header.v4, header.v4_count, is_it).map(|local| local.block)
-    }
 }
 
-impl Lookup for Ipv6 {
+impl Family for Ipv6 {
     type Other = Ipv4;
-
-    #[inline(always)]
-    fn block(&self) -> Option<u32> {
-        let header = HEADER.get(0)?;
-        let is_it = |local: &LocalV6| self.is_to(&local.address);
-        find(&header.v6, header.v6_count, is_it).map(|local| local.block)
-    }
 }
 
-/// The first of the first `count` that it is.
+/// Which element of [`GRANT`] counts here.
 #[inline(always)]
-fn find<T>(locals: &[T; MAX_LOCALS], count: u32, is_it: impl Fn(&T) -> bool) -> Option<&T> {
+pub fn place() -> u32 {
+    // SAFETY: read as it stands in the loaded object, not as the compiler knows it.
+    unsafe { (&raw const PLACE).read_volatile() }
+}
+
+/// What the table may do here.
+#[inline(always)]
+pub fn grant() -> Option<&'static Grant> {
+    GRANT.get(place())
+}
+
+/// When the table's owner was alive, ns of CLOCK_MONOTONIC; read once.
+#[inline(always)]
+pub fn alive_ns() -> Option<u64> {
+    let header = HEADER.get_ptr(0)?;
+    // SAFETY: an element of the array, which the owner writes to by aligned stores.
+    Some(unsafe { (&raw const (*header).alive_ns).read_volatile() })
+}
+
+/// What stands at the local address and port of a packet, if they are granted. `packet` begins at the network layer.
+#[inline(always)]
+pub fn name<I: Internet>(grant: &Grant, packet: impl Read) -> Option<u32>
+where
+    Datagram<I>: Plain,
+{
+    let local = find::<I>(grant, &Datagram::<I>::again(packet).ip)?;
+    let port = u16::from_be(Datagram::<I>::again(packet).udp.destination);
+    if !local.has(port) {
+        cold_path();
+        return None;
+    }
+    let port = u32::from(port);
+    let per_line = PORTS_PER_LINE as u32;
+    let block = local.block().wrapping_mul(PORT_LINES);
+    let line = PORTS.get_ptr(block.wrapping_add(port / per_line))?;
+    // SAFETY: inside the line; read once, since the owner may change it meanwhile.
+    Some(unsafe {
+        let place = (port % per_line) as usize;
+        line.cast::<u32>().add(place).read_volatile()
+    })
+}
+
+/// The granted address that a packet is for.
+#[inline(always)]
+fn find<'a, I: Internet>(grant: &'a Grant, ip: &I) -> Option<&'a I::Granted> {
+    let (locals, count) = I::granted(grant);
     if count == 0 {
         return None;
     }
-    if is_it(&locals[0]) {
+    if ip.is_to(&locals[0]) {
         return Some(&locals[0]);
     }
     let mut place = 1_usize;
     while place < MAX_LOCALS && place < count as usize {
-        if is_it(&locals[place]) {
+        if ip.is_to(&locals[place]) {
             return Some(&locals[place]);
         }
         // SAFETY: one addition. In assembler, so that the compiler does not see how far the loop goes and write it out.
@@ -88,35 +128,33 @@ fn find<T>(locals: &[T; MAX_LOCALS], count: u32, is_it: impl Fn(&T) -> bool) -> 
 pub struct Found {
     number: u32,
     record: *mut Record,
+    /// What its table may do.
+    pub grant: &'static Grant,
 }
 
 impl Found {
     /// Looks it up. `packet` begins at the network layer.
     #[inline(always)]
-    pub fn of<I: Lookup>(packet: impl Read) -> Option<Self>
+    pub fn of<I: Internet>(packet: impl Read) -> Option<Self>
     where
         Datagram<I>: Plain,
     {
-        let block = Datagram::<I>::again(packet).ip.block()?;
-        let port = u32::from(u16::from_be(Datagram::<I>::again(packet).udp.destination));
-        let per_line = PORTS_PER_LINE as u32;
-        let line = PORTS.get_ptr(block.wrapping_mul(PORT_LINES) + port / per_line)?;
-        // SAFETY: inside the line; read once, since user space may change it meanwhile.
-        let named = unsafe {
-            let place = (port % per_line) as usize;
-            line.cast::<u32>().add(place).read_volatile()
-        };
+        let grant = grant()?;
         // Where no flow is named, this is past all records.
-        let number = named.wrapping_sub(1);
+        let number = name::<I>(grant, packet)?.wrapping_sub(1);
         let record = RECORDS.get_ptr_mut(number)?;
-        Some(Self { number, record })
+        Some(Self {
+            number,
+            record,
+            grant,
+        })
     }
 
-    /// What to do.
+    /// What to do. A careless owner may change it meanwhile, and with it what becomes of its own packets; what guards
+    /// others is read once.
     #[inline(always)]
     pub fn flow(&self) -> &Flow {
-        // SAFETY: an element of the array, which stays until the program returns; user space does not write a flow that
-        // a program can have found.
+        // SAFETY: an element of the array, which stays until the program returns; any bytes are a flow.
         unsafe { &(*self.record).flow }
     }
 
@@ -134,11 +172,20 @@ impl Found {
     }
 }
 
-/// Counts one packet's outcome.
+/// Counts one packet's outcome: the number of an `Outcome`.
 #[inline(always)]
-pub fn count(outcome: Outcome) {
-    if let Some(counter) = OUTCOMES.get_ptr_mut(outcome as u32) {
-        // SAFETY: the element is this CPU's own, and a program is not preempted by itself on its CPU.
-        unsafe { *counter += 1 };
+pub fn count(outcome: u32) {
+    // SAFETY: takes no pointers.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    if let Some(line) = OUTCOMES.get_ptr_mut(cpu) {
+        // SAFETY: inside the line, which is this CPU's own; a program is not preempted by itself on its CPU.
+        unsafe {
+            let counter = line
+                .cast::<u64>()
+                .add(outcome as usize & (OUTCOMES_ROOM - 1));
+            *counter += 1;
+        }
     }
 }
+
+const OUTCOMES_ROOM: usize = size_of::<Outcomes>() / size_of::<u64>();

@@ -4,7 +4,7 @@ use core::arch::asm;
 use core::hint::cold_path;
 use core::ptr::addr_of_mut;
 
-use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use underpass_abi::{FlowStats, MAX_SSRCS};
 use underpass_packet::{Admitted, arrival, is_new, observe};
 
@@ -13,7 +13,7 @@ use crate::maps::Found;
 /// Every how many packets of an SSRC one is timed exactly; a power of two, so that no division is needed.
 const PACKETS_A_SAMPLE: u64 = 8;
 
-/// Counts a forwarded packet of `payload` bytes.
+/// Counts a forwarded packet of `payload` bytes; `now`: the coarse clock, ns.
 ///
 /// The CPU that owns the flow adds plainly, every other one atomically and elsewhere, so no packet is lost. An SSRC's
 /// entry is not kept so: a flow's packets arrive on one CPU, and where they do not, a sequence number, a sample or one of
@@ -24,7 +24,7 @@ const PACKETS_A_SAMPLE: u64 = 8;
 /// that, every eighth packet is timed exactly. RFC 3550 A.8 samples every packet; of every eighth, the estimate follows a
 /// change within 128 packets (2.6 s of 20 ms audio) instead of 16, still sooner than an RTCP interval (5 s).
 #[inline(always)]
-pub fn record(found: &Found, admitted: &Admitted, payload: usize) {
+pub fn record(found: &Found, admitted: &Admitted, payload: usize, now: u64) {
     let Some(stats) = found.stats() else {
         return;
     };
@@ -33,7 +33,7 @@ pub fn record(found: &Found, admitted: &Admitted, payload: usize) {
     // SAFETY: `stats` is part of an element of the array and `index` lies inside its `ssrcs`; counters that must not lose
     // are only touched atomically, or by one CPU.
     unsafe {
-        (*stats).last_packet_ns = bpf_ktime_get_coarse_ns();
+        (*stats).last_packet_ns = now;
         let entry = &mut *addr_of_mut!((*stats).ssrcs[index]);
         let timed = is_new(entry, &admitted.rtp) || entry.packets % PACKETS_A_SAMPLE == 0;
         let arrival = timed.then(|| arrival(bpf_ktime_get_ns(), clock_rate));

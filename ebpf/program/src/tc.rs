@@ -4,18 +4,19 @@ use core::hint::cold_path;
 
 use aya_ebpf::bindings::{__sk_buff, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_SHOT};
 use aya_ebpf::helpers::{
-    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_change_proto, bpf_skb_pull_data,
-    bpf_skb_vlan_pop, bpf_skb_vlan_push,
+    bpf_csum_update, bpf_ktime_get_coarse_ns, bpf_l4_csum_replace, bpf_redirect,
+    bpf_skb_change_proto, bpf_skb_pull_data, bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use aya_ebpf::programs::TcContext;
 use underpass_abi::{Flow, Outcome};
 use underpass_packet::{
-    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Rtp, Sum, Udp, Vlan, add,
-    admit, carry, is_pseudo, leaves_by, refuse, write_frame,
+    Admitted, Datagram, Ethernet, Head, Internet, Ipv4, Ipv6, Link, Plain, Rtp, Sum, Udp, Vlan,
+    add, admit, carry, is_pseudo, lease_runs, leaves_by, leaving, refuse, write_frame,
 };
 
 use crate::frame::{FRONT_V4, FRONT_V6, Frame, Packet, is};
-use crate::maps::{self, Found, Lookup};
+use crate::guard::owner_is_gone;
+use crate::maps::{self, Family, Found};
 use crate::record::record;
 
 /// Addressed to this host (`PACKET_HOST`), as the driver's `eth_type_trans` found.
@@ -27,6 +28,9 @@ const TAG_802_1Q: u16 = 0x8100;
 /// Let the next program, and then the stack, see the packet.
 const TC_ACT_UNSPEC: i32 = -1;
 
+/// More than any action.
+const REFUSED: i32 = 1 << 16;
+
 /// Forwards a packet, or lets it up; the action.
 ///
 /// What most packets are has the straight way: no tag in the bytes, all headers there to be read.
@@ -37,44 +41,64 @@ pub fn forward(context: &TcContext) -> i32 {
         && is::<Ipv4>(front)
     {
         let link = Link::untagged(Ipv4::ETHERTYPE);
-        return finish(arrive::<Ipv4, _>(context, front, link));
+        return finish(context, arrive::<Ipv4, _>(context, front, link));
     }
     if let Some(front) = frame.front(FRONT_V6)
         && is::<Ipv6>(front)
     {
         let link = Link::untagged(Ipv6::ETHERTYPE);
-        return finish(arrive::<Ipv6, _>(context, front, link));
+        return finish(context, arrive::<Ipv6, _>(context, front, link));
     }
     cold_path();
-    odd(context.skb.skb)
+    match odd(context.skb.skb) {
+        refused if refused >= REFUSED => {
+            underpass_refuse_tc(context.skb.skb, (refused - REFUSED) as u32)
+        }
+        action => action,
+    }
 }
 
-/// Packets with tags, short ones, and those whose headers lie elsewhere.
+/// Packets with tags, short ones, and those whose headers lie elsewhere; the action, or [`REFUSED`] plus the
+/// outcome.
 #[inline(never)]
 fn odd(skb: *mut __sk_buff) -> i32 {
     let context = &TcContext::new(skb);
     let frame = whole_headers(context);
-    finish(match Link::parse(frame) {
+    let result = match Link::parse(frame) {
         Ok(link) if link.ethertype == Ipv4::ETHERTYPE => arrive::<Ipv4, _>(context, frame, link),
         Ok(link) if link.ethertype == Ipv6::ETHERTYPE => arrive::<Ipv6, _>(context, frame, link),
         _ => Err(Outcome::NotIp),
-    })
+    };
+    result.unwrap_or_else(|outcome| REFUSED + outcome as i32)
 }
 
 #[inline(always)]
-fn finish(result: Result<i32, Outcome>) -> i32 {
+fn finish(context: &TcContext, result: Result<i32, Outcome>) -> i32 {
     match result {
         Ok(action) => action,
         Err(outcome) => {
             cold_path();
-            maps::count(outcome);
-            TC_ACT_UNSPEC
+            underpass_refuse_tc(context.skb.skb, outcome as u32)
         }
     }
 }
 
+/// What becomes of a packet that is not forwarded. A function of its own to the verifier, which would else follow it for
+/// every place that refuses.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn underpass_refuse_tc(skb: *mut __sk_buff, outcome: u32) -> i32 {
+    let context = &TcContext::new(skb);
+    if packet_type(context) == TO_THIS_HOST && owner_is_gone(skb.cast(), whole_headers(context)) {
+        maps::count(Outcome::OwnerGone as u32);
+        return TC_ACT_SHOT;
+    }
+    maps::count(outcome);
+    TC_ACT_UNSPEC
+}
+
 #[inline(always)]
-fn arrive<I: Lookup, F: Packet>(context: &TcContext, frame: F, link: Link) -> Result<i32, Outcome>
+fn arrive<I: Family, F: Packet>(context: &TcContext, frame: F, link: Link) -> Result<i32, Outcome>
 where
     Datagram<I>: Plain,
 {
@@ -84,6 +108,11 @@ where
         return refuse(Outcome::Miss);
     };
     let flow = found.flow();
+    // SAFETY: takes no pointers.
+    let now = unsafe { bpf_ktime_get_coarse_ns() };
+    if !lease_runs(now, maps::alive_ns().unwrap_or(0), found.grant.lease_ns) {
+        return refuse(Outcome::LeaseOver);
+    }
     if packet_type(context) != TO_THIS_HOST {
         return refuse(Outcome::OtherHost);
     }
@@ -98,6 +127,7 @@ where
         datagram: Datagram::<I>::again(packet),
         found,
         admitted,
+        now,
     };
     if leaves_by::<I>(flow) {
         arrival.leave::<I>()
@@ -115,6 +145,8 @@ struct Arrival<'a, I, F> {
     datagram: Datagram<I>,
     found: Found,
     admitted: Admitted,
+    /// Coarse clock, ns.
+    now: u64,
 }
 
 impl<I: Internet, F: Packet> Arrival<'_, I, F>
@@ -128,11 +160,13 @@ where
             return refuse(Outcome::Checksum);
         }
         let flow = self.found.flow();
+        let (head, egress) = leaving::<O>(flow, self.found.grant)?;
+        let ifindex = egress.ifindex;
         let skb = self.context.skb.skb;
-        let tags = Tags::of(self.context, &self.link, flow);
+        let tags = Tags::of(self.context, &self.link, egress.vlan);
         let checksum = Checksum::of(flow, &udp);
         let written = if I::FAMILY == O::FAMILY && tags.surplus == 0 {
-            write_frame::<O>(self.frame, flow, udp.length, checksum.written, false)
+            write_frame::<O>(self.frame, &head, udp.length, checksum.written, 0)
         } else {
             cold_path();
             if !tags.take_off(skb)? {
@@ -149,20 +183,20 @@ where
                 };
             }
             let frame = linear(self.context);
-            write_frame::<O>(frame, flow, udp.length, checksum.written, false)
+            write_frame::<O>(frame, &head, udp.length, checksum.written, 0)
         };
-        if written.is_none() || !self.fix_sums::<O>(checksum) || !tags.put_on(skb) {
+        if written.is_none() || !self.fix_sums::<O>(&head, checksum) || !tags.put_on(skb) {
             // Out of memory for a tag; the rest is not to be reached: the headers were there, and stay.
             return Ok(TC_ACT_SHOT);
         }
-        record(&self.found, &self.admitted, udp.payload_length());
+        record(&self.found, &self.admitted, udp.payload_length(), self.now);
         // SAFETY: takes no pointers.
-        Ok(unsafe { bpf_redirect(flow.egress_ifindex, 0) as i32 })
+        Ok(unsafe { bpf_redirect(ifindex, 0) as i32 })
     }
 
     /// Brings the kernel's own idea of the packet's sums into line with what was written.
     #[inline(always)]
-    fn fix_sums<O: Internet>(&self, checksum: Checksum) -> bool {
+    fn fix_sums<O: Internet>(&self, head: &Head, checksum: Checksum) -> bool {
         let flow = self.found.flow();
         let skb = self.context.skb.skb;
         // What the bytes from the network layer on sum up to has changed by this much: a device's sum over them
@@ -171,7 +205,7 @@ where
             // The IP header sums up to nothing before and after; what the addresses' change took from the UDP checksum is left.
             Sum::default().without(flow.address_difference.into())
         } else {
-            let leaving = O::leaving(&flow.head, self.datagram.udp.length);
+            let leaving = O::leaving(head, self.datagram.udp.length);
             let rest = leaving.rest_sum().minus(self.datagram.ip.rest_sum());
             if O::FAMILY == 4 && I::FAMILY == 6 {
                 // `bpf_skb_change_proto` has seen to the bytes it took away.
@@ -261,9 +295,8 @@ struct Tags {
 
 impl Tags {
     #[inline(always)]
-    fn of(context: &TcContext, link: &Link, flow: &Flow) -> Self {
+    fn of(context: &TcContext, link: &Link, missing: u16) -> Self {
         let inline = ((link.length - size_of::<Ethernet>()) / size_of::<Vlan>()) as u32;
-        let missing = flow.egress_vlan;
         // SAFETY: the context is the program's own.
         let present = unsafe { (*context.skb.skb).vlan_present };
         if present == 0 {

@@ -4,21 +4,25 @@ use core::hint::cold_path;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::helpers::{bpf_redirect, bpf_xdp_adjust_head};
+use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_redirect, bpf_xdp_adjust_head};
 use aya_ebpf::programs::XdpContext;
 use underpass_abi::Outcome;
 use underpass_packet::{
-    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Reading, Udp, Vlan, admit,
-    is_for, leaves_by, refuse, udp_checksum, write_frame,
+    Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Udp, Vlan,
+    admit, is_for, lease_runs, leaves_by, leaving, refuse, udp_checksum, write_frame,
 };
 
 use crate::frame::{FRONT_V4, FRONT_V6, Frame, Packet, is};
-use crate::maps::{self, Found, Lookup};
+use crate::guard::owner_is_gone;
+use crate::maps::{self, Family, Found};
 use crate::record::record;
 
 /// 1 where the program is attached in generic mode; set at load time.
 #[unsafe(no_mangle)]
 static GENERIC_XDP: u32 = 0;
+
+/// More than any action.
+const REFUSED: u32 = 1 << 16;
 
 /// Forwards a packet, or lets it up; the action.
 ///
@@ -30,44 +34,63 @@ pub fn forward(context: &XdpContext) -> u32 {
         && is::<Ipv4>(front)
     {
         let link = Link::untagged(Ipv4::ETHERTYPE);
-        return finish(arrive::<Ipv4, _>(context, front, link));
+        return finish(context, arrive::<Ipv4, _>(context, front, link));
     }
     if let Some(front) = frame.front(FRONT_V6)
         && is::<Ipv6>(front)
     {
         let link = Link::untagged(Ipv6::ETHERTYPE);
-        return finish(arrive::<Ipv6, _>(context, front, link));
+        return finish(context, arrive::<Ipv6, _>(context, front, link));
     }
     cold_path();
-    odd(context.ctx)
+    match odd(context.ctx) {
+        refused if refused >= REFUSED => underpass_refuse_xdp(context.ctx, refused - REFUSED),
+        action => action,
+    }
 }
 
-/// Packets with tags, and short ones.
+/// Packets with tags, and short ones; the action, or [`REFUSED`] plus the outcome.
 #[inline(never)]
 fn odd(context: *mut xdp_md) -> u32 {
     let context = &XdpContext::new(context);
     let frame = frame(context);
-    finish(match Link::parse(frame) {
+    let result = match Link::parse(frame) {
         Ok(link) if link.ethertype == Ipv4::ETHERTYPE => arrive::<Ipv4, _>(context, frame, link),
         Ok(link) if link.ethertype == Ipv6::ETHERTYPE => arrive::<Ipv6, _>(context, frame, link),
         _ => Err(Outcome::NotIp),
-    })
+    };
+    result.unwrap_or_else(|outcome| REFUSED + outcome as u32)
 }
 
 #[inline(always)]
-fn finish(result: Result<u32, Outcome>) -> u32 {
+fn finish(context: &XdpContext, result: Result<u32, Outcome>) -> u32 {
     match result {
         Ok(action) => action,
         Err(outcome) => {
             cold_path();
-            maps::count(outcome);
-            XDP_PASS
+            underpass_refuse_xdp(context.ctx, outcome as u32)
         }
     }
 }
 
+/// What becomes of a packet that is not forwarded. A function of its own to the verifier, which would else follow it for
+/// every place that refuses.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn underpass_refuse_xdp(context: *mut xdp_md, outcome: u32) -> u32 {
+    let frame = frame(&XdpContext::new(context));
+    let is_to_group = frame.read::<u8>(0).is_none_or(|first| first & 1 != 0);
+    let is_ours = outcome != Outcome::OtherHost as u32 && !is_to_group;
+    if is_ours && owner_is_gone(context.cast(), frame) {
+        maps::count(Outcome::OwnerGone as u32);
+        return XDP_DROP;
+    }
+    maps::count(outcome);
+    XDP_PASS
+}
+
 #[inline(always)]
-fn arrive<I: Lookup, F: Packet>(context: &XdpContext, frame: F, link: Link) -> Result<u32, Outcome>
+fn arrive<I: Family, F: Packet>(context: &XdpContext, frame: F, link: Link) -> Result<u32, Outcome>
 where
     Datagram<I>: Plain,
 {
@@ -77,6 +100,11 @@ where
         return refuse(Outcome::Miss);
     };
     let flow = found.flow();
+    // SAFETY: takes no pointers.
+    let now = unsafe { bpf_ktime_get_coarse_ns() };
+    if !lease_runs(now, maps::alive_ns().unwrap_or(0), found.grant.lease_ns) {
+        return refuse(Outcome::LeaseOver);
+    }
     if !is_for(frame, flow) {
         return refuse(Outcome::OtherHost);
     }
@@ -92,6 +120,7 @@ where
         udp,
         found,
         admitted,
+        now,
     };
     if leaves_by::<I>(flow) {
         arrival.leave::<I, I>(checksum)
@@ -109,17 +138,20 @@ struct Arrival<'a, F> {
     udp: Udp,
     found: Found,
     admitted: Admitted,
+    /// Coarse clock, ns.
+    now: u64,
 }
 
 impl<F: Packet> Arrival<'_, F> {
     #[inline(always)]
     fn leave<I: Internet, O: Internet>(self, checksum: u16) -> Result<u32, Outcome> {
-        let flow = self.found.flow();
-        let tagged = flow.egress_vlan != 0;
-        let length = O::LENGTH + size_of::<Ethernet>() + if tagged { size_of::<Vlan>() } else { 0 };
+        let (head, egress) = leaving::<O>(self.found.flow(), self.found.grant)?;
+        let (ifindex, vlan) = (egress.ifindex, egress.vlan);
+        let tag = if vlan == 0 { 0 } else { size_of::<Vlan>() };
+        let length = O::LENGTH + size_of::<Ethernet>() + tag;
         let less = (I::LENGTH + self.link.length) as i32 - length as i32;
-        let written = if less == 0 && !tagged {
-            write_frame::<O>(self.frame, flow, self.udp.length, checksum, false)
+        let written = if less == 0 && vlan == 0 {
+            write_frame::<O>(self.frame, &head, self.udp.length, checksum, 0)
         } else {
             cold_path();
             // SAFETY: the context is the program's own; all packet pointers are taken anew.
@@ -127,14 +159,15 @@ impl<F: Packet> Arrival<'_, F> {
                 return refuse(Outcome::HelperFailed);
             }
             let frame = frame(self.context);
-            write_frame::<O>(frame, flow, self.udp.length, checksum, tagged)
+            write_frame::<O>(frame, &head, self.udp.length, checksum, vlan)
         };
         if written.is_none() {
             // Not to be reached: the frame is as long as these headers and what followed the old ones.
             return Ok(XDP_DROP);
         }
-        record(&self.found, &self.admitted, self.udp.payload_length());
-        Ok(self.send(flow.egress_ifindex))
+        let payload = self.udp.payload_length();
+        record(&self.found, &self.admitted, payload, self.now);
+        Ok(self.send(ifindex))
     }
 
     #[inline(always)]

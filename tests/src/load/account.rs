@@ -31,8 +31,10 @@ pub struct Account {
 /// Packets of one stream, one after another, that did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The stream: `call 7 from the caller`.
-    pub stream: String,
+    /// The call, by its place among [`super::Load::ids`].
+    pub call: usize,
+    /// Who sent them: `caller`, `callee`.
+    pub sender: &'static str,
     /// How many.
     pub packets: usize,
     /// When the first was sent, ns of CLOCK_MONOTONIC.
@@ -62,13 +64,20 @@ impl Account {
         self.odd.clear();
         let logs: Vec<_> = parties.iter().map(Party::log).collect();
         for (at, (sender, log)) in parties.iter().zip(&logs).enumerate() {
-            let who = if at % 2 == 0 { "caller" } else { "callee" };
-            let stream = format!("call {} from the {who}", at / 2);
-            self.add(&stream, sender.mark(), (log, &logs[at ^ 1]), self.first[at]);
+            let who = ["caller", "callee"][at % 2];
+            let first = self.first[at];
+            self.add((at / 2, who), sender.mark(), (log, &logs[at ^ 1]), first);
         }
     }
 
-    fn add(&mut self, stream: &str, mark: u64, (sender, receiver): (&Log, &Log), first: usize) {
+    fn add(
+        &mut self,
+        (call, who): (usize, &'static str),
+        mark: u64,
+        (sender, receiver): (&Log, &Log),
+        first: usize,
+    ) {
+        let stream = format!("call {call} from the {who}");
         let mut arrived = vec![false; sender.sent_ns.len()];
         for packet in &receiver.received {
             let number = packet.number as usize;
@@ -88,7 +97,8 @@ impl Account {
         for run in arrived[first..].chunk_by(|a, b| a == b) {
             if !run[0] {
                 self.gaps.push(Gap {
-                    stream: stream.to_owned(),
+                    call,
+                    sender: who,
                     packets: run.len(),
                     from_ns: sender.sent_ns[number],
                     to_ns: sender.sent_ns[number + run.len() - 1],
@@ -127,8 +137,11 @@ impl fmt::Display for Account {
         gaps.sort_by_key(|gap| std::cmp::Reverse(gap.packets));
         for gap in gaps.iter().take(TOLD) {
             let (from, to) = (self.seconds(gap.from_ns), self.seconds(gap.to_ns));
-            let (stream, packets) = (&gap.stream, gap.packets);
-            writeln!(f, "  {from:9.3} s to {to:.3} s: {packets} lost, {stream}")?;
+            let (packets, call, sender) = (gap.packets, gap.call, gap.sender);
+            writeln!(
+                f,
+                "  {from:9.3} s to {to:.3} s: {packets} lost, call {call} from the {sender}"
+            )?;
         }
         if gaps.len() > TOLD {
             writeln!(f, "  and {} more gaps", gaps.len() - TOLD)?;
@@ -166,7 +179,7 @@ mod tests {
             ..Log::default()
         };
         let mut account = Account::default();
-        account.add("a stream", 7, (&sender, &receiver), first);
+        account.add((0, "caller"), 7, (&sender, &receiver), first);
         account
     }
 
@@ -193,24 +206,16 @@ mod tests {
 
     #[test]
     fn a_packet_of_another_stream_is_odd() {
-        let mut account = account(1, &[0], 0);
-        assert!(account.odd.is_empty());
-        account.add(
-            "another",
-            8,
-            (
-                &Log::default(),
-                &Log {
-                    received: vec![Received {
-                        mark: 7,
-                        number: 0,
-                        at_ns: 0,
-                    }],
-                    ..Log::default()
-                },
-            ),
-            0,
-        );
+        let receiver = Log {
+            received: vec![Received {
+                mark: 8,
+                number: 0,
+                at_ns: 0,
+            }],
+            ..Log::default()
+        };
+        let mut account = Account::default();
+        account.add((0, "caller"), 7, (&Log::default(), &receiver), 0);
         assert_eq!(account.odd.len(), 1);
     }
 }

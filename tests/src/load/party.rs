@@ -33,7 +33,8 @@ pub(super) struct Log {
     pub(super) received: Vec<Received>,
     /// Datagrams that are no packet of the lab, damaged, or not from the relay.
     pub(super) odd: Vec<String>,
-    last_rtcp_ns: u64,
+    /// When RTCP came in last.
+    pub(super) last_rtcp_ns: u64,
 }
 
 /// A packet that came in.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, setns};
 use underpass_abi::Outcome;
 
+use crate::flow::{Flow, expected, flow, voice};
 use crate::frame::{Checksum, Frame};
-use crate::harness::{Flow, Hook, Kernel, expected, flow, voice};
+use crate::harness::{Hook, Kernel};
 
 const CALLER: &str = "10.77.0.1:4000";
 const LOCAL: &str = "10.77.0.2:30000";

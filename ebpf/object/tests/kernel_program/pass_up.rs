@@ -2,10 +2,10 @@
 
 use underpass_abi::Outcome;
 
+use crate::flow::{Flow, flow, voice};
 use crate::frame::{Checksum, Frame, folded, rtp};
 use crate::harness::{
-    CALLER, CALLER6, Flow, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, SSRC, STATS_RECORD, flow,
-    packets, voice,
+    CALLER, CALLER6, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, SSRC, STATS_RECORD, packets,
 };
 
 fn v4() -> Frame {

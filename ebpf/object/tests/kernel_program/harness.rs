@@ -5,23 +5,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{Array, PerCpuArray, PerCpuValues};
+use aya::maps::Array;
 use aya::programs::tc::{SchedClassifierLinkId, qdisc_add_clsact};
 use aya::programs::{SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
+use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
-use underpass::datapath::object;
+use nix::time::{ClockId, clock_gettime};
 use underpass_abi::{
-    self as abi, ANY_SSRC, FlowStats, HEADER, Header, LocalV4, LocalV6, MAX_LOCALS, MAX_SSRCS,
-    OUTCOMES, OUTCOMES_LEN, Outcome, PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
+    FlowStats, GRANT, Grant, HEADER, Header, OUTCOMES, Outcome, Outcomes, PLACE_NODE, PLACE_OWN,
+    PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
 };
-use underpass_packet::Addressing;
+use underpass_object as object;
 
-use crate::frame::{Frame, rtp};
+use crate::flow::Flow;
+use crate::granting::Granting;
 
+pub(crate) const XDP_DROP: i32 = 1;
 pub(crate) const XDP_PASS: i32 = 2;
 pub(crate) const XDP_TX: i32 = 3;
 pub(crate) const XDP_REDIRECT: i32 = 4;
 pub(crate) const TC_ACT_UNSPEC: i32 = -1;
+pub(crate) const TC_ACT_SHOT: i32 = 2;
 pub(crate) const TC_ACT_REDIRECT: i32 = 7;
 
 pub(crate) const CALLER: &str = "192.0.2.10:4000";
@@ -44,40 +48,18 @@ pub(crate) const HOOKS: [Hook; 3] = [Hook::Xdp, Hook::GenericXdp, Hook::Tc];
 pub(crate) const STATS_RECORD: u32 = 3;
 /// Records of a program; used in turns.
 const RECORDS_LEN: u32 = 16;
-/// Local addresses that there is room for in the ports' table.
-const BLOCKS: usize = 4;
+/// Granted addresses that there is room for in the ports' table.
+const BLOCKS: u32 = 16;
 
 /// One program with its own maps.
 pub(crate) struct Kernel {
     ebpf: Ebpf,
     pub(crate) hook: Hook,
-    /// By block.
-    locals: [Option<IpAddr>; BLOCKS],
+    place: u32,
+    granting: Granting,
     next_record: u32,
     /// Ports that were ever named something.
     named: BTreeSet<SocketAddr>,
-}
-
-/// A flow in the tests' words: addresses as such.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flow {
-    pub(crate) payload_types: [u64; 2],
-    pub(crate) ssrcs: [u32; MAX_SSRCS],
-    pub(crate) ssrc_count: u8,
-    pub(crate) flags: u8,
-    pub(crate) source: SocketAddr,
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
-    pub(crate) from_mac: [u8; 6],
-    pub(crate) to_mac: [u8; 6],
-    pub(crate) local_mac: [u8; 6],
-    pub(crate) tos: u8,
-    pub(crate) ttl: u8,
-    pub(crate) egress_mtu: u16,
-    pub(crate) egress_ifindex: u32,
-    pub(crate) egress_vlan: u16,
-    pub(crate) stats_record: u32,
-    pub(crate) clock_rate: u32,
 }
 
 /// What a program did with a packet.
@@ -90,29 +72,44 @@ pub(crate) struct Ran {
 /// Held by one test at a time: the verifier takes long enough that each program is loaded only once.
 pub(crate) type Loaded = MutexGuard<'static, Kernel>;
 
-static LOADED: [LazyLock<Mutex<Kernel>>; 3] = [
-    LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::Xdp))),
-    LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::GenericXdp))),
-    LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::Tc))),
+/// At either place, by hook.
+static LOADED: [[LazyLock<Mutex<Kernel>>; 3]; 2] = [
+    [
+        LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::Xdp, PLACE_OWN))),
+        LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::GenericXdp, PLACE_OWN))),
+        LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::Tc, PLACE_OWN))),
+    ],
+    [
+        LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::Xdp, PLACE_NODE))),
+        LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::GenericXdp, PLACE_NODE))),
+        LazyLock::new(|| Mutex::new(Kernel::from_object(Hook::Tc, PLACE_NODE))),
+    ],
 ];
 
 impl Kernel {
-    /// The program with empty maps.
+    /// The program with empty maps, at the node: what goes up goes up, whether there is a socket for it or not.
     pub(crate) fn load(hook: Hook) -> Loaded {
-        let mut kernel = LOADED[hook as usize]
+        Self::load_at(hook, PLACE_NODE)
+    }
+
+    /// The program with empty maps.
+    pub(crate) fn load_at(hook: Hook, place: u32) -> Loaded {
+        let mut kernel = LOADED[place as usize][hook as usize]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         kernel.clear();
         kernel
     }
 
-    fn from_object(hook: Hook) -> Self {
+    fn from_object(hook: Hook, place: u32) -> Self {
         let generic = u32::from(hook == Hook::GenericXdp);
         let mut ebpf = EbpfLoader::new()
-            .map_max_entries(PORTS, BLOCKS as u32 * PORT_LINES)
+            .map_max_entries(PORTS, BLOCKS * PORT_LINES)
             .map_max_entries(RECORDS, RECORDS_LEN)
+            .map_max_entries(OUTCOMES, nr_cpus().unwrap() as u32)
             .override_global(object::GENERIC_XDP, &generic, true)
-            .load(object::BYTES)
+            .override_global(object::PLACE, &place, true)
+            .load(object::INSTANCE)
             .unwrap();
         match hook {
             Hook::Tc => tc(&mut ebpf).load().unwrap(),
@@ -121,28 +118,28 @@ impl Kernel {
         Self {
             ebpf,
             hook,
-            locals: [None; BLOCKS],
+            place,
+            granting: Granting::default(),
             next_record: STATS_RECORD,
             named: BTreeSet::new(),
         }
     }
 
-    fn clear(&mut self) {
+    /// Empties all maps.
+    pub(crate) fn clear(&mut self) {
         for local in std::mem::take(&mut self.named) {
-            self.remove(local);
+            self.name(local, 0);
         }
         self.named.clear();
+        self.granting = Granting::default();
+        self.write_grant();
+        self.say_alive(now_ns());
         for number in 0..RECORDS_LEN {
             self.set(RECORDS, number, &Record::default());
         }
         self.next_record = STATS_RECORD;
-        let mut outcomes =
-            PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut(OUTCOMES).unwrap()).unwrap();
-        for index in 0..outcomes.len() {
-            let cpus = outcomes.get(&index, 0).unwrap().len();
-            outcomes
-                .set(index, PerCpuValues::try_from(vec![0; cpus]).unwrap(), 0)
-                .unwrap();
+        for cpu in 0..nr_cpus().unwrap() as u32 {
+            self.set(OUTCOMES, cpu, &Outcomes([0; 32]));
         }
     }
 
@@ -157,8 +154,10 @@ impl Kernel {
     pub(crate) fn install(&mut self, local: SocketAddr, flow: Flow) {
         let number = self.next_record;
         self.next_record = (number + 1) % RECORDS_LEN;
+        let egress = self.granting.egress(&flow);
+        let from_local = self.granting.local(flow.from.ip());
         let record = Record {
-            flow: flow.at(local),
+            flow: flow.at(local, egress, from_local),
             ..self.record(number)
         };
         self.set(RECORDS, number, &record);
@@ -168,71 +167,46 @@ impl Kernel {
     /// Puts `name` at the port, whatever it is.
     pub(crate) fn name(&mut self, local: SocketAddr, name: u32) {
         self.named.insert(local);
-        let block = self.block(local.ip());
+        let block = self.granting.block(local.ip());
+        self.write_grant();
         let port = usize::from(local.port());
-        let line = block as u32 * PORT_LINES + (port / PORTS_PER_LINE) as u32;
+        let line = block * PORT_LINES + (port / PORTS_PER_LINE) as u32;
         let mut ports: PortLine = self.get(PORTS, line);
         ports.0[port % PORTS_PER_LINE] = name;
         self.set(PORTS, line, &ports);
     }
 
-    /// Takes the port's flow and the address away.
-    pub(crate) fn remove(&mut self, local: SocketAddr) {
-        self.name(local, 0);
-        self.forget(local.ip());
-    }
-
-    /// Takes the address out of the table; what stands at its ports stays.
+    /// Takes the address out of the grant; what stands at its ports stays.
     pub(crate) fn forget(&mut self, address: IpAddr) {
-        for local in &mut self.locals {
-            if *local == Some(address) {
-                *local = None;
-            }
-        }
-        self.write_header();
+        self.granting.forget(address);
+        self.write_grant();
     }
 
-    fn block(&mut self, address: IpAddr) -> usize {
-        let known = |local: &Option<IpAddr>| *local == Some(address);
-        if let Some(block) = self.locals.iter().position(known) {
-            return block;
-        }
-        let block = self.locals.iter().position(Option::is_none).unwrap();
-        self.locals[block] = Some(address);
-        self.write_header();
-        block
+    /// Changes what the table may do.
+    pub(crate) fn change_grant(&mut self, change: impl FnOnce(&mut Grant)) {
+        change(&mut self.granting.grant);
+        self.write_grant();
     }
 
-    fn write_header(&mut self) {
-        let mut header = Header {
-            v4_count: 0,
-            v6_count: 0,
-            v4: [LocalV4::default(); MAX_LOCALS],
-            v6: [LocalV6::default(); MAX_LOCALS],
-            flows: 0,
-            past_packets: 0,
-            past_bytes: 0,
+    /// Changes the flow that was installed first.
+    pub(crate) fn change_flow(&mut self, change: impl FnOnce(&mut underpass_abi::Flow)) {
+        let mut record = self.record(STATS_RECORD);
+        change(&mut record.flow);
+        self.set(RECORDS, STATS_RECORD, &record);
+    }
+
+    /// Says when the owner was alive.
+    pub(crate) fn say_alive(&mut self, alive_ns: u64) {
+        let header = Header {
+            alive_ns,
+            ..Header::default()
         };
-        for (block, local) in (0..).zip(self.locals) {
-            match local {
-                Some(IpAddr::V4(address)) => {
-                    header.v4[header.v4_count as usize] = LocalV4 {
-                        address: address.octets(),
-                        block,
-                    };
-                    header.v4_count += 1;
-                }
-                Some(IpAddr::V6(address)) => {
-                    header.v6[header.v6_count as usize] = LocalV6 {
-                        address: address.octets(),
-                        block,
-                    };
-                    header.v6_count += 1;
-                }
-                None => {}
-            }
-        }
         self.set(HEADER, 0, &header);
+    }
+
+    fn write_grant(&mut self) {
+        let grant = self.granting.grant;
+        self.set(GRANT, self.place, &grant);
     }
 
     fn get<T: Copy + 'static>(&self, map: &str, index: u32) -> T {
@@ -354,9 +328,9 @@ impl Kernel {
 
     /// What is not zero; what was forwarded is counted by the flows.
     pub(crate) fn outcomes(&self) -> Vec<(Outcome, u64)> {
-        let map = PerCpuArray::<_, u64>::try_from(self.ebpf.map(OUTCOMES).unwrap()).unwrap();
-        assert_eq!(map.len(), OUTCOMES_LEN);
-        let counted = |outcome| map.get(&(outcome as u32), 0).unwrap().iter().sum::<u64>();
+        let cpus = nr_cpus().unwrap() as u32;
+        let lines: Vec<Outcomes> = (0..cpus).map(|cpu| self.get(OUTCOMES, cpu)).collect();
+        let counted = |outcome| -> u64 { lines.iter().map(|line| line.0[outcome as usize]).sum() };
         assert_eq!(counted(Outcome::Forwarded), 0, "flows count it");
         let forwarded = (0..RECORDS_LEN).map(|number| packets(&self.stats(number)));
         let forwarded = (Outcome::Forwarded, forwarded.sum());
@@ -379,6 +353,15 @@ impl Kernel {
         }
     }
 
+    /// What it returns for a packet that is dropped.
+    pub(crate) fn drop(&self) -> i32 {
+        if self.hook == Hook::Tc {
+            TC_ACT_SHOT
+        } else {
+            XDP_DROP
+        }
+    }
+
     /// What it returns for a packet that leaves by another interface.
     pub(crate) fn redirect(&self) -> i32 {
         if self.hook == Hook::Tc {
@@ -390,17 +373,17 @@ impl Kernel {
 }
 
 fn xdp(ebpf: &mut Ebpf) -> &mut Xdp {
-    ebpf.program_mut("underpass_xdp")
-        .unwrap()
-        .try_into()
-        .unwrap()
+    ebpf.program_mut(object::XDP).unwrap().try_into().unwrap()
 }
 
 fn tc(ebpf: &mut Ebpf) -> &mut SchedClassifier {
-    ebpf.program_mut("underpass_tc")
-        .unwrap()
-        .try_into()
-        .unwrap()
+    ebpf.program_mut(object::TC).unwrap().try_into().unwrap()
+}
+
+/// CLOCK_MONOTONIC.
+pub(crate) fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
+    now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
 }
 
 /// An abi type as a map's value.
@@ -419,97 +402,4 @@ pub(crate) fn packets(stats: &FlowStats) -> u64 {
 /// Payload bytes of all CPUs.
 pub(crate) fn bytes(stats: &FlowStats) -> u64 {
     stats.bytes + stats.other_bytes
-}
-
-/// A flow that takes any payload type and SSRC from `source`, and sends `from` - `to`.
-pub(crate) fn flow(source: &str, from: &str, to: &str) -> Flow {
-    let [source, from, to]: [SocketAddr; 3] =
-        [source, from, to].map(|address| address.parse().unwrap());
-    Flow {
-        payload_types: [u64::MAX; 2],
-        ssrcs: [0; MAX_SSRCS],
-        ssrc_count: 0,
-        flags: ANY_SSRC,
-        source,
-        from,
-        to,
-        from_mac: [2, 0, 0, 0, 0, 0x11],
-        to_mac: [2, 0, 0, 0, 0, 0x22],
-        local_mac: [0; 6],
-        tos: 0xb8,
-        ttl: 64,
-        egress_mtu: 1500,
-        egress_ifindex: 77,
-        egress_vlan: 0,
-        stats_record: STATS_RECORD,
-        clock_rate: 8000,
-    }
-}
-
-impl Flow {
-    /// As the program reads it.
-    fn at(&self, local: SocketAddr) -> abi::Flow {
-        let mut flow = abi::Flow {
-            payload_types: self.payload_types,
-            ssrcs: self.ssrcs,
-            egress_ifindex: self.egress_ifindex,
-            stats_record: self.stats_record,
-            clock_rate: self.clock_rate,
-            egress_mtu: self.egress_mtu,
-            local_mac: self.local_mac,
-            egress_vlan: self.egress_vlan,
-            flags: self.flags,
-            ssrc_count: self.ssrc_count,
-            ..abi::Flow::default()
-        };
-        let addressing = Addressing {
-            local,
-            source: self.source,
-            from: self.from,
-            to: self.to,
-            from_mac: self.from_mac,
-            to_mac: self.to_mac,
-            tos: self.tos,
-            ttl: self.ttl,
-        };
-        addressing.fill(&mut flow);
-        flow
-    }
-
-    /// 4 or 6.
-    pub(crate) fn egress_family(&self) -> u8 {
-        if self.to.is_ipv4() { 4 } else { 6 }
-    }
-}
-
-/// What `frame` must have become by `flow`, written out from nothing; tc keeps the tag beside the packet.
-pub(crate) fn expected(
-    frame: &Frame,
-    flow: &Flow,
-    from: SocketAddr,
-    to: SocketAddr,
-    hook: Hook,
-) -> Vec<u8> {
-    let tags = if flow.egress_vlan == 0 || hook == Hook::Tc {
-        vec![]
-    } else {
-        vec![(0x8100, flow.egress_vlan)]
-    };
-    Frame {
-        tags,
-        to_mac: flow.to_mac,
-        from_mac: flow.from_mac,
-        source: from,
-        destination: to,
-        tos: flow.tos,
-        ttl: flow.ttl,
-        id: 0,
-        ..frame.clone()
-    }
-    .bytes()
-}
-
-/// G.711, 20 ms.
-pub(crate) fn voice() -> Vec<u8> {
-    rtp(0, 1000, 160_000, SSRC, &[0xd5; 160])
 }

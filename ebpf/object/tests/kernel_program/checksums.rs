@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 
 use underpass_abi::Outcome;
 
+use crate::flow::{expected, flow, voice};
 use crate::frame::{Checksum, Frame, folded, rtp};
-use crate::harness::{
-    CALLER, CALLER6, HOOKS, Hook, Kernel, RELAY, RELAY6, SSRC, expected, flow, voice,
-};
+use crate::harness::{CALLER, CALLER6, HOOKS, Hook, Kernel, RELAY, RELAY6, SSRC};
 
 const OUT: (&str, &str) = ("198.51.100.1:40000", "198.51.100.20:5000");
 const OUT6: (&str, &str) = ("[2001:db8:2::1]:40000", "[2001:db8:2::20]:5000");

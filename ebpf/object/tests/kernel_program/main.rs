@@ -1,5 +1,4 @@
 //! The kernel programs, run packet by packet (BPF_PROG_TEST_RUN). Needs root.
-#![cfg(feature = "kernel")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -8,9 +7,12 @@
 )]
 
 mod checksums;
+mod flow;
 mod frame;
+mod granting;
 mod harness;
 mod live;
+mod loads;
 mod pass_up;
 mod random;
 mod rewrite;

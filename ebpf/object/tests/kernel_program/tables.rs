@@ -6,10 +6,10 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use underpass_abi::{FlowStats, Outcome};
 
+use crate::flow::{Flow, flow, voice};
 use crate::frame::Frame;
 use crate::harness::{
-    CALLER, CALLER6, Flow, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, STATS_RECORD, flow, packets,
-    voice,
+    CALLER, CALLER6, HOOKS, Hook, Kernel, Loaded, RELAY, RELAY6, STATS_RECORD, packets,
 };
 
 const OUT: (&str, &str) = ("198.51.100.1:40000", "198.51.100.20:5000");

@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use proptest::prelude::*;
 use underpass_abi::{ANY_SSRC, Outcome};
 
+use crate::flow::{Flow, expected, flow};
 use crate::frame::{Checksum, Frame, rtp};
-use crate::harness::{Flow, HOOKS, Kernel, expected, flow};
+use crate::harness::{HOOKS, Kernel};
 
 fn address(v6: bool) -> BoxedStrategy<SocketAddr> {
     let port = 1..=u16::MAX;
@@ -162,7 +163,7 @@ fn the_kernel_does_what_the_reference_does() {
                 prop_assert_eq!(ran.action, kernel.pass());
                 prop_assert_eq!(ran.packet, packet);
             }
-            kernel.remove(case.frame.destination);
+            kernel.clear();
         }
     });
 }

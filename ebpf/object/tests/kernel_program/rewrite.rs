@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use underpass_abi::Outcome;
 
+use crate::flow::{Flow, expected, flow, voice};
 use crate::frame::{Frame, rtp};
 use crate::harness::{
-    CALLER, CALLER6, Flow, HOOKS, Hook, Kernel, RELAY, RELAY6, SSRC, STATS_RECORD, XDP_TX,
-    expected, flow, packets, voice,
+    CALLER, CALLER6, HOOKS, Hook, Kernel, RELAY, RELAY6, SSRC, STATS_RECORD, XDP_TX, packets,
 };
 
 const OUT: (&str, &str) = ("198.51.100.1:40000", "198.51.100.20:5000");

@@ -2,10 +2,9 @@
 
 use underpass_abi::{FlowStats, SsrcStats};
 
+use crate::flow::{Flow, flow};
 use crate::frame::{Frame, rtp};
-use crate::harness::{
-    CALLER, Flow, HOOKS, Hook, Kernel, Loaded, RELAY, STATS_RECORD, bytes, flow, packets,
-};
+use crate::harness::{CALLER, HOOKS, Hook, Kernel, Loaded, RELAY, STATS_RECORD, bytes, packets};
 
 const OUT: (&str, &str) = ("198.51.100.1:40000", "198.51.100.20:5000");
 

@@ -1,0 +1,115 @@
+//! What finds the owner of a packet on an interface that several tables have, and hands it to that table's instance.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+#[allow(dead_code, reason = "an instance needs more of it")]
+mod frame;
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::bindings::xdp_action::XDP_PASS;
+use aya_ebpf::btf_maps::{Array, HashMap, ProgramArray};
+use aya_ebpf::helpers::bpf_skb_pull_data;
+use aya_ebpf::macros::{btf_map, classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use underpass_abi::share::{OWNER_LINES, OwnerLine, PORTS_PER_LINE, TABLES};
+use underpass_packet::{Datagram, Internet, Ipv4, Ipv6, Link, Plain, Read};
+
+use crate::frame::Frame;
+
+/// Addresses where user space sets no other number at load time.
+const DEFAULT_LOCALS: usize = 1024;
+
+/// The block of [`OWNERS`] that each address has.
+#[btf_map]
+static LOCALS: HashMap<[u32; 4], u32, DEFAULT_LOCALS> = HashMap::new();
+
+/// Which table has each port; user space sets the number of lines at load time.
+#[btf_map]
+static OWNERS: Array<OwnerLine, { OWNER_LINES as usize }, { BPF_F_MMAPABLE as usize }> =
+    Array::new();
+
+/// The tables' instances.
+#[btf_map]
+static INSTANCES: ProgramArray<{ TABLES as usize }> = ProgramArray::new();
+
+/// All headers that are looked at, two inline tags and IPv6 among them.
+const HEADERS: u32 = 22 + Datagram::<Ipv6>::LENGTH as u32;
+
+/// Let the next program, and then the stack, see the packet.
+const TC_ACT_UNSPEC: i32 = -1;
+
+/// The XDP entry point.
+#[xdp]
+pub fn share_xdp(context: XdpContext) -> u32 {
+    let (data, end) = (context.data(), context.data_end());
+    hand_over(&context, Frame::new(data, end, end - data));
+    XDP_PASS
+}
+
+/// The tc entry point, for ingress.
+#[classifier]
+pub fn share_tc(context: TcContext) -> i32 {
+    let readable = (context.data_end() - context.data()) as u32;
+    if readable < HEADERS && readable < context.len() {
+        // SAFETY: the context is the program's own; packet pointers are taken below. If it fails, the parser finds the
+        // packet cut short.
+        unsafe { bpf_skb_pull_data(context.skb.skb, context.len().min(HEADERS)) };
+    }
+    let (data, end) = (context.data(), context.data_end());
+    hand_over(&context, Frame::new(data, end, context.len() as usize));
+    TC_ACT_UNSPEC
+}
+
+/// Returns only where no instance takes the packet.
+#[inline(always)]
+fn hand_over(context: &impl EbpfContext, frame: Frame) {
+    if let Some(owner) = owner(frame) {
+        // SAFETY: the program array is for programs of this type. If there is no instance, the call returns.
+        unsafe { INSTANCES.tail_call(context, owner) };
+    }
+}
+
+/// The table that a packet is for.
+#[inline(always)]
+fn owner(frame: Frame) -> Option<u32> {
+    let link = Link::parse(frame).ok()?;
+    let packet = frame.skip(link.length);
+    match link.ethertype {
+        Ipv4::ETHERTYPE => {
+            let datagram = whole::<Ipv4>(packet)?;
+            let mapped = [0, 0, 0xffff_u32.to_be(), datagram.ip.destination];
+            owner_of(mapped, datagram.udp.destination)
+        }
+        Ipv6::ETHERTYPE => {
+            let datagram = whole::<Ipv6>(packet)?;
+            owner_of(datagram.ip.destination, datagram.udp.destination)
+        }
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn whole<I: Internet>(packet: Frame) -> Option<Datagram<I>>
+where
+    Datagram<I>: Plain,
+{
+    Datagram::<I>::parse(packet).ok()
+}
+
+/// `port`: network order.
+#[inline(always)]
+fn owner_of(address: [u32; 4], port: u16) -> Option<u32> {
+    // SAFETY: a block is one word.
+    let block = *unsafe { LOCALS.get(&address) }?;
+    let port = usize::from(u16::from_be(port));
+    let line = block.wrapping_mul(OWNER_LINES);
+    let line = OWNERS.get(line.wrapping_add((port / PORTS_PER_LINE) as u32))?;
+    u32::from(line.0[port % PORTS_PER_LINE]).checked_sub(1)
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
