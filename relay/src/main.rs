@@ -1,11 +1,11 @@
 //! The `underpass` binary.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
-use underpass::datapath::DatapathConfig;
 use underpass::ops::daemon::{self, Role};
 use underpass::tables::{self, Tables};
 
@@ -58,7 +58,7 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 
 fn list_tables(json: bool) -> anyhow::Result<String> {
     let tables = Tables::default()
-        .overview(&DatapathConfig::default().bpffs)
+        .overview(Path::new("/sys/fs/bpf"))
         .map_err(|error| anyhow!("cannot read the tables of this machine: {error}"))?;
     Ok(if json {
         tables::json(&tables) + "\n"

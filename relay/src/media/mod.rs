@@ -98,6 +98,7 @@ pub struct Media {
     ports: Ports,
     streams: Streams,
     workers: Vec<WorkerHandle>,
+    datapath: Arc<dyn Datapath>,
     _filler: Filler,
 }
 
@@ -133,6 +134,7 @@ impl Media {
             ports,
             streams: Streams::default(),
             workers,
+            datapath: config.datapath,
             _filler: filler,
         })
     }
@@ -146,6 +148,7 @@ impl Media {
     /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
     /// after that is treated as the actions say.
     pub fn apply(&self, actions: Vec<Action>) {
+        self.tell_sockets(&actions);
         let urgent = actions.iter().any(|action| self.is_urgent(action));
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
@@ -158,6 +161,24 @@ impl Media {
             if !commands.is_empty() {
                 worker.send(commands, urgent);
             }
+        }
+    }
+
+    /// Tells the datapath which ports get streams, and which lose theirs.
+    fn tell_sockets(&self, actions: &[Action]) {
+        let (mut held, mut gone) = (Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Open { port, .. } => held.push(port.address),
+                Action::Close { pair } => gone.extend([pair.rtp.address, pair.rtcp.address]),
+                Action::Update { .. } => {}
+            }
+        }
+        if !gone.is_empty() {
+            self.datapath.let_go(&gone);
+        }
+        if !held.is_empty() {
+            self.datapath.hold(&held);
         }
     }
 

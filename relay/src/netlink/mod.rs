@@ -9,6 +9,9 @@ pub(crate) use request::Netlink;
 pub(crate) use watch::Watch;
 
 use std::net::IpAddr;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+
+use rtnetlink::sys::Socket;
 
 /// Something changed, or was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,4 +110,14 @@ pub(crate) enum Route {
     Local,
     /// Unreachable, prohibited, broadcast, multicast: not for us.
     Unusable,
+}
+
+fn from_fd(descriptor: OwnedFd) -> Socket {
+    // SAFETY: an open descriptor that belongs to nobody else.
+    unsafe { Socket::from_raw_fd(descriptor.into_raw_fd()) }
+}
+
+fn into_fd(socket: Socket) -> OwnedFd {
+    // SAFETY: an open descriptor that the socket has just given up.
+    unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -34,6 +34,15 @@ impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
+        Self::from_fd(super::into_fd(socket))
+    }
+
+    /// Goes on with a socket that another has opened, in whatever network namespace that was.
+    ///
+    /// # Errors
+    /// It is not one for rtnetlink.
+    pub(crate) fn from_fd(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = super::from_fd(descriptor);
         socket.connect(&SocketAddr::new(0, 0))?;
         // The kernel answers while the request is sent; the limit is for answers that got lost.
         let limit = nix::sys::time::TimeVal::new(2, 0);
@@ -43,6 +52,11 @@ impl Netlink {
             sequence: 0,
             buffer: Vec::with_capacity(BUFFER),
         })
+    }
+
+    /// The socket itself, to be passed on.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        super::into_fd(self.socket)
     }
 
     /// All links, addresses and neighbours.

@@ -1,7 +1,7 @@
 //! What changes on this machine, as it changes.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rtnetlink::sys::{Socket, protocols::NETLINK_ROUTE};
 
@@ -36,7 +36,6 @@ impl Watch {
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
-        socket.set_non_blocking(true)?;
         let force = nix::sys::socket::sockopt::RcvBufForce;
         if nix::sys::socket::setsockopt(&socket, force, &RECEIVE_BUFFER).is_err() {
             socket.set_rx_buf_sz(RECEIVE_BUFFER as libc::c_int)?;
@@ -44,10 +43,25 @@ impl Watch {
         for group in GROUPS {
             socket.add_membership(group)?;
         }
+        Self::from_fd(super::into_fd(socket))
+    }
+
+    /// Goes on with a socket that another has subscribed, in whatever network namespace that was.
+    ///
+    /// # Errors
+    /// It can't be made not to wait.
+    pub(crate) fn from_fd(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = super::from_fd(descriptor);
+        socket.set_non_blocking(true)?;
         Ok(Self {
             socket,
             buffer: Vec::with_capacity(64 * 1024),
         })
+    }
+
+    /// The socket itself, to be passed on.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        super::into_fd(self.socket)
     }
 
     /// Everything that has happened since the last call; never waits.

@@ -4,6 +4,7 @@ mod calls;
 mod operators;
 mod said;
 mod start;
+mod table;
 
 use std::io;
 
@@ -13,8 +14,8 @@ use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::Signals;
 use crate::ops::{limits, logging, notify};
-use crate::tables::ClaimError;
-use start::{Relay, UserSpaceOnly};
+use start::Relay;
+use table::NoTable;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +36,10 @@ pub enum RunError {
     Logging(#[from] tracing_subscriber::util::TryInitError),
     /// No table to be had.
     #[error(transparent)]
-    Claim(#[from] ClaimError),
+    Table(NoTable),
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
-    NoFallback(UserSpaceOnly),
+    NoFallback(NoTable),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),

@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::calls::{self, CallServer, Shared};
 use super::operators::Operators;
-use super::{RunError, system};
+use super::{RunError, system, table};
 use crate::call::{Calls, Settings};
 use crate::config::{Config, ListenError};
 use crate::control::cache::Limits;
 use crate::control::dispatch::Dispatcher;
 use crate::control::udp::{Listeners, UdpServer};
-use crate::datapath::{self, DatapathConfig, Monitor, Reason, StartError, Started};
+use crate::datapath::{self, Started};
 use crate::media::{Media, MediaConfig};
 use crate::ops::{cli, http};
-use crate::tables::{ClaimError, Owner, TableRequest, Tables};
 
 /// How long the first media ports may take to prove that nobody sends to them any more.
 const PORTS_REST: Duration = Duration::from_secs(10);
@@ -39,8 +38,9 @@ impl Relay {
             .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
         let http = bind("listen-http", &config.listen_http).await?;
         let cli = bind("listen-cli", &config.listen_cli).await?;
-        let Started { datapath, monitor } = start_datapath(config)?;
-        say_engines(&monitor);
+        let Started {
+            datapath, monitor, ..
+        } = table::start(config)?;
 
         let media = start_media(config, Arc::clone(&datapath)).await?;
         let now = calls::now();
@@ -107,71 +107,6 @@ impl Relay {
             task.abort();
             let _ = task.await;
         }
-    }
-}
-
-/// Why a relay that asked for a table forwards nothing in the kernel. An unprivileged user meets both.
-#[derive(Debug, thiserror::Error)]
-pub enum UserSpaceOnly {
-    /// There is no place for claims, or none that this user may write.
-    #[error(transparent)]
-    NoClaim(ClaimError),
-    /// The kernel's part does not start.
-    #[error(transparent)]
-    NotStarted(#[from] StartError),
-}
-
-fn start_datapath(config: &Config) -> Result<Started, RunError> {
-    if config.table == TableRequest::None {
-        info!("table -1: forwarding in user space only");
-        return Ok(datapath::null(Reason::NoEngine));
-    }
-    match start_kernel(config)? {
-        Ok(started) => Ok(started),
-        Err(why) if config.no_fallback => Err(RunError::NoFallback(why)),
-        Err(why) => {
-            warn!("forwarding in user space only: {why}");
-            Ok(datapath::null(Reason::NoEngine))
-        }
-    }
-}
-
-/// The outer error is one that no fallback is right for: a table that is another relay's.
-fn start_kernel(config: &Config) -> Result<Result<Started, UserSpaceOnly>, ClaimError> {
-    let owner = Owner::this_process(&config.name);
-    let claim = match Tables::default().claim(config.table, &owner) {
-        Ok(claim) => claim,
-        Err(error @ ClaimError::Unusable { .. }) => return Ok(Err(UserSpaceOnly::NoClaim(error))),
-        Err(error) => return Err(error),
-    };
-    let addresses = config
-        .interfaces
-        .iter()
-        .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
-        .collect();
-    let started = datapath::start(DatapathConfig {
-        claim,
-        addresses,
-        engine: config.engine,
-        interface_engines: config.device_engines.clone(),
-        max_flows: config.max_flows,
-        ..DatapathConfig::default()
-    });
-    Ok(started.map_err(UserSpaceOnly::from))
-}
-
-fn say_engines(monitor: &Monitor) {
-    let Some(table) = monitor.table() else { return };
-    info!("table {table} claimed");
-    for interface in monitor.interfaces() {
-        let engine = interface
-            .engine
-            .map_or_else(|| "user space".to_owned(), |engine| engine.to_string());
-        let separator = if interface.note.is_empty() { "" } else { ": " };
-        info!(
-            "interface {}: {engine}{separator}{}",
-            interface.name, interface.note
-        );
     }
 }
 

@@ -1,0 +1,131 @@
+//! From a configuration to a table and the datapath that forwards by it, or to user space and why.
+
+#[cfg(feature = "kernel")]
+use std::path::PathBuf;
+#[cfg(feature = "kernel")]
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::RunError;
+use crate::config::Config;
+#[cfg(feature = "kernel")]
+use crate::datapath::DatapathConfig;
+use crate::datapath::{self, Monitor, Reason, StartError, Started};
+use crate::tables::TableRequest;
+#[cfg(feature = "kernel")]
+use crate::tables::client::{self, AgentChoice, ClaimConfig, ClaimFailed};
+#[cfg(feature = "kernel")]
+use crate::tables::protocol::{Claim, Ports, Refusal, VERSION};
+
+/// Why a relay that asked for a table forwards nothing in the kernel.
+#[derive(Debug, thiserror::Error)]
+pub enum NoTable {
+    /// None is to be had.
+    #[cfg(feature = "kernel")]
+    #[error(transparent)]
+    NotClaimed(#[from] ClaimFailed),
+    /// It can't be used.
+    #[error(transparent)]
+    NotStarted(#[from] StartError),
+    /// Built without the `kernel` feature.
+    #[error(
+        "this build has no kernel engines; use table = -1, or a build with the 'kernel' feature"
+    )]
+    NotBuilt,
+}
+
+impl NoTable {
+    /// No fallback is right for it: the table, or the name, is another relay's, or is none.
+    fn is_fatal(&self) -> bool {
+        match self {
+            #[cfg(feature = "kernel")]
+            Self::NotClaimed(ClaimFailed::Refused(refused)) => matches!(
+                refused.reason,
+                Refusal::Taken | Refusal::NoSuchTable | Refusal::IdentityInUse
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Claims the table and starts the datapath, or leaves all to user space, loudly.
+pub(super) fn start(config: &Config) -> Result<Started, RunError> {
+    if config.table == TableRequest::None {
+        info!("table -1: forwarding in user space only");
+        return Ok(datapath::null(Reason::NoEngine));
+    }
+    match claim_and_start(config) {
+        Ok(started) => {
+            say_engines(&started.monitor);
+            Ok(started)
+        }
+        Err(why) if why.is_fatal() => Err(RunError::Table(why)),
+        Err(why) if config.no_fallback => Err(RunError::NoFallback(why)),
+        Err(why) => {
+            warn!("forwarding in user space only: {why}");
+            Ok(datapath::null(Reason::NoEngine))
+        }
+    }
+}
+
+#[cfg(feature = "kernel")]
+fn claim_and_start(config: &Config) -> Result<Started, NoTable> {
+    let claim = client::claim(&claim_config(config))?;
+    Ok(datapath::start(DatapathConfig {
+        claim,
+        ..DatapathConfig::default()
+    })?)
+}
+
+#[cfg(feature = "kernel")]
+fn claim_config(config: &Config) -> ClaimConfig {
+    let interfaces = config.interfaces.iter();
+    let mut addresses: Vec<_> = interfaces
+        .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    ClaimConfig {
+        agent: AgentChoice::default(),
+        lease: Duration::from_secs(60),
+        bpffs: PathBuf::from("/sys/fs/bpf"),
+        registry: PathBuf::from("/run/underpass/tables"),
+        claim: Claim {
+            version: VERSION,
+            layout: underpass_abi::LAYOUT_VERSION,
+            table: config.table,
+            identity: config.name.clone(),
+            name: config.name.clone(),
+            command: std::env::args().collect::<Vec<_>>().join(" "),
+            addresses,
+            ports: Ports {
+                first: config.port_min,
+                last: config.port_max,
+            },
+            max_flows: config.max_flows,
+            engine: config.engine,
+            interface_engines: config.device_engines.clone(),
+        },
+    }
+}
+
+#[cfg(not(feature = "kernel"))]
+fn claim_and_start(_config: &Config) -> Result<Started, NoTable> {
+    Err(NoTable::NotBuilt)
+}
+
+fn say_engines(monitor: &Monitor) {
+    let Some(table) = monitor.table() else { return };
+    info!("table {table} claimed");
+    for interface in monitor.interfaces() {
+        let engine = interface
+            .engine
+            .map_or_else(|| "user space".to_owned(), |engine| engine.to_string());
+        let separator = if interface.note.is_empty() { "" } else { ": " };
+        info!(
+            "interface {}: {engine}{separator}{}",
+            interface.name, interface.note
+        );
+    }
+}
