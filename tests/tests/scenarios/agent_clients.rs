@@ -212,4 +212,3 @@ fn descriptors(pid: u32) -> Vec<String> {
         .map(|link| link.to_string_lossy().into_owned())
         .collect()
 }
-

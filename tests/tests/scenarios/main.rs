@@ -31,5 +31,5 @@ mod table_claim;
 mod tables;
 mod tenants;
 mod timeouts;
-mod uplink;
 mod upgrade;
+mod uplink;

@@ -397,3 +397,35 @@ fn set_link_down(socket: i32, ifindex: u32) -> i32 {
         (is_answer && word(8) == 77).then(|| word(16).cast_signed())
     })
 }
+
+/// So that a failure elsewhere is not one of the lab.
+#[test]
+fn the_pods_of_the_lab_are_reached_as_is_said() {
+    let Some(lab) = Lab::open() else { return };
+    let net = UplinkNet::build(&lab, true);
+    let outside = Endpoint::bind(&net.network, "10.9.0.2".parse().unwrap());
+    let capture = Capture::start(&net.network, "eth0");
+    for (number, pod) in net.pods.iter().enumerate() {
+        let inside = Endpoint::bind(pod, pod_address(number));
+        outside.send(inside.address(), 3);
+        inside.send(outside.address(), 3);
+        wait_until("both streams", || {
+            inside.count_from(&outside) == outside.sent() - 3 * number as u32
+                && outside.count_from(&inside) == 3
+        });
+        let mac = if number == 2 {
+            net.node.mac(UPLINK)
+        } else {
+            pod.mac("eth0")
+        };
+        let mark = inside.stream().mark.to_be_bytes();
+        let frames = capture.frames();
+        let mut from_pod = frames
+            .iter()
+            .filter(|f| f.windows(8).any(|bytes| bytes == mark));
+        assert!(
+            from_pod.all(|frame| frame[6..12] == table::mac(&mac)),
+            "pod {number}"
+        );
+    }
+}
