@@ -9,6 +9,7 @@ pub mod call;
 pub mod config;
 pub mod control;
 pub mod datapath;
+pub mod journal;
 pub mod media;
 #[cfg(feature = "kernel")]
 mod netlink;

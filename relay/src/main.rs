@@ -38,16 +38,19 @@ fn execute() -> anyhow::Result<ExitCode> {
         Command::Config { json: true } => {
             print(&format!("{:#}\n", config::json(&load(&command_line)?)))?;
         }
-        Command::Tables { json } => print(&list_tables(json)?)?,
+        Command::Tables { json } => print(&list_tables(&command_line, json)?)?,
+        Command::Agent | Command::Release { .. } | Command::Doctor { .. } => {
+            return Err(anyhow!("not there yet"));
+        }
         Command::Version => print(&config::version())?,
-        Command::Help => print(&config::help())?,
+        Command::Help(topic) => print(&config::help(topic))?,
         Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
-    match daemon::start(loaded.config.foreground)? {
+    match daemon::start(loaded.config.process.foreground)? {
         Role::Launcher(status) => Ok(ExitCode::from(status)),
         Role::Relay(background) => {
             underpass::run(loaded, background)?;
@@ -56,9 +59,10 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn list_tables(json: bool) -> anyhow::Result<String> {
-    let tables = Tables::default()
-        .overview(Path::new("/sys/fs/bpf"))
+fn list_tables(command_line: &CommandLine, json: bool) -> anyhow::Result<String> {
+    let config = config::load_tables(command_line, variables(), &ThisMachine)?.config;
+    let tables = Tables::at(config.registry)
+        .overview(&config.bpffs)
         .map_err(|error| anyhow!("cannot read the tables of this machine: {error}"))?;
     Ok(if json {
         tables::json(&tables) + "\n"
@@ -68,11 +72,13 @@ fn list_tables(json: bool) -> anyhow::Result<String> {
 }
 
 fn load(command_line: &CommandLine) -> Result<Loaded, ConfigError> {
-    let variables = std::env::vars_os();
-    // Options are text; a variable that is not is none of ours.
-    let variables = variables
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config::load(command_line, variables, &ThisMachine)
+    config::load(command_line, variables(), &ThisMachine)
+}
+
+/// Options are text; a variable that is not is none of ours.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -125,6 +125,9 @@ pub struct FlowReport {
     packets: AtomicU64,
     bytes: AtomicU64,
     last_packet_ms: AtomicU64,
+    /// What of `packets` and `bytes` is in no table any more: an earlier generation's.
+    carried_packets: AtomicU64,
+    carried_bytes: AtomicU64,
     ssrcs: Mutex<Vec<SsrcCounters>>,
 }
 
@@ -179,6 +182,20 @@ impl FlowReport {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.last_packet_ms
             .fetch_max(last_packet_ms, Ordering::Relaxed);
+    }
+
+    /// Adds what an earlier generation of the table has forwarded, which is in no table any more.
+    pub fn carry(&self, packets: u64, bytes: u64, last_packet_ms: u64) {
+        self.carried_packets.fetch_add(packets, Ordering::Relaxed);
+        self.carried_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.add(packets, bytes, last_packet_ms);
+    }
+
+    /// Packets and bytes that were carried over from earlier generations of the table.
+    #[must_use]
+    pub fn carried(&self) -> (u64, u64) {
+        let packets = self.carried_packets.load(Ordering::Relaxed);
+        (packets, self.carried_bytes.load(Ordering::Relaxed))
     }
 
     /// Overwrites the per-SSRC measurements.

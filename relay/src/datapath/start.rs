@@ -94,6 +94,9 @@ pub struct TableUsage {
     pub flows: u64,
     /// Packets forwarded since its owner started.
     pub packets: u64,
+    /// Their UDP payload bytes.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// Reads a table's pinned maps below `bpffs`; `None` where they are not pinned or may not be read. For the CLI.

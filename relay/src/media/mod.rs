@@ -99,7 +99,7 @@ pub struct Media {
     streams: Streams,
     workers: Vec<WorkerHandle>,
     datapath: Arc<dyn Datapath>,
-    _filler: Filler,
+    filler: Option<Filler>,
 }
 
 impl MediaConfig {
@@ -126,17 +126,49 @@ impl Media {
     /// # Errors
     /// [`MediaError`] when the range holds no pair or the system refuses a resource.
     pub fn start(config: MediaConfig) -> Result<Self, MediaError> {
-        let (ports, filler) = Ports::start(&config, raise_file_limit())?;
+        let mut media = Self::prepare(config)?;
+        media.fill()?;
+        Ok(media)
+    }
+
+    /// Starts the workers. Until [`fill`](Self::fill) no port is bound but those that are [taken
+    /// again](crate::plan::PortSource::retake), so that nothing is in the way of calls that are restored.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn prepare(config: MediaConfig) -> Result<Self, MediaError> {
+        let ports = Ports::new(&config, raise_file_limit())?;
+        let streams = Streams::default();
+        let start = |index| {
+            let datapath = Arc::clone(&config.datapath);
+            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons())
+        };
         let workers = (0..config.workers.max(1))
-            .map(|index| WorkerHandle::start(index, ports.clone(), Arc::clone(&config.datapath)))
+            .map(start)
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             ports,
-            streams: Streams::default(),
+            streams,
             workers,
             datapath: config.datapath,
-            _filler: filler,
+            filler: None,
         })
+    }
+
+    /// Begins to fill the port pool; once is enough.
+    ///
+    /// # Errors
+    /// [`MediaError`] when the system refuses a thread.
+    pub fn fill(&mut self) -> Result<(), MediaError> {
+        if self.filler.is_none() {
+            self.filler = Some(self.ports.fill()?);
+        }
+        Ok(())
+    }
+
+    /// Returns when the workers have carried out all actions so far.
+    pub fn settle(&self) {
+        self.workers.iter().for_each(WorkerHandle::settle);
     }
 
     /// Waits until every address had its first rested ports, or `timeout` has passed; says which.
@@ -233,6 +265,7 @@ impl Media {
                 port,
                 plan,
                 predecessor,
+                learned,
             } => {
                 let Some(socket) = self.ports.claim(port.id) else {
                     tracing::error!(port = %port.address, "opening a port that was not taken, or twice");
@@ -240,12 +273,16 @@ impl Media {
                 };
                 let worker = self.worker_of(call);
                 let counters = self.streams.open(port.id, worker);
+                if let Some(learned) = &learned {
+                    counters.resume(learned);
+                }
                 let open = Command::Open {
                     call,
                     port,
                     socket,
                     plan,
                     predecessor,
+                    learned,
                     counters,
                 };
                 Some((worker, open))

@@ -12,7 +12,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
 use super::syslog::Syslog;
-use crate::config::Config;
+use crate::config::ProcessConfig;
 
 const MAX_LEVEL: u8 = 7;
 
@@ -55,7 +55,7 @@ pub enum Destination {
 ///
 /// # Errors
 /// When logging has been started before.
-pub fn start(config: &Config) -> Result<(LogLevel, Destination), TryInitError> {
+pub fn start(config: &ProcessConfig) -> Result<(LogLevel, Destination), TryInitError> {
     let stderr = config.log_stderr || config.foreground;
     let syslog = if stderr { None } else { Syslog::connect() };
     let destination = match syslog {

@@ -51,7 +51,7 @@ pub enum RunError {
 /// Whatever keeps it from starting, or from going on.
 pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     let config = loaded.config;
-    let (log_level, destination) = logging::start(&config)?;
+    let (log_level, destination) = logging::start(&config.process)?;
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
@@ -99,7 +99,7 @@ fn check_open_files(config: &Config) {
 
 /// A process without its pid file is better than none, and rtpengine goes on, too.
 fn write_pidfile(config: &Config) -> Option<PidFile> {
-    let path = config.pidfile.as_deref()?;
+    let path = config.process.pidfile.as_deref()?;
     let written = PidFile::write(path);
     written
         .inspect_err(|error| {

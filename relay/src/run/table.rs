@@ -1,10 +1,5 @@
 //! From a configuration to a table and the datapath that forwards by it, or to user space and why.
 
-#[cfg(feature = "kernel")]
-use std::path::PathBuf;
-#[cfg(feature = "kernel")]
-use std::time::Duration;
-
 use tracing::{info, warn};
 
 use super::RunError;
@@ -14,7 +9,7 @@ use crate::datapath::DatapathConfig;
 use crate::datapath::{self, Monitor, Reason, StartError, Started};
 use crate::tables::TableRequest;
 #[cfg(feature = "kernel")]
-use crate::tables::client::{self, AgentChoice, ClaimConfig, ClaimFailed};
+use crate::tables::client::{self, ClaimConfig, ClaimFailed};
 #[cfg(feature = "kernel")]
 use crate::tables::protocol::{Claim, Ports, Refusal, VERSION};
 
@@ -61,7 +56,7 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
             Ok(started)
         }
         Err(why) if why.is_fatal() => Err(RunError::Table(why)),
-        Err(why) if config.no_fallback => Err(RunError::NoFallback(why)),
+        Err(why) if config.require_kernel => Err(RunError::NoFallback(why)),
         Err(why) => {
             warn!("forwarding in user space only: {why}");
             Ok(datapath::null(Reason::NoEngine))
@@ -87,10 +82,10 @@ fn claim_config(config: &Config) -> ClaimConfig {
     addresses.sort_unstable();
     addresses.dedup();
     ClaimConfig {
-        agent: AgentChoice::default(),
-        lease: Duration::from_secs(60),
-        bpffs: PathBuf::from("/sys/fs/bpf"),
-        registry: PathBuf::from("/run/underpass/tables"),
+        agent: config.agent.clone(),
+        lease: config.table_lease,
+        bpffs: config.bpffs.clone(),
+        registry: config.registry.clone(),
         claim: Claim {
             version: VERSION,
             layout: underpass_abi::LAYOUT_VERSION,

@@ -7,22 +7,7 @@ use std::time::Duration;
 
 use super::protocol::{Claim, FromAgent, Granted, Refused, ToAgent};
 
-/// Where an agent listens unless told otherwise.
-pub const SOCKET: &str = "/run/underpass/agent.sock";
-
-/// Which agent a relay turns to (`agent` in the configuration).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum AgentChoice {
-    /// The one at [`SOCKET`] if the socket is there, else its own.
-    #[default]
-    Auto,
-    /// Its own, in this process.
-    Embedded,
-    /// The one that listens there.
-    At(PathBuf),
-    /// None: user space only.
-    None,
-}
+pub use super::choice::{AgentChoice, SOCKET};
 
 /// How a claim is made.
 #[derive(Clone, Debug)]

@@ -223,3 +223,12 @@ pub(crate) fn packets(record: *const Record) -> u64 {
             + (&raw const (*record).stats.other_packets).read_volatile()
     }
 }
+
+/// Their UDP payload bytes.
+pub(crate) fn bytes(record: *const Record) -> u64 {
+    // SAFETY: as above.
+    unsafe {
+        (&raw const (*record).stats.bytes).read_volatile()
+            + (&raw const (*record).stats.other_bytes).read_volatile()
+    }
+}

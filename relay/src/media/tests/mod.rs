@@ -203,6 +203,7 @@ impl Relay {
                     port,
                     plan,
                     predecessor: None,
+                    learned: None,
                 });
             }
         }
