@@ -347,6 +347,38 @@ fn nothing_leaves_the_uplink_in_the_name_of_another() {
     assert!(call.is_in_kernel(&ng));
 }
 
+/// Whoever makes a network of his own gives himself any address there.
+#[test]
+fn an_address_that_the_node_routes_elsewhere_is_nobody_else_s_at_the_uplink() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let ground = ground(&lab, Engine::Tc);
+    let elsewhere = lab.netns("elsewhere");
+    elsewhere.veth("eth0", &elsewhere, "eth1");
+    elsewhere.address("eth0", "10.9.1.11/32");
+    elsewhere.ip("link set dev eth1 up");
+    let thief = Tenant::connect(&elsewhere, &ground.node.socket(), SOMEBODY).unwrap();
+    let claim = tenant::claim("thief", &["10.9.1.11"], [20_000, 39_999]);
+    if let Ok(table) = Table::settled(&thief, &claim) {
+        let placement = &table.granted["placement"];
+        let mut interfaces = placement["interfaces"].as_array().into_iter().flatten();
+        assert!(
+            !interfaces.any(|interface| interface["place"] == "node"),
+            "{placement}"
+        );
+        assert_eq!(
+            table.granted["has_node_sockets"], false,
+            "{}",
+            table.granted
+        );
+    }
+    let (_relay, ng) = relay(&ground, 2);
+    let call = ground.net.call(&ng);
+    call.bring_into_kernel(&ng);
+    call.talk(50);
+}
+
 /// A routed pod looks its next hops up at the node, by sockets that the agent opened there. They are for looking.
 #[test]
 fn the_node_s_route_sockets_change_nothing_even_in_privileged_hands() {
