@@ -56,7 +56,10 @@ impl UplinkNet {
         }
         node.veth("pod-2", &pods[2], "eth0");
         node.ip("link set dev pod-2 up");
+        // Answers for the pod's gateway, which no interface has, wherever the node has a route to it.
+        node.ip("route add default via 10.9.0.2");
         node.sysctl("net/ipv4/conf/pod-2/proxy_arp", "1");
+        node.sysctl("net/ipv4/neigh/pod-2/proxy_delay", "0");
         let routed = pod_address(2);
         pods[2].address("eth0", &format!("{routed}/32"));
         pods[2].ip("route add 169.254.1.1 dev eth0 scope link");

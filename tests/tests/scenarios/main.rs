@@ -7,6 +7,7 @@
 )]
 
 mod addresses;
+mod agent_clients;
 mod audio_and_video;
 mod checksums;
 mod crash_and_restart;
@@ -19,6 +20,7 @@ mod journal;
 mod kernel_counters;
 mod lease;
 mod next_hop;
+mod node_agent;
 mod on_the_wire;
 mod plain_call;
 mod retransmission;
@@ -31,3 +33,4 @@ mod tables;
 mod tenants;
 mod timeouts;
 mod upgrade;
+mod uplink;

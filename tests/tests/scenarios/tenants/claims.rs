@@ -293,3 +293,89 @@ fn reports_and_wishes_of_one_tenant_leave_the_other_where_it_is() {
     }
     ground.assert_victim_is_well();
 }
+
+/// Native XDP on a veth loses what it sends, unless the other end co-operates: who asks for it first must not have it so
+/// for everybody.
+#[test]
+fn an_engine_that_does_not_send_is_nobody_s_for_long() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let node = Node::new();
+    let agent = Agent::of(&node).start(&net.relay);
+    let first = Tenant::connect(&net.relay, &node.socket(), SOMEBODY).unwrap();
+    let mut claim = hostile_claim();
+    claim["engine"] = "xdp".into();
+    let _table = Table::settled(&first, &claim).unwrap();
+    let relay = Relay::underpass()
+        .with(&agent)
+        .as_nobody()
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    wait_until("a call that loses nothing, in the kernel", || {
+        call.send_both(20);
+        let (first_caller, first_callee) = (call.caller.sent(), call.callee.sent());
+        call.send_both(50);
+        let patience = Instant::now();
+        let complete = || {
+            call.callee.has_all_since(&call.caller, first_caller)
+                && call.caller.has_all_since(&call.callee, first_callee)
+        };
+        while !complete() && patience.elapsed() < Duration::from_secs(1) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        complete() && call.is_in_kernel(&ng)
+    });
+}
+
+/// A relay that was killed has its table for the lease, whoever knows its name.
+#[test]
+fn a_dead_relay_s_table_is_no_other_user_s_to_take_over() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let mut ground = ground(&lab);
+    let mut victim = ground.victim;
+    let number = ground
+        .agent
+        .node()
+        .table_of(victim.process().pid())
+        .unwrap()["table"]
+        .clone();
+    victim.process().kill();
+    let both = ["10.1.0.1", "10.2.0.1"];
+    for claim in [
+        tenant::claim("victim", &both, [40_000, 40_099]),
+        tenant::claim("other", &both, [40_000, 40_099]),
+        json!({"table": {"number": number}}),
+    ] {
+        let mut whole = hostile_claim();
+        for (key, value) in claim.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        let tenant = Tenant::connect(&ground.net.relay, &ground.agent.node().socket(), SOMEBODY);
+        let claimed = Table::claim(&tenant.unwrap(), &whole);
+        assert_refused(
+            claimed,
+            "a dead relay's",
+            &["identity-in-use", "overlap", "taken"],
+            Some("victim"),
+        );
+    }
+    let (sent_by_caller, sent_by_callee) = (ground.call.caller.sent(), ground.call.callee.sent());
+    ground.call.send_both(50);
+    wait_until("every packet, by the dead relay's table", || {
+        ground
+            .call
+            .callee
+            .has_all_since(&ground.call.caller, sent_by_caller)
+            && ground
+                .call
+                .caller
+                .has_all_since(&ground.call.callee, sent_by_callee)
+    });
+    ground.victim = victim;
+}

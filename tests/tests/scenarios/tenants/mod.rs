@@ -5,18 +5,20 @@ mod lifetime;
 mod writes;
 
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::capture::Capture;
 use lab::endpoint::now_ns;
+use lab::fake_agent::{FakeAgent, Manner};
 use lab::memory::Memory;
 use lab::table::{self, Route, Table};
 use lab::tenant::{self, NOBODY, SOMEBODY, Tenant, as_user};
 use lab::{
-    Agent, Call, CallOptions, Endpoint, Engine, Lab, Netns, NgClient, Node, Relay, TwoNetworks,
-    Wiring, bpf, wait_until,
+    Agent, Call, CallOptions, Endpoint, Engine, Lab, NgClient, Node, Relay, TwoNetworks, Wiring,
+    bpf, pod, wait_until,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -223,15 +225,30 @@ fn a_flow_within_the_grant_is_forwarded() {
     ground.assert_victim_is_well();
 }
 
-/// Looks at who may do what, so that a failure above is not one of the lab.
+/// So that a failure elsewhere is not one of the lab.
 #[test]
 fn a_tenant_of_the_lab_is_who_it_says() {
     let Some(lab) = Lab::open() else { return };
-    let ns: Netns = lab.netns("tenant");
+    let (ns, node) = (lab.netns("tenant"), Node::new());
     as_user(SOMEBODY, || {
         assert!(std::fs::write("/proc/sys/kernel/panic", "0").is_err());
         assert_eq!(nix::unistd::geteuid().as_raw(), SOMEBODY);
     });
     assert!(nix::unistd::geteuid().is_root());
-    drop(ns);
+    let answer = Manner::Answers(br#"{"message":"refused"}"#.to_vec(), 2);
+    let _agent = FakeAgent::listen(&node.socket(), answer);
+    let tenant = Tenant::connect(&ns, &node.socket(), SOMEBODY).unwrap();
+    assert_eq!(
+        (pod::user(tenant.pid()), pod::capabilities(tenant.pid())),
+        (SOMEBODY, 0)
+    );
+    let own = std::fs::File::from(tenant.namespace().try_clone_to_owned().unwrap());
+    let its = std::fs::metadata(format!("/proc/{}/ns/net", tenant.pid())).unwrap();
+    assert_eq!(own.metadata().unwrap().ino(), its.ino());
+    tenant.say(&hostile_claim(), &[tenant.namespace()]).unwrap();
+    let (answer, descriptors) = tenant.hear().unwrap();
+    assert_eq!(
+        (answer["message"].as_str(), descriptors.len()),
+        (Some("refused"), 2)
+    );
 }
