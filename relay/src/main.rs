@@ -1,16 +1,19 @@
 //! The `underpass` binary.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
+use underpass::config::{
+    self, Command, CommandLine, ConfigError, Loaded, TablesConfig, ThisMachine,
+};
 use underpass::ops::daemon::{self, Role};
 #[cfg(feature = "kernel")]
 use underpass::ops::doctor::{self, Wanted};
 use underpass::ops::node;
 use underpass::tables;
+#[cfg(feature = "kernel")]
+use underpass::tables::client::Operator;
 
 /// Calls are many small values that one thread makes and another drops; glibc's allocator costs a command a sixth more.
 #[global_allocator]
@@ -43,9 +46,8 @@ fn execute() -> anyhow::Result<ExitCode> {
         }
         Command::Tables { json } => print(&list_tables(&command_line, json)?)?,
         Command::Doctor { json } => return doctor(&command_line, json),
-        Command::Agent | Command::Release { .. } => {
-            return Err(anyhow!("not there yet"));
-        }
+        Command::Agent => return agent(&command_line),
+        Command::Release { table, force } => release(&command_line, table, force)?,
         Command::Version => print(&config::version())?,
         Command::Help(topic) => print(&config::help(topic))?,
         Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
@@ -60,6 +62,34 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
             underpass::run(loaded, background)?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+#[cfg(feature = "kernel")]
+fn agent(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
+    let loaded = config::load_agent(command_line, variables(), &ThisMachine)?;
+    match daemon::start(loaded.config.process.foreground)? {
+        Role::Launcher(status) => Ok(ExitCode::from(status)),
+        Role::Relay(background) => {
+            underpass::run_agent(loaded, background)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(feature = "kernel")]
+fn release(command_line: &CommandLine, table: u32, force: bool) -> anyhow::Result<()> {
+    let config = config::load_tables(command_line, variables(), &ThisMachine)?.config;
+    operator(config).free(table, force)?;
+    print(&format!("table {table} is free\n"))
+}
+
+#[cfg(feature = "kernel")]
+fn operator(config: TablesConfig) -> Operator {
+    Operator {
+        agent: config.agent,
+        bpffs: config.bpffs,
+        registry: config.registry,
     }
 }
 

@@ -117,7 +117,7 @@ pub fn tables(config: &TablesConfig) -> Result<Vec<TableState>, ListError> {
 /// [`AskError`].
 pub fn ask_tables(path: &Path) -> Result<Vec<TableState>, AskError> {
     match ask(path, &ToAgent::List)? {
-        FromAgent::Tables { tables } => Ok(tables),
+        FromAgent::Tables { tables, .. } => Ok(tables),
         FromAgent::Refused(refused) => Err(AskError::Refused(refused)),
         _ => Err(AskError::Nonsense {
             path: path.to_owned(),
