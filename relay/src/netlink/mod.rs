@@ -1,6 +1,7 @@
 //! What the relay needs of rtnetlink(7): routes, neighbours, links and addresses, asked for and watched.
 
 mod filter;
+mod inspect;
 mod message;
 mod parse;
 mod request;
