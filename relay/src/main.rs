@@ -1,7 +1,6 @@
 //! The `underpass` binary.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;

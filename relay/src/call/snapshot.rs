@@ -123,7 +123,12 @@ impl Calls {
         let mut active = Active::new(call);
         let mut actions = active.serving.follow(&active.call, &self.settings);
         for action in &mut actions {
-            if let Action::Open { port, learned: of_port, .. } = action {
+            if let Action::Open {
+                port,
+                learned: of_port,
+                ..
+            } = action
+            {
                 let before = names.get(&port.id);
                 *of_port = before.and_then(|id| learned.remove(id)).map(Box::new);
             }

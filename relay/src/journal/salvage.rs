@@ -71,7 +71,9 @@ fn record(file: &[u8], cell: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut next = u32_at(cell, local)?;
     // Each page adds to it or ends it, so a ring of pages ends, too.
     while record.len() < length {
-        let start = usize::try_from(next.checked_sub(1)?).ok()?.checked_mul(PAGE)?;
+        let start = usize::try_from(next.checked_sub(1)?)
+            .ok()?
+            .checked_mul(PAGE)?;
         let page = file.get(start..start.checked_add(PAGE)?)?;
         let part = (length - record.len()).min(PAGE - 4);
         record.extend_from_slice(&page[4..4 + part]);

@@ -286,9 +286,7 @@ fn set_aside(directory: &Path) -> Result<(), JournalError> {
     fs::rename(&path, directory.join(DAMAGED)).map_err(JournalError::io(&path))?;
     let rollback = directory.join(ROLLBACK);
     match fs::remove_file(&rollback) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(JournalError::io(rollback)(error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(JournalError::io(rollback)(error)),
         _ => Ok(()),
     }
 }

@@ -116,7 +116,12 @@ impl Stream {
         let ssrcs = learned.ssrcs.as_deref();
         self.known = KnownSsrcs {
             source: learned.source,
-            ssrcs: ssrcs.unwrap_or_default().iter().copied().take(KNOWN_SSRCS).collect(),
+            ssrcs: ssrcs
+                .unwrap_or_default()
+                .iter()
+                .copied()
+                .take(KNOWN_SSRCS)
+                .collect(),
             too_many: ssrcs.is_none_or(|ssrcs| ssrcs.len() > KNOWN_SSRCS),
         };
         self.publish_learning();

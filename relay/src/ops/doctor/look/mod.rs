@@ -6,6 +6,8 @@ mod interfaces;
 mod iptables;
 mod nft;
 mod programs;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::net::IpAddr;

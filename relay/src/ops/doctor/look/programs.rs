@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType, loaded_programs};
 
+use underpass_object::{SHARE_TC, SHARE_XDP, TC, XDP};
+
 use super::super::facts::Program;
 use crate::netlink::{Link, Netlink};
 
@@ -48,25 +50,32 @@ fn xdp(
     programs: &Programs,
     is_at_work: bool,
 ) -> Result<Vec<Program>, String> {
+    if let Some(names) = &programs.0 {
+        return xdp_by_names(index, netlink, |id| {
+            names.get(&id).cloned().unwrap_or_default()
+        });
+    }
+    let there = xdp_by_names(index, netlink, |_| String::new())?;
+    match there.first() {
+        Some(program) if !is_at_work => Err(format!(
+            "XDP program {} is on it; whose, takes CAP_SYS_ADMIN to see",
+            program.id
+        )),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Those whose name is not one of ours.
+pub(super) fn xdp_by_names(
+    index: u32,
+    netlink: &mut Netlink,
+    name: impl Fn(u32) -> String,
+) -> Result<Vec<Program>, String> {
     let there = netlink
         .xdp_programs(index)
         .map_err(|error| format!("XDP programs can't be listed: {error}"))?;
-    let mut foreign = Vec::new();
-    for id in there {
-        let name = match &programs.0 {
-            Some(names) => names.get(&id).cloned().unwrap_or_default(),
-            None if is_at_work => continue,
-            None => {
-                return Err(format!(
-                    "XDP program {id} is on it; whose, takes CAP_SYS_ADMIN to see"
-                ));
-            }
-        };
-        if !is_ours(&name) {
-            foreign.push(Program { id, name });
-        }
-    }
-    Ok(foreign)
+    let programs = there.into_iter().map(|id| Program { id, name: name(id) });
+    Ok(programs.filter(|program| !is_ours(&program.name)).collect())
 }
 
 fn tcx(name_of_link: &str) -> Result<Vec<Program>, String> {
@@ -112,9 +121,8 @@ fn name(program: &ProgramInfo) -> String {
     program.name_as_str().unwrap_or_default().to_owned()
 }
 
-/// By the names of the entry points in `ebpf/program`.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("underpass") || matches!(name, "share_xdp" | "share_tc")
+    [XDP, TC, SHARE_XDP, SHARE_TC].contains(&name)
 }
 
 fn errno(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
