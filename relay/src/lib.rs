@@ -4,7 +4,7 @@
 //! `call` and `sdp` know no socket and no clock.
 
 #[cfg(feature = "kernel")]
-mod agent;
+pub mod agent;
 pub mod call;
 pub mod config;
 pub mod control;

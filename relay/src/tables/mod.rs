@@ -9,6 +9,8 @@ mod claim;
 pub mod client;
 mod list;
 mod owner;
+#[cfg(feature = "kernel")]
+pub(crate) mod packet;
 pub mod protocol;
 
 pub use choice::{AgentChoice, NotAnAgent, SOCKET};
