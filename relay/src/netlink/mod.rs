@@ -6,6 +6,7 @@ mod parse;
 mod request;
 mod watch;
 
+pub(crate) use inspect::Filter;
 pub(crate) use request::Netlink;
 pub(crate) use watch::Watch;
 

@@ -66,7 +66,8 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     runtime.block_on(async {
         let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
         let relay = Relay::start(&config).await?;
-        let _pidfile = write_pidfile(&config);
+        let pidfile = config.process.pidfile.as_deref();
+        let _pidfile = pidfile.and_then(PidFile::write_or_warn);
         background
             .ready(destination)
             .map_err(system("cannot go into the background"))?;
@@ -95,17 +96,6 @@ fn check_open_files(config: &Config) {
         Ok(_) => {}
         Err(error) => tracing::warn!("the limit of open files cannot be raised: {error}"),
     }
-}
-
-/// A process without its pid file is better than none, and rtpengine goes on, too.
-fn write_pidfile(config: &Config) -> Option<PidFile> {
-    let path = config.process.pidfile.as_deref()?;
-    let written = PidFile::write(path);
-    written
-        .inspect_err(|error| {
-            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display())
-        })
-        .ok()
 }
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {

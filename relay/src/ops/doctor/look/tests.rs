@@ -10,7 +10,9 @@ use nix::sched::{CloneFlags, unshare};
 use super::super::facts::{Facts, Interface, Wanted};
 use super::super::{Finding, Verdict, examine};
 use super::look;
-use crate::datapath::EngineChoice;
+use super::programs::{self, Programs};
+use crate::datapath::{Engine, EngineChoice};
+use crate::netlink::{Link, Netlink};
 use crate::tables::AgentChoice;
 
 const LOCAL: &str = "192.0.2.1";
@@ -103,15 +105,24 @@ fn an_address_that_nobody_carries_is_missed() {
 }
 
 #[test]
-fn our_own_xdp_program_is_not_in_our_way_and_anothers_is() {
+fn our_own_xdp_program_is_told_from_anothers() {
     in_a_namespace(|| {
         let _attached = xdp_program();
-        assert_eq!(interface().foreign_xdp, Ok(vec![]));
-        let mut netlink = crate::netlink::Netlink::open().unwrap();
+        let found = interface();
+        assert_eq!(
+            (found.foreign_xdp, found.attached),
+            (Ok(vec![]), vec![Engine::XdpGeneric])
+        );
+        let mut netlink = Netlink::open().unwrap();
         let index = nix::net::if_::if_nametoindex("d0").unwrap();
-        assert_eq!(netlink.xdp_programs(index).unwrap().len(), 1);
-        let found = super::programs::xdp_by_names(index, &mut netlink, |_| "other".to_owned());
-        assert_eq!(found.unwrap()[0].name, "other");
+        let id = *netlink.xdp_programs(index).unwrap().ids.first().unwrap();
+        let named = Programs(Some([(id, "other".to_owned())].into()));
+        let link = Link::default();
+        let found = programs::on(index, &link, &mut netlink, &named, false);
+        assert_eq!(found.xdp.unwrap()[0].name, "other");
+        assert_eq!(found.ours, []);
+        let found = programs::on(index, &link, &mut netlink, &Programs(None), false);
+        assert!(found.xdp.unwrap_err().contains("CAP_SYS_ADMIN"));
     });
 }
 
@@ -119,10 +130,10 @@ fn our_own_xdp_program_is_not_in_our_way_and_anothers_is() {
 fn a_filter_of_somebody_else_is_seen() {
     in_a_namespace(|| {
         run("tc qdisc add dev d0 clsact");
-        run("tc filter add dev d0 ingress pref 7 protocol all matchall action pass");
+        run("tc filter add dev d0 ingress pref 7 protocol all u32 match u32 0 0");
         let found = findings("clsact").remove(0);
         assert_eq!(found.verdict, Verdict::Warn);
-        assert!(found.text.contains("matchall (7)"), "{}", found.text);
+        assert!(found.text.contains("u32 (7)"), "{}", found.text);
     });
 }
 
