@@ -4,7 +4,7 @@
 //! `call` and `sdp` know no socket and no clock.
 
 #[cfg(feature = "kernel")]
-mod agent;
+pub mod agent;
 pub mod call;
 pub mod config;
 pub mod control;
@@ -19,4 +19,6 @@ mod run;
 pub mod sdp;
 pub mod tables;
 
+#[cfg(feature = "kernel")]
+pub use run::run_agent;
 pub use run::{RunError, run};

@@ -23,6 +23,14 @@ impl PidFile {
         let path = fs::canonicalize(path)?;
         Ok(Self { path, content })
     }
+
+    /// As [`Self::write`]; a process without its file is better than none, and rtpengine goes on, too.
+    pub fn write_or_warn(path: &Path) -> Option<Self> {
+        let warn = |error: &io::Error| {
+            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display());
+        };
+        Self::write(path).inspect_err(warn).ok()
+    }
 }
 
 impl Drop for PidFile {

@@ -1,5 +1,7 @@
 //! Being a relay: from a configuration to the exit.
 
+#[cfg(feature = "kernel")]
+mod agent;
 mod calls;
 mod journaling;
 mod kept;
@@ -19,6 +21,9 @@ use crate::ops::signals::{Signals, StopRequest};
 use crate::ops::{limits, logging, notify};
 use start::Relay;
 use table::NoTable;
+
+#[cfg(feature = "kernel")]
+pub use agent::run_agent;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,10 @@ pub enum RunError {
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
     NoFallback(NoTable),
+    /// The agent can't serve.
+    #[cfg(feature = "kernel")]
+    #[error(transparent)]
+    Agent(#[from] crate::agent::AgentError),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -69,7 +78,8 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     runtime.block_on(async {
         let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
         let relay = Relay::start(&config).await?;
-        let _pidfile = write_pidfile(&config);
+        let pidfile = config.process.pidfile.as_deref();
+        let _pidfile = pidfile.and_then(PidFile::write_or_warn);
         background
             .ready(destination)
             .map_err(system("cannot go into the background"))?;
@@ -101,17 +111,6 @@ fn check_open_files(config: &Config) {
         Ok(_) => {}
         Err(error) => tracing::warn!("the limit of open files cannot be raised: {error}"),
     }
-}
-
-/// A process without its pid file is better than none, and rtpengine goes on, too.
-fn write_pidfile(config: &Config) -> Option<PidFile> {
-    let path = config.process.pidfile.as_deref()?;
-    let written = PidFile::write(path);
-    written
-        .inspect_err(|error| {
-            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display())
-        })
-        .ok()
 }
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {

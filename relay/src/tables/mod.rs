@@ -10,6 +10,8 @@ pub mod client;
 pub mod identity;
 mod list;
 mod owner;
+#[cfg(feature = "kernel")]
+pub(crate) mod packet;
 pub mod protocol;
 
 pub use choice::{AgentChoice, NotAnAgent, SOCKET};
