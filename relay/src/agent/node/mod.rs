@@ -211,7 +211,6 @@ impl NodeKernel for Node {
             return Err(KernelError::NotThere(generation));
         }
         let directory = self.directory(generation);
-        // None to read alone: the kernel maps no such descriptor into memory, and what they are for is the owner's anyway.
         let open = |name| {
             bpf::open(&directory.join(name)).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => KernelError::NotThere(generation),

@@ -48,7 +48,6 @@ pub(super) fn usage(directory: &Path) -> Option<TableUsage> {
 
 /// A whole map, for reading.
 fn open<T>(directory: &Path, name: &str) -> Option<Mapped<T>> {
-    // Not to read alone: the kernel maps no such descriptor.
     let map = bpf::open(&directory.join(name)).ok()?;
     let size = bpf::map_size(map.as_fd()).ok()?;
     if size.value != size_of::<T>() {
