@@ -229,6 +229,8 @@ fn a_macvlan_forwards_like_any_other_interface() {
         return;
     }
     let net = Net::new();
+    // Else the parent answers for its child's address, too.
+    net.run("r", "sysctl", &["-qw", "net.ipv4.conf.all.arp_ignore=1"]);
     let macvlan = ["link", "add", "link", "r0", "name", "m0", "type", "macvlan"];
     net.ip("r", &[&macvlan[..], &["mode", "bridge"]].concat());
     net.ip("r", &["address", "add", "10.71.0.9/24", "dev", "m0"]);
