@@ -1,12 +1,14 @@
 //! What the relay needs of rtnetlink(7): routes, neighbours, links and addresses, asked for and watched.
 
 mod filter;
+mod inspect;
 mod message;
 mod parse;
 mod request;
 mod watch;
 
 pub(crate) use filter::Filter;
+pub(crate) use inspect::Classifier;
 pub(crate) use request::Netlink;
 pub(crate) use watch::Watch;
 

@@ -16,6 +16,8 @@ const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const NDA_DST: u16 = 1;
 const NTF_USE: u8 = 1;
+/// The ingress side of a clsact qdisc.
+pub(super) const CLSACT_INGRESS: u32 = 0xffff_fff2;
 /// No answer is longer: the kernel cuts dumps into parts of at most 32 KiB.
 const BUFFER: usize = 64 * 1024;
 
@@ -111,8 +113,7 @@ impl Netlink {
     pub(crate) fn namespace_id(&mut self, other: BorrowedFd<'_>) -> io::Result<Option<i32>> {
         const NETNSA_FD: u16 = 3;
         let descriptor = other.as_raw_fd().to_ne_bytes();
-        let request =
-            Request::new(libc::RTM_GETNSID, 0, &[0; 4]).attribute(NETNSA_FD, &descriptor);
+        let request = Request::new(libc::RTM_GETNSID, 0, &[0; 4]).attribute(NETNSA_FD, &descriptor);
         let mut id = None;
         self.ask(request, |message| id = parse::namespace_id(message.payload))?;
         Ok(id)
@@ -183,7 +184,11 @@ impl Netlink {
     }
 
     /// Sends one request and hands every message of its answer to `each`.
-    pub(super) fn ask(&mut self, request: Request, mut each: impl FnMut(&Message<'_>)) -> io::Result<()> {
+    pub(super) fn ask(
+        &mut self,
+        request: Request,
+        mut each: impl FnMut(&Message<'_>),
+    ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let is_dump = request.is_dump();
         self.socket.send(&request.finish(self.sequence), 0)?;

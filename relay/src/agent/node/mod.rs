@@ -44,6 +44,14 @@ use pins::{At, Pins};
 use space::Space;
 use table::Table;
 
+/// The node that this thread is on.
+///
+/// # Errors
+/// As [`Node::new`].
+pub(super) fn open(bpffs: &Path, uplinks: &[String]) -> Result<Box<dyn NodeKernel>, KernelError> {
+    Ok(Box::new(Node::new(bpffs, uplinks.to_vec())?))
+}
+
 /// The node whose network namespace this thread was in when it was made.
 #[derive(Debug)]
 pub(crate) struct Node {

@@ -19,19 +19,22 @@ pub(super) fn usage(directory: &Path) -> Option<TableUsage> {
     let records: Mapped<Record> = open(directory, RECORDS)?;
     let header = header.at(0);
     // SAFETY: aligned words inside the mapping, which no reference covers. It can't be written, and is only loaded.
-    let (flows, past) = unsafe {
+    let (flows, past, past_bytes) = unsafe {
         (
             AtomicU64::from_ptr(&raw mut (*header).flows),
             AtomicU64::from_ptr(&raw mut (*header).past_packets),
+            AtomicU64::from_ptr(&raw mut (*header).past_bytes),
         )
     };
-    let mut total = 0;
+    let (mut total, mut total_bytes) = (0_u64, 0_u64);
     for _ in 0..ATTEMPTS {
         let before = past.load(Ordering::Acquire);
-        let counted: u64 = (0..records.count())
-            .map(|record| packets(records.at(record)))
-            .fold(0, u64::wrapping_add);
-        total = before.wrapping_add(counted);
+        (total, total_bytes) = (before, past_bytes.load(Ordering::Relaxed));
+        for record in 0..records.count() {
+            let (packets, bytes) = counted(records.at(record));
+            total = total.wrapping_add(packets);
+            total_bytes = total_bytes.wrapping_add(bytes);
+        }
         if past.load(Ordering::Acquire) == before {
             break;
         }
@@ -39,6 +42,7 @@ pub(super) fn usage(directory: &Path) -> Option<TableUsage> {
     Some(TableUsage {
         flows: flows.load(Ordering::Relaxed),
         packets: total,
+        bytes: total_bytes,
     })
 }
 
@@ -52,11 +56,16 @@ fn open<T>(directory: &Path, name: &str) -> Option<Mapped<T>> {
     Mapped::new(map.as_fd(), size.elements, Access::Read).ok()
 }
 
-/// Packets counted in a record, whose pointer comes from [`Mapped::at`]. Its owner may have written anything there.
-fn packets(record: *const Record) -> u64 {
+/// Packets and bytes counted in a record, whose pointer comes from [`Mapped::at`]. Its owner may have written anything there.
+fn counted(record: *const Record) -> (u64, u64) {
     // SAFETY: aligned words inside the mapping. Volatile, since the program writes them.
     unsafe {
-        let own = (&raw const (*record).stats.packets).read_volatile();
-        own.wrapping_add((&raw const (*record).stats.other_packets).read_volatile())
+        let stats = &raw const (*record).stats;
+        let own = (&raw const (*stats).packets).read_volatile();
+        let bytes = (&raw const (*stats).bytes).read_volatile();
+        (
+            own.wrapping_add((&raw const (*stats).other_packets).read_volatile()),
+            bytes.wrapping_add((&raw const (*stats).other_bytes).read_volatile()),
+        )
     }
 }
