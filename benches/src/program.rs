@@ -239,8 +239,11 @@ fn figures(costs: &[Cost]) -> Vec<Figure> {
             "program-shared-64",
             "shared interface less own one, XDP, 64 tables in turns",
             "ns",
-            cost(Program::SharedXdp(MANY_TABLES), Family::V4, MANY_TABLES)
-                .less(&cost(Program::Xdp, Family::V4, MANY_TABLES)),
+            cost(Program::SharedXdp(MANY_TABLES), Family::V4, MANY_TABLES).less(&cost(
+                Program::Xdp,
+                Family::V4,
+                MANY_TABLES,
+            )),
             Some(30.0),
         ),
     ]

@@ -4,11 +4,12 @@
 //! `call` and `sdp` know no socket and no clock.
 
 #[cfg(feature = "kernel")]
-mod agent;
+pub mod agent;
 pub mod call;
 pub mod config;
 pub mod control;
 pub mod datapath;
+pub mod journal;
 pub mod media;
 #[cfg(feature = "kernel")]
 mod netlink;

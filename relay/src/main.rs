@@ -1,13 +1,14 @@
 //! The `underpass` binary.
 
+#[cfg(feature = "kernel")]
+mod of_node;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
-use underpass::datapath::DatapathConfig;
 use underpass::ops::daemon::{self, Role};
-use underpass::tables::{self, Tables};
 
 /// Calls are many small values that one thread makes and another drops; glibc's allocator costs a command a sixth more.
 #[global_allocator]
@@ -38,16 +39,19 @@ fn execute() -> anyhow::Result<ExitCode> {
         Command::Config { json: true } => {
             print(&format!("{:#}\n", config::json(&load(&command_line)?)))?;
         }
-        Command::Tables { json } => print(&list_tables(json)?)?,
+        Command::Agent
+        | Command::Tables { .. }
+        | Command::Release { .. }
+        | Command::Doctor { .. } => return of_node(&command_line),
         Command::Version => print(&config::version())?,
-        Command::Help => print(&config::help())?,
+        Command::Help(topic) => print(&config::help(topic))?,
         Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
-    match daemon::start(loaded.config.foreground)? {
+    match daemon::start(loaded.config.process.foreground)? {
         Role::Launcher(status) => Ok(ExitCode::from(status)),
         Role::Relay(background) => {
             underpass::run(loaded, background)?;
@@ -56,23 +60,26 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn list_tables(json: bool) -> anyhow::Result<String> {
-    let tables = Tables::default()
-        .overview(&DatapathConfig::default().bpffs)
-        .map_err(|error| anyhow!("cannot read the tables of this machine: {error}"))?;
-    Ok(if json {
-        tables::json(&tables) + "\n"
-    } else {
-        tables::human(&tables)
-    })
+#[cfg(feature = "kernel")]
+fn of_node(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
+    of_node::execute(command_line)
+}
+
+#[cfg(not(feature = "kernel"))]
+fn of_node(_command_line: &CommandLine) -> anyhow::Result<ExitCode> {
+    Err(anyhow!(
+        "this build has no kernel engines: it knows no tables and no agent, and forwards in user space"
+    ))
 }
 
 fn load(command_line: &CommandLine) -> Result<Loaded, ConfigError> {
-    let variables = std::env::vars_os();
-    // Options are text; a variable that is not is none of ours.
-    let variables = variables
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config::load(command_line, variables, &ThisMachine)
+    config::load(command_line, variables(), &ThisMachine)
+}
+
+/// Options are text; a variable that is not is none of ours.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

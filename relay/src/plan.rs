@@ -5,18 +5,20 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::datapath::PayloadTypes;
 
 /// Names one bound local UDP port for the life of the process; never reused, unlike the port's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId(pub u64);
 
 /// Names a call for media: all streams of one call are served by one worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallKey(pub u64);
 
 /// IPv4 or IPv6, as in `address family`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Family {
     /// `IP4`
     V4,
@@ -55,7 +57,7 @@ pub struct LogicalInterface {
 }
 
 /// A bound local port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalPort {
     /// Its name.
     pub id: StreamId,
@@ -66,7 +68,7 @@ pub struct LocalPort {
 }
 
 /// An even RTP port and the odd RTCP port above it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortPair {
     /// RTP, or RTP and RTCP where multiplexed.
     pub rtp: LocalPort,
@@ -90,6 +92,22 @@ impl PortPair {
 #[error("Ran out of ports")]
 pub struct OutOfPorts;
 
+/// A pair that a call had before a restart cannot be had again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RetakeError {
+    /// The relay has no such address any more.
+    #[error("{0} is not a configured address any more")]
+    NotConfigured(IpAddr),
+    /// The kernel refuses, or the pair is taken.
+    #[error("cannot bind {address} again: {reason}")]
+    NotBound {
+        /// The even port.
+        address: SocketAddr,
+        /// Why not.
+        reason: String,
+    },
+}
+
 /// Where `call` takes ports from. Ports are bound when handed out, both of a pair or neither.
 pub trait PortSource {
     /// Takes a pair on `address` (one of the [`LocalAddress::address`]es).
@@ -98,12 +116,19 @@ pub trait PortSource {
     /// [`OutOfPorts`] when no rested pair is left.
     fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts>;
 
+    /// Takes the very pair that was had before a restart, whatever has arrived at it since. `rtp` names the even port; the
+    /// pair has new names.
+    ///
+    /// # Errors
+    /// [`RetakeError`] when it cannot be had.
+    fn retake(&mut self, rtp: SocketAddr) -> Result<PortPair, RetakeError>;
+
     /// Gives back a pair that was taken and never became a stream, or whose streams have been closed.
     fn give_back(&mut self, pair: PortPair);
 }
 
 /// How a stream's source address is learned (rtpengine's `endpoint-learning`; ng-reference section 3.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndpointLearning {
     /// Never: the SDP address is kept.
     Off,
@@ -173,6 +198,8 @@ pub enum Action {
         /// The stream of the same party that it takes over from: what that one has learned holds here, too, as far as the
         /// party's endpoint in SDP is the same.
         predecessor: Option<StreamId>,
+        /// What had been learned of it before a restart: it goes on from there.
+        learned: Option<Box<Learned>>,
     },
     /// Replaces a stream's plan.
     Update {
@@ -216,7 +243,8 @@ pub struct StreamView {
 }
 
 /// What was measured for one received SSRC, user space and kernel together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SsrcView {
     /// The synchronisation source.
     pub ssrc: u32,
@@ -234,6 +262,46 @@ pub struct SsrcView {
     pub jitter: u32,
 }
 
+/// What media has learned and counted of one stream, in user space: enough to go on from after a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learned {
+    /// [`StreamPlan::endpoint`] and [`StreamPlan::signalled`] of the plan that this is about.
+    pub announced: Option<SocketAddr>,
+    /// See `announced`.
+    pub signalled: u64,
+    /// The confirmed source.
+    pub source: Option<SocketAddr>,
+    /// The source was confirmed before the latest signalling and waits to be heard again.
+    pub kept: bool,
+    /// The endpoint packets are sent to.
+    pub send_to: Option<SocketAddr>,
+    /// The SSRCs of the confirmed source; `None` if they were too many to be told apart.
+    pub ssrcs: Option<Vec<u32>>,
+    /// Packets received and passed on.
+    pub packets: u64,
+    /// Their UDP payload bytes.
+    pub bytes: u64,
+    /// Packets that could not be passed on, or that strict-source refused.
+    pub errors: u64,
+    /// When user space last saw a packet, ms of CLOCK_MONOTONIC; 0 never.
+    pub last_ms: u64,
+    /// What the kernel counted under tables that are no more: packets, and their UDP payload bytes.
+    pub carried: (u64, u64),
+    /// What was measured of its SSRCs.
+    pub heard: Vec<Heard>,
+}
+
+/// What user space measured of one SSRC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heard {
+    /// The measurements.
+    pub view: SsrcView,
+    /// Packets that came up while the kernel forwarded the flow: gaps to the kernel, but not lost.
+    pub interleaved: u64,
+}
+
 /// Where `call` reads counters for `query`, `delete` and timeouts.
 pub trait StreamReader {
     /// The stream's view, or `None` if it is not open (any more).
@@ -242,6 +310,9 @@ pub trait StreamReader {
     /// When the stream last had a packet, in user space or in the kernel, ms of CLOCK_MONOTONIC; 0 never. `None` if it is
     /// not open (any more). Cheap: timeouts ask this of every call.
     fn last_packet_ms(&self, stream: StreamId) -> Option<u64>;
+
+    /// What there is to go on from after a restart; `None` if the stream is not open (any more).
+    fn learned(&self, stream: StreamId) -> Option<Learned>;
 
     /// [`StreamView::kernel_reason`] alone. Cheap: metrics ask this of every call.
     fn kernel_reason(&self, stream: StreamId) -> Option<Option<&'static str>>;

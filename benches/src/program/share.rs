@@ -37,8 +37,7 @@ pub(super) fn load(
         ProgramArray::try_from(map)?.set(TABLES - 1 - table, &program, 0)?;
         instances.push(instance);
     }
-    let mut lines =
-        vec![OwnerLine([0; PORTS_PER_LINE]); addresses.len() * OWNER_LINES as usize];
+    let mut lines = vec![OwnerLine([0; PORTS_PER_LINE]); addresses.len() * OWNER_LINES as usize];
     for n in 0..ring.length() {
         let local = ring.local(n);
         let block = addresses.partition_point(|address| *address < local.ip());

@@ -1,7 +1,10 @@
 //! The two clocks a call needs, read by the caller.
 
+use serde::{Deserialize, Serialize};
+
 /// One moment on both clocks. `call` reads no clock itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Timestamp {
     /// Microseconds since the Unix epoch: what clients are told.
     pub wall_us: u64,

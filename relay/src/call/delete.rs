@@ -46,6 +46,7 @@ impl Calls {
         let at = now.monotonic_ms.saturating_add(delay.saturating_mul(1000));
         mark(&mut active.call, selection, at);
         active.alive_until_ms = 0;
+        self.changes.note(active.call.key, id);
         if delay > 0 {
             return Ok((reply, Vec::new()));
         }
@@ -79,6 +80,7 @@ impl Calls {
             active.call.remove_party(party);
         }
         active.alive_until_ms = 0;
+        self.changes.note(active.call.key, id);
         active.serving.follow(&active.call, &self.settings)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 use super::media::Media;
@@ -11,7 +12,8 @@ use super::subscription::{MediaRef, Subscriptions};
 use crate::plan::{CallKey, PortPair};
 
 /// A call as signalling has made it. A command works on a copy, which takes the place of the original if it succeeds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Call {
     pub(super) key: CallKey,
     pub(super) created: Timestamp,
@@ -26,6 +28,13 @@ pub(super) struct Call {
     /// Who was ever offered to whom. Unlike subscriptions these outlive the choice of another branch.
     dialogues: BTreeSet<(PartyId, PartyId)>,
     next_party: u32,
+}
+
+/// What stands for whatever a snapshot of another version does not say.
+impl Default for Call {
+    fn default() -> Self {
+        Self::new(CallKey(0), Timestamp::default())
+    }
 }
 
 impl Call {
@@ -49,6 +58,11 @@ impl Call {
         self.next_party += 1;
         self.parties.insert(id, party);
         id
+    }
+
+    /// Every party, to be changed.
+    pub(super) fn parties_mut(&mut self) -> impl Iterator<Item = &mut Party> {
+        self.parties.values_mut()
     }
 
     /// In order of appearance.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, StreamId};
@@ -11,7 +13,8 @@ use crate::sdp::Protocol;
 const KEPT_PORT_SETS: usize = 3;
 
 /// A media section as it stands between us and one party.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Media {
     /// The word after `m=`.
     pub(super) kind: String,
@@ -57,20 +60,27 @@ pub(super) struct Media {
 }
 
 /// Where a party receives, as it said. The address may be unspecified: the old form of hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Remote {
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: Option<SocketAddr>,
 }
 
 /// A pair of ports and whom it was taken for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PortSet {
     pub(super) pair: PortPair,
     pub(super) interface: usize,
     pub(super) family: Family,
     /// Where the *other* party receives; `None` until that is known, then the first endpoint is adopted.
     pub(super) peer: Option<SocketAddr>,
+}
+
+/// What stands for whatever a snapshot of another version does not say.
+impl Default for Media {
+    fn default() -> Self {
+        Self::new(Timestamp::default())
+    }
 }
 
 impl Media {
@@ -208,6 +218,19 @@ impl Media {
             }
         }
         self.port_sets.push(set);
+    }
+
+    /// Exchanges every set of ports for the one that `again` makes of it; forgets those it makes nothing of.
+    pub(super) fn exchange_ports(&mut self, mut again: impl FnMut(PortSet) -> Option<PortSet>) {
+        let answered = self.answered.take();
+        for before in std::mem::take(&mut self.port_sets) {
+            let was_answered = answered == Some(before.pair.rtp.id);
+            let Some(set) = again(before) else { continue };
+            if was_answered {
+                self.answered = Some(set.pair.rtp.id);
+            }
+            self.port_sets.push(set);
+        }
     }
 
     /// Lets all ports go: the media was rejected.

@@ -5,6 +5,7 @@
 //! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing but count
 //! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
+mod changes;
 mod clock;
 mod delete;
 mod dialogue;
@@ -20,6 +21,7 @@ mod query;
 mod rewrite;
 mod serving;
 mod settings;
+mod snapshot;
 mod statistics;
 mod subscription;
 mod survey;
@@ -37,9 +39,11 @@ use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 pub use clock::Timestamp;
 pub use error::Refusal;
 pub use settings::Settings;
+pub use snapshot::{NotRestored, Restored, Snapshot};
 pub use statistics::{Ending, Totals};
 pub use survey::{Forwarding, Summary};
 
+use changes::Changes;
 use graph::Call;
 use serving::Serving;
 use timeouts::Rounds;
@@ -58,6 +62,7 @@ pub struct Calls {
     calls: BTreeMap<Bytes, Active>,
     next_key: u64,
     rounds: Rounds,
+    changes: Changes,
     totals: Totals,
     notices: Vec<Notice>,
 }
@@ -107,6 +112,7 @@ impl Calls {
             calls: BTreeMap::new(),
             next_key: 0,
             rounds: Rounds::default(),
+            changes: Changes::default(),
             totals: Totals::default(),
             notices: Vec::new(),
         }
@@ -213,6 +219,7 @@ impl Calls {
             return Vec::new();
         };
         self.totals.count(&active.call, ending, now, streams);
+        self.changes.end(active.call.key);
         self.notice(Notice::Ended { call_id, ending });
         active.serving.end()
     }

@@ -131,7 +131,9 @@ impl Calls {
         }
         ledger.settle(|pair| call.ports().any(|held| held == pair));
 
-        let active = match self.calls.entry(copy(work.id)) {
+        let id = copy(work.id);
+        self.changes.note(call.key, &id);
+        let active = match self.calls.entry(id) {
             Entry::Occupied(known) => {
                 let active = known.into_mut();
                 active.call = call;

@@ -1,17 +1,19 @@
 //! A party of a call: rtpengine's monologue, named by a SIP tag.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::media::Media;
 use super::{Timestamp, copy};
 use crate::sdp::Published;
 
 /// Names a party within its call; never reused there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct PartyId(pub(super) u32);
 
 /// One side of a dialogue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Party {
     /// None until it has answered, or made an offer itself.
     pub(super) tag: Option<Bytes>,

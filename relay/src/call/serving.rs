@@ -37,6 +37,7 @@ impl Serving {
                         predecessor: before
                             .map(|pair| pair.port(plan.component).id)
                             .filter(|id| self.plans.contains_key(id)),
+                        learned: None,
                     }),
                     Some(known) if *known != plan => updated.push(Action::Update {
                         stream: port.id,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::party::PartyId;
 
 /// One media of one party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct MediaRef {
     pub(super) party: PartyId,
     /// Index of the media section, from 0.
@@ -13,7 +15,8 @@ pub(super) struct MediaRef {
 }
 
 /// Who receives from whom. An edge leads from a source to a sink; a source has any number of sinks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Subscriptions {
     /// (source, sink)
     edges: BTreeSet<(MediaRef, MediaRef)>,

@@ -6,14 +6,17 @@ use lexopt::Arg;
 
 use super::error::ConfigError;
 use super::nearest::nearest;
-use super::options::{self, Kind, OptionSpec};
+use super::options::{self, Kind, OptionSpec, Role};
 use super::settings::{Given, Origin};
+use crate::tables::TABLES;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Be a relay. Also when no command is given.
     Run,
+    /// Be the node's agent.
+    Agent,
     /// Print every option's value and where it came from.
     Config {
         /// For programs.
@@ -24,12 +27,64 @@ pub enum Command {
         /// For programs.
         json: bool,
     },
+    /// Free a table.
+    Release {
+        /// Its number.
+        table: u32,
+        /// Even if its owner lives.
+        force: bool,
+    },
+    /// Look for what keeps the kernel from forwarding.
+    Doctor {
+        /// For programs.
+        json: bool,
+    },
     /// Print the version.
     Version,
-    /// Print help.
-    Help,
+    /// Print help on a command.
+    Help(Topic),
     /// An action of rtpengine that has no meaning here, by its option's name: say so and exit well.
     NothingToDo(&'static str),
+}
+
+/// What help is wanted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// All, and what a relay does.
+    Run,
+    /// `underpass agent`.
+    Agent,
+    /// `underpass config`.
+    Config,
+    /// `underpass tables`.
+    Tables,
+    /// `underpass doctor`.
+    Doctor,
+}
+
+impl Topic {
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "run" => Self::Run,
+            "agent" => Self::Agent,
+            "config" => Self::Config,
+            "tables" => Self::Tables,
+            "doctor" => Self::Doctor,
+            _ => return None,
+        })
+    }
+}
+
+impl Command {
+    /// Whose options may be given with it; `None`: anybody's.
+    fn role(self) -> Option<Role> {
+        match self {
+            Self::Run | Self::Config { .. } => Some(Role::Relay),
+            Self::Agent => Some(Role::Agent),
+            Self::Tables { .. } | Self::Release { .. } => Some(Role::Tables),
+            Self::Doctor { .. } | Self::Version | Self::Help(_) | Self::NothingToDo(_) => None,
+        }
+    }
 }
 
 /// A command line, read but not yet combined with anything.
@@ -51,9 +106,11 @@ where
 {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut given = Vec::new();
-    let mut word: Option<String> = None;
+    let mut words: Vec<String> = Vec::new();
     let mut asked: Option<Command> = None;
+    let mut wants_help = false;
     let mut json = false;
+    let mut force = false;
     loop {
         let argument = parser.next().map_err(|error| ConfigError::NotUtf8 {
             what: format!("command line: {error}"),
@@ -61,15 +118,11 @@ where
         let (spelling, option) = match argument {
             None => break,
             Some(Arg::Value(value)) => {
-                let value = utf8(value, "a command")?;
-                if word.is_some() {
-                    return Err(ConfigError::UnknownCommand { word: value });
-                }
-                word = Some(value);
+                words.push(utf8(value, "a command")?);
                 continue;
             }
             Some(Arg::Short('h')) => {
-                asked = Some(Command::Help);
+                wants_help = true;
                 continue;
             }
             Some(Arg::Short('v')) => {
@@ -78,7 +131,7 @@ where
             }
             Some(Arg::Short(letter)) => (format!("-{letter}"), options::by_short(letter)),
             Some(Arg::Long("help" | "help-all")) => {
-                asked = Some(Command::Help);
+                wants_help = true;
                 continue;
             }
             Some(Arg::Long("version")) => {
@@ -87,6 +140,10 @@ where
             }
             Some(Arg::Long("json")) => {
                 json = true;
+                continue;
+            }
+            Some(Arg::Long("force")) => {
+                force = true;
                 continue;
             }
             Some(Arg::Long(name)) => (format!("--{name}"), options::by_long(name)),
@@ -116,28 +173,80 @@ where
         let origin = Origin::CommandLine(spelling);
         given.push((option, Given { text, origin }));
     }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let command = match asked {
+        _ if wants_help => Command::Help(topic(words.first().copied())?),
         Some(command) => command,
-        None => command_of(word.as_deref(), json)?,
+        None => command_of(&words, json, force)?,
     };
-    if json && !matches!(command, Command::Config { .. } | Command::Tables { .. }) {
+    let takes_json = matches!(
+        command,
+        Command::Config { .. } | Command::Tables { .. } | Command::Doctor { .. }
+    );
+    if json && !takes_json {
         return Err(unknown("--json"));
+    }
+    if force && !matches!(command, Command::Release { .. }) {
+        return Err(unknown("--force"));
+    }
+    if let Some(role) = command.role() {
+        check_role(role, &given)?;
     }
     Ok(CommandLine { command, given })
 }
 
-fn command_of(word: Option<&str>, json: bool) -> Result<Command, ConfigError> {
-    Ok(match word {
-        None | Some("run") => Command::Run,
-        Some("config") => Command::Config { json },
-        Some("tables") => Command::Tables { json },
-        Some("version") => Command::Version,
-        Some("help") => Command::Help,
-        Some(other) => {
-            let word = other.to_owned();
-            return Err(ConfigError::UnknownCommand { word });
+fn command_of(words: &[&str], json: bool, force: bool) -> Result<Command, ConfigError> {
+    let (command, rest) = match words {
+        [] => (Command::Run, words),
+        ["run", rest @ ..] => (Command::Run, rest),
+        ["agent", rest @ ..] => (Command::Agent, rest),
+        ["config", rest @ ..] => (Command::Config { json }, rest),
+        ["tables", "release"] => return Err(ConfigError::NoTableToRelease),
+        ["tables", "release", number, rest @ ..] => {
+            let table = number.parse().ok().filter(|table| *table < TABLES);
+            let table = table.ok_or_else(|| ConfigError::NotATable {
+                word: (*number).to_owned(),
+            })?;
+            (Command::Release { table, force }, rest)
         }
-    })
+        ["tables", rest @ ..] => (Command::Tables { json }, rest),
+        ["doctor", rest @ ..] => (Command::Doctor { json }, rest),
+        ["version", rest @ ..] => (Command::Version, rest),
+        ["help", rest @ ..] => match rest {
+            [] => (Command::Help(Topic::Run), rest),
+            [word, rest @ ..] => (Command::Help(topic(Some(word))?), rest),
+        },
+        [word, ..] => return Err(unknown_command(word)),
+    };
+    match rest {
+        [] => Ok(command),
+        [word, ..] => Err(unknown_command(word)),
+    }
+}
+
+fn topic(word: Option<&str>) -> Result<Topic, ConfigError> {
+    match word {
+        None | Some("help" | "version") => Ok(Topic::Run),
+        Some(word) => Topic::of(word).ok_or_else(|| unknown_command(word)),
+    }
+}
+
+/// Whoever gives an option expects something of it.
+fn check_role(role: Role, given: &[(&'static OptionSpec, Given)]) -> Result<(), ConfigError> {
+    match given.iter().find(|(option, _)| !option.is_for(role)) {
+        None => Ok(()),
+        Some((option, given)) => Err(ConfigError::WrongCommand {
+            option: option.long,
+            origin: given.origin.clone(),
+            role,
+            roles: option.roles,
+        }),
+    }
+}
+
+fn unknown_command(word: &str) -> ConfigError {
+    let word = word.to_owned();
+    ConfigError::UnknownCommand { word }
 }
 
 fn unknown(spelling: &str) -> ConfigError {

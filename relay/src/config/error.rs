@@ -4,7 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::options::Role;
 use super::settings::Origin;
+use crate::tables::TABLES;
 
 /// Why the relay does not start with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -20,10 +22,35 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// A word that is no subcommand, or one too many.
-    #[error("unknown command {word}: commands are run, config, tables, version, help")]
+    #[error(
+        "unknown command {word}: commands are run, agent, config, tables, tables release, doctor, version, help"
+    )]
     UnknownCommand {
         /// As spelled.
         word: String,
+    },
+    /// `tables release` without a number.
+    #[error(
+        "tables release needs the number of a table: underpass tables release N; see underpass tables"
+    )]
+    NoTableToRelease,
+    /// `tables release` with something that is no table's number.
+    #[error("tables release {word}: tables are 0 to {last}", last = TABLES - 1)]
+    NotATable {
+        /// As spelled.
+        word: String,
+    },
+    /// An option of another command.
+    #[error("{option} ({origin}) says nothing to {}: it is for {}", role.command(), commands(roles))]
+    WrongCommand {
+        /// The option.
+        option: &'static str,
+        /// Where.
+        origin: Origin,
+        /// The command's role.
+        role: Role,
+        /// The option's.
+        roles: &'static [Role],
     },
     /// An option at the end of the command line lacks its value.
     #[error("{spelling} needs a value: {spelling} {value_name}")]
@@ -160,4 +187,9 @@ fn hint(nearest: Option<&str>) -> String {
         Some(name) => format!(": did you mean {name}?"),
         None => ": see underpass help".to_owned(),
     }
+}
+
+fn commands(roles: &[Role]) -> String {
+    let commands: Vec<&str> = roles.iter().map(|role| role.command()).collect();
+    commands.join(" and ")
 }

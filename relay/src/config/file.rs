@@ -10,7 +10,7 @@ use super::ini::{self, Section};
 use super::load::Source;
 use super::machine::Machine;
 use super::nearest::nearest;
-use super::options::{self, OptionSpec};
+use super::options::{self, OptionSpec, Role};
 use super::settings::{Given, Origin, Setting, Settings};
 use super::value::setting;
 
@@ -20,11 +20,13 @@ const DEFAULT_FILES: [&str; 2] = [
     "/etc/rtpengine/rtpengine.conf",
 ];
 
-/// Reads the section that counts of the file that counts; which these are, the other sources have said in `early`.
+/// Reads the section that counts of the file that counts; which these are, the other sources have said in `early`, and
+/// whose options stand there, the role.
 ///
 /// # Errors
 /// A file or section that was asked for and is not there, a line that is none, an option that nobody knows.
 pub(super) fn read(
+    role: Role,
     early: &Settings,
     machine: &dyn Machine,
     warnings: &mut Vec<String>,
@@ -68,16 +70,18 @@ pub(super) fn read(
         }
     };
     let sections = ini::parse(path, &bytes)?;
-    let Some((name, lines)) =
-        choose_section(path, &sections, setting(early, "config-section"), warnings)?
-    else {
+    let asked = setting(early, "config-section");
+    let Some((name, lines)) = choose_section(role, path, &sections, asked, warnings)? else {
         return Ok(Source::new());
     };
     notes.push(format!("configuration from {} [{name}]", path.display()));
-    read_section(path, lines, warnings)
+    let mut source = read_section(role, path, lines, warnings)?;
+    source.retain(|(option, _)| option.is_for(role));
+    Ok(source)
 }
 
 fn choose_section<'a>(
+    role: Role,
     path: &Path,
     sections: &'a BTreeMap<String, Section>,
     asked: &Setting,
@@ -85,10 +89,13 @@ fn choose_section<'a>(
 ) -> Result<Option<(&'a String, &'a Section)>, ConfigError> {
     let name = asked.scalar();
     if name.is_empty() {
-        let found = ["underpass", "rtpengine"]
-            .iter()
-            .find_map(|name| sections.get_key_value(*name));
-        if found.is_none() {
+        let names: &[&str] = match role {
+            Role::Agent => &["agent"],
+            Role::Relay | Role::Tables => &["underpass", "rtpengine"],
+        };
+        let found = names.iter().find_map(|name| sections.get_key_value(*name));
+        // A file without the agent's section is a relay's.
+        if found.is_none() && role != Role::Agent {
             warnings.push(format!(
                 "{} has no section [underpass] or [rtpengine] and has no effect",
                 path.display()
@@ -112,6 +119,7 @@ fn choose_section<'a>(
 }
 
 fn read_section(
+    role: Role,
     path: &Path,
     lines: &Section,
     warnings: &mut Vec<String>,
@@ -131,6 +139,19 @@ fn read_section(
                 nearest: nearest(&line.key).map(str::to_owned),
             });
         };
+        // The list of tables is made from a relay's section.
+        let section_of = match role {
+            Role::Agent => Role::Agent,
+            Role::Relay | Role::Tables => Role::Relay,
+        };
+        if !option.is_for(section_of) {
+            return Err(ConfigError::WrongCommand {
+                option: option.long,
+                origin,
+                role: section_of,
+                roles: option.roles,
+            });
+        }
         let given = Given {
             text: line.value.clone(),
             origin,

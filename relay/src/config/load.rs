@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::Config;
 use super::command_line::CommandLine;
 use super::environment;
 use super::error::ConfigError;
 use super::file;
 use super::machine::Machine;
-use super::options::OptionSpec;
+use super::options::{OptionSpec, Role};
 use super::resolve::resolve;
+use super::resolve_node::{resolve_agent, resolve_tables};
 use super::settings::{Given, Origin, Settings};
 use super::value::is_false;
+use super::{AgentConfig, Config, TablesConfig};
 
 /// A configuration with its history.
 #[derive(Clone, Debug)]
-pub struct Loaded {
-    /// What the relay runs with.
-    pub config: Config,
+pub struct Loaded<C = Config> {
+    /// What the process runs with.
+    pub config: C,
     /// What was said, and where.
     pub settings: Settings,
     /// Options that were given and have no effect.
@@ -28,7 +29,7 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
-/// Reads file and environment, puts the command line over them, and checks it all against the machine.
+/// Reads file and environment, puts the command line over them, and checks it all against the machine: for a relay.
 ///
 /// # Errors
 /// The first thing that is wrong.
@@ -37,14 +38,72 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
 ) -> Result<Loaded, ConfigError> {
-    let environment = environment::read(variables);
+    let mut gathered = gather(Role::Relay, command_line, variables, machine)?;
+    let config = resolve(
+        &gathered.settings,
+        machine,
+        &mut gathered.warnings,
+        &mut gathered.notes,
+    )?;
+    Ok(gathered.with(config))
+}
+
+/// The same for the node's agent, whose section of the file is `[agent]`.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn load_agent(
+    command_line: &CommandLine,
+    variables: impl IntoIterator<Item = (String, String)>,
+    machine: &dyn Machine,
+) -> Result<Loaded<AgentConfig>, ConfigError> {
+    let gathered = gather(Role::Agent, command_line, variables, machine)?;
+    let config = resolve_agent(&gathered.settings)?;
+    Ok(gathered.with(config))
+}
+
+/// The same for whoever looks at the node's tables: what a relay's file says of them.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn load_tables(
+    command_line: &CommandLine,
+    variables: impl IntoIterator<Item = (String, String)>,
+    machine: &dyn Machine,
+) -> Result<Loaded<TablesConfig>, ConfigError> {
+    let gathered = gather(Role::Tables, command_line, variables, machine)?;
+    let config = resolve_tables(&gathered.settings)?;
+    Ok(gathered.with(config))
+}
+
+impl Loaded<()> {
+    fn with<C>(self, config: C) -> Loaded<C> {
+        Loaded {
+            config,
+            settings: self.settings,
+            without_effect: self.without_effect,
+            warnings: self.warnings,
+            notes: self.notes,
+        }
+    }
+}
+
+fn gather(
+    role: Role,
+    command_line: &CommandLine,
+    variables: impl IntoIterator<Item = (String, String)>,
+    machine: &dyn Machine,
+) -> Result<Loaded<()>, ConfigError> {
+    let mut environment = environment::read(variables);
+    // One environment may be several containers'.
+    environment.given.retain(|(option, _)| option.is_for(role));
     let mut warnings = environment.warnings;
     let mut notes = Vec::new();
 
     let mut early = Settings::defaults();
     early.overlay(&environment.given);
     early.overlay(&command_line.given);
-    let file = file::read(&early, machine, &mut warnings, &mut notes)?;
+    let file = file::read(role, &early, machine, &mut warnings, &mut notes)?;
 
     let sources = [&file, &environment.given, &command_line.given];
     let mut settings = Settings::defaults();
@@ -55,9 +114,8 @@ pub fn load(
     for (option, origin) in &without_effect {
         warnings.push(format!("{} ({origin}) has no effect", option.long));
     }
-    let config = resolve(&settings, machine, &mut warnings, &mut notes)?;
     Ok(Loaded {
-        config,
+        config: (),
         settings,
         without_effect,
         warnings,

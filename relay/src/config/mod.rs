@@ -15,10 +15,12 @@ mod interfaces;
 mod load;
 mod machine;
 mod nearest;
+mod option_table;
 pub mod options;
 mod ports;
 mod report;
 mod resolve;
+mod resolve_node;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -30,17 +32,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use command_line::{Command, CommandLine, parse};
+pub use command_line::{Command, CommandLine, Topic, parse};
 pub use error::{ConfigError, ListenError};
 pub use help::{help, version};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_agent, load_tables};
 pub use machine::{LocalIp, Machine, PortRange, ThisMachine};
+pub(crate) use ports::overlap;
 pub use report::{json, text};
 pub use settings::{Given, Origin, Setting, Settings};
 
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
-use crate::tables::TableRequest;
+use crate::tables::{AgentChoice, TableRequest};
 
 /// Everything an operator can say, checked against this machine. See `underpass help` for each option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +60,20 @@ pub struct Config {
     pub listen_http: Vec<SocketAddr>,
     /// Which forwarding table to claim.
     pub table: TableRequest,
-    /// Refuse to start rather than forward in user space.
-    pub no_fallback: bool,
+    /// Refuse to start rather than forward in user space (rtpengine's `no-fallback`).
+    pub require_kernel: bool,
+    /// Who claims tables and does what else takes privilege.
+    pub agent: AgentChoice,
+    /// Who this relay is across restarts; `None`: its pod's UID, or a name kept in the state directory. Fit for a file's name.
+    pub identity: Option<String>,
+    /// Where calls are journalled; `None`: nowhere, and they end with the process.
+    pub state_dir: Option<PathBuf>,
+    /// The lease that an embedded agent grants.
+    pub table_lease: Duration,
+    /// Where the node's tables are registered, for an embedded agent.
+    pub registry: PathBuf,
+    /// bpffs, for an embedded agent.
+    pub bpffs: PathBuf,
     /// What forwards flows…
     pub engine: EngineChoice,
     /// …except on these devices.
@@ -89,6 +104,43 @@ pub struct Config {
     pub sip_source: bool,
     /// Media workers; at least 1.
     pub num_threads: usize,
+    /// The process itself.
+    pub process: ProcessConfig,
+}
+
+/// What `underpass agent` runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentConfig {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// Who may claim what; `None`: the default policy.
+    pub policy: Option<PathBuf>,
+    /// How long a table outlives its owner.
+    pub table_lease: Duration,
+    /// Interfaces of the node that relays are reached through. They need not be there yet.
+    pub uplinks: Vec<String>,
+    /// Where the node's tables are registered.
+    pub registry: PathBuf,
+    /// bpffs.
+    pub bpffs: PathBuf,
+    /// The process itself.
+    pub process: ProcessConfig,
+}
+
+/// What `underpass tables` looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TablesConfig {
+    /// Whom to ask.
+    pub agent: AgentChoice,
+    /// Where the node's tables are registered, where there is no agent to ask.
+    pub registry: PathBuf,
+    /// bpffs, likewise.
+    pub bpffs: PathBuf,
+}
+
+/// What relay and agent have in common: they run, log, and are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessConfig {
     /// 0 (emergency) to 7 (debug), as in syslog(3).
     pub log_level: u8,
     /// Log to stderr.

@@ -2,14 +2,24 @@
 
 use super::machine::{Machine, PortRange};
 
-/// A warning with the sysctl that helps, if any port of `media` may be given to another program's socket.
+/// What is wrong, and the sysctl that helps, if any port of `media` may be given to another program's socket.
 pub(super) fn warning(media: PortRange, machine: &dyn Machine) -> Option<String> {
     let ephemeral = machine.sysctl("net/ipv4/ip_local_port_range")?;
-    let ephemeral = parse_range(&ephemeral)?;
-    let reserved_text = machine
+    let reserved = machine
         .sysctl("net/ipv4/ip_local_reserved_ports")
         .unwrap_or_default();
-    let reserved_text = reserved_text.trim();
+    let (problem, cure) = overlap(media, &ephemeral, &reserved)?;
+    Some(format!("{problem}: {cure}"))
+}
+
+/// The same, problem and cure, by what the sysctls say.
+pub(crate) fn overlap(
+    media: PortRange,
+    ephemeral: &str,
+    reserved: &str,
+) -> Option<(String, String)> {
+    let ephemeral = parse_range(ephemeral)?;
+    let reserved_text = reserved.trim();
     let reserved: Vec<PortRange> = reserved_text.split(',').filter_map(parse_range).collect();
     let first = media.first.max(ephemeral.first);
     let last = media.last.min(ephemeral.last);
@@ -26,11 +36,15 @@ pub(super) fn warning(media: PortRange, machine: &dyn Machine) -> Option<String>
     } else {
         format!("{reserved_text},")
     };
-    Some(format!(
-        "media ports {}-{} overlap the ports {}-{} that the kernel gives to any program: keep them for media with \
-         sysctl -w net.ipv4.ip_local_reserved_ports={keep}{}-{}",
-        media.first, media.last, ephemeral.first, ephemeral.last, media.first, media.last
-    ))
+    let problem = format!(
+        "media ports {}-{} overlap the ports {}-{} that the kernel gives to any program",
+        media.first, media.last, ephemeral.first, ephemeral.last
+    );
+    let cure = format!(
+        "keep them for media with sysctl -w net.ipv4.ip_local_reserved_ports={keep}{}-{}",
+        media.first, media.last
+    );
+    Some((problem, cure))
 }
 
 /// `32768 60999`, `30000-39999` or a single port.

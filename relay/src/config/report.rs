@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::load::Loaded;
-use super::options::Kind;
+use super::options::{Kind, Role};
 use super::settings::{Origin, Setting};
 
 /// A table for people: option, value, origin. Values of a list take a line each.
 #[must_use]
 pub fn text(loaded: &Loaded) -> String {
     let mut rows: Vec<[String; 3]> = Vec::new();
-    for setting in loaded.settings.iter() {
+    for setting in relays(loaded) {
         if setting.values.is_empty() {
             let row = [setting.spec.long, "-", &setting.origin.to_string()];
             rows.push(row.map(str::to_owned));
@@ -66,7 +66,7 @@ pub fn text(loaded: &Loaded) -> String {
 /// The same for programs: an array of options, each with value and source.
 #[must_use]
 pub fn json(loaded: &Loaded) -> Value {
-    let used = loaded.settings.iter().map(|setting| {
+    let used = relays(loaded).map(|setting| {
         json!({
             "option": setting.spec.long,
             "value": value(setting),
@@ -90,6 +90,11 @@ pub fn json(loaded: &Loaded) -> Value {
         "interfaces": interfaces.collect::<Vec<_>>(),
         "warnings": loaded.warnings,
     })
+}
+
+fn relays(loaded: &Loaded) -> impl Iterator<Item = &Setting> {
+    let settings = loaded.settings.iter();
+    settings.filter(|setting| setting.spec.is_for(Role::Relay))
 }
 
 fn value(setting: &Setting) -> Value {

@@ -9,8 +9,9 @@ use super::error::ConfigError;
 use super::interfaces::{self, Interfaces};
 use super::machine::{Machine, PortRange};
 use super::ports;
+use super::resolve_node::{agent, directory, identity, process, state_dir};
 use super::settings::{Given, Origin, Settings};
-use super::value::{bad, bad_scalar, flag, integer, path, positive_seconds, seconds, setting};
+use super::value::{bad, bad_scalar, flag, integer, positive_seconds, seconds, setting};
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::tables::{TABLES, TableRequest};
@@ -52,7 +53,13 @@ pub(super) fn resolve(
         listen_cli: listen_addresses(settings, "listen-cli", &locality)?,
         listen_http: listen_addresses(settings, "listen-http", &locality)?,
         table: table(settings)?,
-        no_fallback: flag(settings, "no-fallback")?,
+        require_kernel: flag(settings, "require-kernel")? || flag(settings, "no-fallback")?,
+        agent: agent(settings)?,
+        identity: identity(settings)?,
+        state_dir: state_dir(settings)?,
+        table_lease: seconds(settings, "table-lease")?,
+        registry: directory(settings, "registry")?,
+        bpffs: directory(settings, "bpffs")?,
         engine,
         device_engines,
         max_flows: integer(settings, "max-flows")? as u32,
@@ -71,11 +78,7 @@ pub(super) fn resolve(
             .ok()
             .filter(|threads| *threads > 0)
             .unwrap_or_else(|| machine.cores().max(1)),
-        log_level: integer(settings, "log-level")? as u8,
-        log_stderr: flag(settings, "log-stderr")?,
-        log_timestamps: !flag(settings, "no-log-timestamps")?,
-        foreground: flag(settings, "foreground")?,
-        pidfile: path(settings, "pidfile"),
+        process: process(settings)?,
     })
 }
 

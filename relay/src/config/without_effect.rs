@@ -1,7 +1,7 @@
 //! Options of rtpengine (10.5 and later) that are accepted, so that an existing command line or file starts, and have
 //! no effect here.
 
-use super::options::{Kind, OptionSpec};
+use super::options::{Kind, OptionSpec, Role};
 
 /// Finds one by its long name.
 pub(super) fn by_long(name: &str) -> Option<&'static OptionSpec> {
@@ -252,5 +252,6 @@ const fn spec(long: &'static str, short: Option<char>, kind: Kind) -> OptionSpec
         default: "",
         value_name: "VALUE",
         help: "",
+        roles: &[Role::Relay],
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 pub struct FlowId(pub u64);
 
 /// RTP payload types (0..=127) as a bit set; bit N is payload type N.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PayloadTypes(pub u128);
 
 impl PayloadTypes {

@@ -8,17 +8,19 @@ pub mod flow;
 #[cfg(feature = "kernel")]
 mod kernel;
 #[cfg(feature = "kernel")]
-mod mapped;
+pub(crate) mod mapped;
 mod monitor;
 #[cfg(feature = "kernel")]
 mod next_hop;
 mod null;
 #[cfg(feature = "kernel")]
 pub mod object;
+#[cfg(feature = "kernel")]
+mod placement;
 pub mod report;
 mod start;
 #[cfg(feature = "kernel")]
-mod table;
+pub(crate) mod table;
 #[cfg(feature = "kernel")]
 mod watchdog;
 
@@ -27,7 +29,9 @@ pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};
 pub use monitor::{InterfaceSummary, Monitor};
 pub use null::NullDatapath;
 pub use report::{FlowReport, FlowState, Reason, SsrcCounters};
-pub use start::{DatapathConfig, StartError, Started, TableUsage, null, start, table_usage};
+pub use start::{
+    DatapathConfig, MAX_FLOWS, StartError, Started, TableUsage, null, start, table_usage,
+};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,4 +64,8 @@ pub trait Datapath: Send + Sync {
     /// Everything that was to be restored after a restart has been installed: an earlier generation of the table, which
     /// has gone on forwarding until now, gives way. Returns when it has, or can't be expected to.
     fn settled(&self) {}
+
+    /// Leaves the table as it is to a successor of this process: its flows are forwarded on while the lease runs, and
+    /// nothing that is asked for from now on is carried out.
+    fn leave(&self) {}
 }

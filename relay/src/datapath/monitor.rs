@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use underpass_abi::OUTCOMES_LEN;
 
 use super::Engine;
+use crate::tables::protocol::Shape;
 
 /// One interface and what forwards on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct InterfaceSummary {
     pub engine: Option<Engine>,
     /// Why this engine and not a better one, or why none; empty if there is nothing to say.
     pub note: String,
+    /// How it is shared with other tables; `None` if it is not there.
+    pub shape: Option<Shape>,
 }
 
 /// A shared view of the running datapath. Clones see the same datapath.

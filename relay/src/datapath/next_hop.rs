@@ -8,10 +8,13 @@ use std::net::IpAddr;
 
 use super::Reason;
 use crate::netlink::{Link, Neighbour, Route};
+use crate::tables::protocol::Place;
 
 /// What the kernel decides a route by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Path {
+    /// Whose routes.
+    pub(crate) place: Place,
     /// Destination.
     pub(crate) to: IpAddr,
     /// Our source address.
@@ -29,8 +32,6 @@ pub(crate) struct NextHop {
     pub(crate) mtu: u16,
     /// The route's TTL or hop limit, if it has its own.
     pub(crate) hop_limit: Option<u8>,
-    /// The egress device's Ethernet address.
-    pub(crate) from_mac: [u8; 6],
     /// The neighbour's.
     pub(crate) to_mac: [u8; 6],
 }
@@ -112,7 +113,9 @@ impl NextHops {
         if !link.up {
             return Err(Reason::InterfaceDown);
         }
-        let from_mac = link.mac.ok_or(Reason::EgressUnsupported)?;
+        if link.mac.is_none() {
+            return Err(Reason::EgressUnsupported);
+        }
         let to_mac = self
             .neighbours
             .get(&(ifindex, neighbour))
@@ -123,7 +126,6 @@ impl NextHops {
             ifindex,
             mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
             hop_limit,
-            from_mac,
             to_mac,
         })
     }
@@ -131,11 +133,6 @@ impl NextHops {
     /// A link as last told.
     pub(crate) fn link(&self, ifindex: u32) -> Option<&Link> {
         self.links.get(&ifindex)
-    }
-
-    /// All links.
-    pub(crate) fn links(&self) -> impl Iterator<Item = (u32, &Link)> {
-        self.links.iter().map(|(index, link)| (*index, link))
     }
 
     /// All paths in use.

@@ -32,6 +32,7 @@ fn ip(text: &str) -> IpAddr {
 
 fn path(to: &str) -> Path {
     Path {
+        place: Place::Own,
         to: ip(to),
         from: ip("192.0.2.1"),
         oif: 0,
@@ -87,7 +88,6 @@ fn a_path_leads_through_its_gateway() {
             ifindex: 2,
             mtu: 1500,
             hop_limit: None,
-            from_mac: [2, 0, 0, 0, 0, 1],
             to_mac: [2, 0, 0, 0, 1, 1],
         })
     );

@@ -24,8 +24,8 @@ pub enum Reason {
     InterfaceDown = 7,
     /// The table is full, or what has just become free in it must rest.
     TableFull = 8,
-    /// The table's local addresses of this family are all taken.
-    TooManyAddresses = 9,
+    /// The address or port it arrives at or leaves from is not granted to this relay.
+    NotGranted = 9,
     /// The engine was given up at run time: the device did not send its packets.
     EngineGivenUp = 10,
     /// No packet from a confirmed source yet.
@@ -38,6 +38,10 @@ pub enum Reason {
     SeveralReceivers = 14,
     /// The egress interface can't take what the ingress engine sends: no Ethernet, or native XDP without XDP there.
     EgressUnsupported = 15,
+    /// The egress interface has not been granted to this relay (yet).
+    EgressNotGranted = 16,
+    /// The node's agent has taken the table back.
+    TableLost = 17,
 }
 
 impl Reason {
@@ -53,7 +57,7 @@ impl Reason {
             Self::DestinationIsLocal => "the destination is an address of this machine",
             Self::InterfaceDown => "the egress interface is down",
             Self::TableFull => "the flow table is full",
-            Self::TooManyAddresses => "the table holds no more local addresses of this family",
+            Self::NotGranted => "an address or port is not granted to this relay",
             Self::EngineGivenUp => "the interface does not send what the kernel engine forwards",
             Self::SourceNotConfirmed => "no packet from a confirmed source yet",
             Self::NoReceiver => "no receiver with a known endpoint",
@@ -62,6 +66,8 @@ impl Reason {
             Self::EgressUnsupported => {
                 "the egress interface can't send what the kernel engine forwards"
             }
+            Self::EgressNotGranted => "the egress interface is not granted to this relay",
+            Self::TableLost => "the node's agent has taken the table back",
         }
     }
 
@@ -74,13 +80,15 @@ impl Reason {
             6 => Self::DestinationIsLocal,
             7 => Self::InterfaceDown,
             8 => Self::TableFull,
-            9 => Self::TooManyAddresses,
+            9 => Self::NotGranted,
             10 => Self::EngineGivenUp,
             11 => Self::SourceNotConfirmed,
             12 => Self::NoReceiver,
             13 => Self::NotRtp,
             14 => Self::SeveralReceivers,
             15 => Self::EgressUnsupported,
+            16 => Self::EgressNotGranted,
+            17 => Self::TableLost,
             _ => Self::NotInstalled,
         }
     }
@@ -117,6 +125,9 @@ pub struct FlowReport {
     packets: AtomicU64,
     bytes: AtomicU64,
     last_packet_ms: AtomicU64,
+    /// What of `packets` and `bytes` is in no table any more: an earlier generation's.
+    carried_packets: AtomicU64,
+    carried_bytes: AtomicU64,
     ssrcs: Mutex<Vec<SsrcCounters>>,
 }
 
@@ -171,6 +182,20 @@ impl FlowReport {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.last_packet_ms
             .fetch_max(last_packet_ms, Ordering::Relaxed);
+    }
+
+    /// Adds what an earlier generation of the table has forwarded, which is in no table any more.
+    pub fn carry(&self, packets: u64, bytes: u64, last_packet_ms: u64) {
+        self.carried_packets.fetch_add(packets, Ordering::Relaxed);
+        self.carried_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.add(packets, bytes, last_packet_ms);
+    }
+
+    /// Packets and bytes that were carried over from earlier generations of the table.
+    #[must_use]
+    pub fn carried(&self) -> (u64, u64) {
+        let packets = self.carried_packets.load(Ordering::Relaxed);
+        (packets, self.carried_bytes.load(Ordering::Relaxed))
     }
 
     /// Overwrites the per-SSRC measurements.

@@ -1,75 +1,42 @@
-//! Starting the datapath: from configuration to an engine on every media interface.
+//! Starting the datapath: from a claimed table to flows.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Datapath, EngineChoice, Monitor, NullDatapath, Reason};
-use crate::tables::Claim;
+use super::{Datapath, Monitor, NullDatapath, Reason};
+#[cfg(feature = "kernel")]
+use crate::tables::client::Table;
+
+/// Flows that a table holds unless told otherwise, of both address families. The kernel sets 432 bytes aside for each,
+/// 28 MB together, and 256 KiB for each address. While fewer than half of them are in use, even a next hop that changes
+/// for all is followed without a packet in user space; else some flows stay there for two or three seconds.
+pub const MAX_FLOWS: u32 = 65_536;
 
 /// What the datapath is started with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DatapathConfig {
     /// The table; `None`: user space only.
-    pub claim: Option<Claim>,
-    /// The relay's media addresses; the interfaces that carry them get an engine.
-    pub addresses: Vec<IpAddr>,
-    /// The engine for every interface…
-    pub engine: EngineChoice,
-    /// …except these, by interface name. An interface named here gets an engine even if it carries no media address
-    /// (addresses on a dummy or loopback device whose packets arrive on others).
-    pub interface_engines: BTreeMap<String, EngineChoice>,
+    #[cfg(feature = "kernel")]
+    pub claim: Option<Table>,
     /// TTL and hop limit of forwarded packets; `None`: the system's default.
     pub ttl: Option<u8>,
-    /// Flows that the table holds, of both address families. The kernel sets 432 bytes aside for each, 28 MB for 65,536,
-    /// and 256 KiB for each address and for four more. While fewer than half of them are in use, even a next hop that
-    /// changes for all is followed without a packet in user space; else some flows stay there for two or three seconds.
-    pub max_flows: u32,
-    /// Where bpffs is, or may be mounted.
-    pub bpffs: PathBuf,
-}
-
-impl Default for DatapathConfig {
-    fn default() -> Self {
-        Self {
-            claim: None,
-            addresses: Vec::new(),
-            engine: EngineChoice::Auto,
-            interface_engines: BTreeMap::new(),
-            ttl: None,
-            max_flows: 65_536,
-            bpffs: PathBuf::from("/sys/fs/bpf"),
-        }
-    }
 }
 
 /// A running datapath.
 pub struct Started {
-    /// What takes flows. Dropping the last reference ends the engines and removes their pins.
+    /// What takes flows. Dropping the last reference ends all flows and gives the table back, unless it has been left.
     pub datapath: Arc<dyn Datapath>,
     /// What operators see of it.
     pub monitor: Monitor,
+    /// An earlier generation of the table still forwards, until [`Datapath::settled`].
+    pub takes_over: bool,
 }
 
-/// Why the kernel datapath could not be started. Whether that is fatal is the caller's to decide.
+/// Why a claimed table can't be used. It has been given back.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Built without the `kernel` feature.
-    #[error(
-        "this build has no kernel engines; use table = -1, or a build with the 'kernel' feature"
-    )]
-    NotBuilt,
-    /// Without a claim there is no table to forward by.
-    #[error("no table is claimed")]
-    NoTable,
-    /// The program or its maps could not be loaded.
-    #[error(
-        "the kernel program could not be loaded: {0}; it needs Linux 5.15 and CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"
-    )]
-    Load(String),
     /// A map of the table can't be reached.
     #[error(
         "the table's map {name} can't be mapped into memory: {source}; is there a limit on this process's address space?"
@@ -88,16 +55,26 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// Starts the datapath: the null engine without a claim, else the kernel's. Interfaces whose engine can't be attached
-/// are no error: their flows stay in user space, and the [`Monitor`] says why.
+/// Starts the datapath: the null engine without a claim, else the kernel's, in the thread's network namespace. It needs no
+/// privilege. Interfaces without an engine are no error: their flows stay in user space, and the [`Monitor`] says why.
 ///
 /// # Errors
 /// [`StartError`]: nothing can be forwarded in the kernel at all.
+#[cfg(feature = "kernel")]
 pub fn start(config: DatapathConfig) -> Result<Started, StartError> {
-    if config.claim.is_none() {
-        return Ok(null(Reason::NoEngine));
+    match config.claim {
+        Some(table) => super::kernel::start(table, config.ttl),
+        None => Ok(null(Reason::NoEngine)),
     }
-    start_kernel(config)
+}
+
+/// Starts the datapath: the null engine, since this build has no other.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "kernel"))]
+pub fn start(_config: DatapathConfig) -> Result<Started, StartError> {
+    Ok(null(Reason::NoEngine))
 }
 
 /// The null engine, for a relay without a table or as the fallback after a [`StartError`].
@@ -106,17 +83,8 @@ pub fn null(reason: Reason) -> Started {
     Started {
         datapath: Arc::new(NullDatapath::new(reason)),
         monitor: Monitor::new(None),
+        takes_over: false,
     }
-}
-
-#[cfg(feature = "kernel")]
-fn start_kernel(config: DatapathConfig) -> Result<Started, StartError> {
-    super::kernel::start(config)
-}
-
-#[cfg(not(feature = "kernel"))]
-fn start_kernel(_config: DatapathConfig) -> Result<Started, StartError> {
-    Err(StartError::NotBuilt)
 }
 
 /// What is in a table, as its pinned maps tell.
@@ -126,6 +94,9 @@ pub struct TableUsage {
     pub flows: u64,
     /// Packets forwarded since its owner started.
     pub packets: u64,
+    /// Their UDP payload bytes.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// Reads a table's pinned maps below `bpffs`; `None` where they are not pinned or may not be read. For the CLI.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::placement::Device;
+
 /// What a device says it has sent, as running totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
@@ -61,7 +63,7 @@ const WINDOW: u64 = 20;
 const BAD_WINDOWS: u32 = 2;
 
 #[derive(Debug)]
-struct Device {
+struct Window {
     before: Sent,
     forwarded: u64,
     bad: u32,
@@ -70,13 +72,13 @@ struct Device {
 /// Compares what was forwarded through each device with what it says it has sent.
 #[derive(Debug, Default)]
 pub(crate) struct Watchdog {
-    devices: BTreeMap<u32, Device>,
+    devices: BTreeMap<Device, Window>,
 }
 
 impl Watchdog {
     /// Begins watching a device, whose counters stand at `sent`, unless it is watched already.
-    pub(crate) fn watch(&mut self, ifindex: u32, sent: Sent) {
-        self.devices.entry(ifindex).or_insert(Device {
+    pub(crate) fn watch(&mut self, device: Device, sent: Sent) {
+        self.devices.entry(device).or_insert(Window {
             before: sent,
             forwarded: 0,
             bad: 0,
@@ -84,31 +86,37 @@ impl Watchdog {
     }
 
     /// Ends watching a device.
-    pub(crate) fn forget(&mut self, ifindex: u32) {
-        self.devices.remove(&ifindex);
+    pub(crate) fn forget(&mut self, device: Device) {
+        self.devices.remove(&device);
     }
 
     /// Takes the packets forwarded through a watched device since the last call, and its counters now. True: it does
     /// not send them.
-    pub(crate) fn lost(&mut self, ifindex: u32, forwarded: u64, sent: Sent) -> bool {
-        let Some(device) = self.devices.get_mut(&ifindex) else {
+    pub(crate) fn lost(&mut self, device: Device, forwarded: u64, sent: Sent) -> bool {
+        let Some(window) = self.devices.get_mut(&device) else {
             return false;
         };
-        device.forwarded += forwarded;
-        if device.forwarded < WINDOW {
+        window.forwarded += forwarded;
+        if window.forwarded < WINDOW {
             return false;
         }
-        let is_bad = sent.since(device.before) < device.forwarded / 2;
-        device.bad = if is_bad { device.bad + 1 } else { 0 };
-        device.before = sent;
-        device.forwarded = 0;
-        device.bad >= BAD_WINDOWS
+        let is_bad = sent.since(window.before) < window.forwarded / 2;
+        window.bad = if is_bad { window.bad + 1 } else { 0 };
+        window.before = sent;
+        window.forwarded = 0;
+        window.bad >= BAD_WINDOWS
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::protocol::Place;
+
+    const AT: Device = Device {
+        place: Place::Own,
+        ifindex: 2,
+    };
 
     fn link(packets: u64) -> Sent {
         Sent {
@@ -120,37 +128,37 @@ mod tests {
     #[test]
     fn a_device_whose_counters_stand_still_is_found_in_the_second_window() {
         let mut dog = Watchdog::default();
-        dog.watch(2, link(100));
-        assert!(!dog.lost(2, 50, link(101)));
-        assert!(dog.lost(2, 50, link(102)));
+        dog.watch(AT, link(100));
+        assert!(!dog.lost(AT, 50, link(101)));
+        assert!(dog.lost(AT, 50, link(102)));
     }
 
     #[test]
     fn a_device_that_sends_is_left_alone() {
         let mut dog = Watchdog::default();
-        dog.watch(2, link(100));
+        dog.watch(AT, link(100));
         for second in 1..10 {
-            assert!(!dog.lost(2, 50, link(100 + second * 50)));
+            assert!(!dog.lost(AT, 50, link(100 + second * 50)));
         }
     }
 
     #[test]
     fn one_good_window_clears_the_suspicion() {
         let mut dog = Watchdog::default();
-        dog.watch(2, link(0));
-        assert!(!dog.lost(2, 50, link(0)));
-        assert!(!dog.lost(2, 50, link(100)));
-        assert!(!dog.lost(2, 50, link(100)));
+        dog.watch(AT, link(0));
+        assert!(!dog.lost(AT, 50, link(0)));
+        assert!(!dog.lost(AT, 50, link(100)));
+        assert!(!dog.lost(AT, 50, link(100)));
     }
 
     #[test]
     fn few_packets_are_gathered_before_judging() {
         let mut dog = Watchdog::default();
-        dog.watch(2, link(0));
+        dog.watch(AT, link(0));
         for _ in 0..3 {
-            assert!(!dog.lost(2, 10, link(0)));
+            assert!(!dog.lost(AT, 10, link(0)));
         }
-        assert!(dog.lost(2, 10, link(0)));
+        assert!(dog.lost(AT, 10, link(0)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reception::{Reception, merge};
 use crate::datapath::{FlowReport, FlowState, Reason};
-use crate::plan::{SsrcView, StreamView};
+use crate::plan::{Heard, Learned, SsrcView, StreamView};
 
 /// SSRCs measured per stream; a further one takes the place of the one not heard for longest.
 pub(crate) const SSRCS: usize = 4;
@@ -21,6 +21,8 @@ pub(crate) struct Counters {
     pub(crate) last_ms: AtomicU64,
     /// Written when it changes, not per packet.
     standing: Mutex<Standing>,
+    /// What was learned, without counts. Written when it changes, read when the call is journaled.
+    learned: Mutex<Learned>,
     ssrcs: [SsrcCell; SSRCS],
     /// What the engine reports about the stream's flow.
     pub(crate) report: Arc<FlowReport>,
@@ -62,6 +64,42 @@ impl Counters {
 
     fn standing(&self) -> Standing {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what was learned.
+    pub(crate) fn learn(&self, learned: Learned) {
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = learned;
+    }
+
+    /// What was learned, and what user space has counted.
+    pub(crate) fn learned(&self) -> Learned {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        let cells = self.ssrcs.iter().map(SsrcCell::read);
+        Learned {
+            packets: self.packets.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            last_ms: self.last_ms.load(Relaxed),
+            carried: self.report.carried(),
+            heard: cells
+                .filter(|(view, _)| view.packets > 0)
+                .map(|(view, interleaved)| Heard { view, interleaved })
+                .collect(),
+            ..learned.clone()
+        }
+    }
+
+    /// Goes on counting from before a restart. To be called before a worker has the stream.
+    pub(crate) fn resume(&self, learned: &Learned) {
+        self.packets.store(learned.packets, Relaxed);
+        self.bytes.store(learned.bytes, Relaxed);
+        self.errors.store(learned.errors, Relaxed);
+        self.last_ms.store(learned.last_ms, Relaxed);
+        let (packets, bytes) = learned.carried;
+        self.report.carry(packets, bytes, 0);
+        for (index, heard) in learned.heard.iter().enumerate() {
+            self.publish(index, &Reception::resumed(heard));
+        }
     }
 
     /// Publishes what was measured for SSRC number `index`.

@@ -98,7 +98,8 @@ pub struct Media {
     ports: Ports,
     streams: Streams,
     workers: Vec<WorkerHandle>,
-    _filler: Filler,
+    datapath: Arc<dyn Datapath>,
+    filler: Option<Filler>,
 }
 
 impl MediaConfig {
@@ -125,16 +126,49 @@ impl Media {
     /// # Errors
     /// [`MediaError`] when the range holds no pair or the system refuses a resource.
     pub fn start(config: MediaConfig) -> Result<Self, MediaError> {
-        let (ports, filler) = Ports::start(&config, raise_file_limit())?;
+        let mut media = Self::prepare(config)?;
+        media.fill()?;
+        Ok(media)
+    }
+
+    /// Starts the workers. Until [`fill`](Self::fill) no port is bound but those that are [taken
+    /// again](crate::plan::PortSource::retake), so that nothing is in the way of calls that are restored.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn prepare(config: MediaConfig) -> Result<Self, MediaError> {
+        let ports = Ports::new(&config, raise_file_limit())?;
+        let streams = Streams::default();
+        let start = |index| {
+            let datapath = Arc::clone(&config.datapath);
+            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons())
+        };
         let workers = (0..config.workers.max(1))
-            .map(|index| WorkerHandle::start(index, ports.clone(), Arc::clone(&config.datapath)))
+            .map(start)
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             ports,
-            streams: Streams::default(),
+            streams,
             workers,
-            _filler: filler,
+            datapath: config.datapath,
+            filler: None,
         })
+    }
+
+    /// Begins to fill the port pool; once is enough.
+    ///
+    /// # Errors
+    /// [`MediaError`] when the system refuses a thread.
+    pub fn fill(&mut self) -> Result<(), MediaError> {
+        if self.filler.is_none() {
+            self.filler = Some(self.ports.fill()?);
+        }
+        Ok(())
+    }
+
+    /// Returns when the workers have carried out all actions so far.
+    pub fn settle(&self) {
+        self.workers.iter().for_each(WorkerHandle::settle);
     }
 
     /// Waits until every address had its first rested ports, or `timeout` has passed; says which.
@@ -146,6 +180,7 @@ impl Media {
     /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
     /// after that is treated as the actions say.
     pub fn apply(&self, actions: Vec<Action>) {
+        self.tell_sockets(&actions);
         let urgent = actions.iter().any(|action| self.is_urgent(action));
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
@@ -158,6 +193,24 @@ impl Media {
             if !commands.is_empty() {
                 worker.send(commands, urgent);
             }
+        }
+    }
+
+    /// Tells the datapath which ports get streams, and which lose theirs.
+    fn tell_sockets(&self, actions: &[Action]) {
+        let (mut held, mut gone) = (Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Open { port, .. } => held.push(port.address),
+                Action::Close { pair } => gone.extend([pair.rtp.address, pair.rtcp.address]),
+                Action::Update { .. } => {}
+            }
+        }
+        if !gone.is_empty() {
+            self.datapath.let_go(&gone);
+        }
+        if !held.is_empty() {
+            self.datapath.hold(&held);
         }
     }
 
@@ -212,6 +265,7 @@ impl Media {
                 port,
                 plan,
                 predecessor,
+                learned,
             } => {
                 let Some(socket) = self.ports.claim(port.id) else {
                     tracing::error!(port = %port.address, "opening a port that was not taken, or twice");
@@ -219,12 +273,16 @@ impl Media {
                 };
                 let worker = self.worker_of(call);
                 let counters = self.streams.open(port.id, worker);
+                if let Some(learned) = &learned {
+                    counters.resume(learned);
+                }
                 let open = Command::Open {
                     call,
                     port,
                     socket,
                     plan,
                     predecessor,
+                    learned,
                     counters,
                 };
                 Some((worker, open))

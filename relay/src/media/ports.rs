@@ -4,7 +4,7 @@
 //! A thread keeps the shelf of each address filled from its [`Nursery`]; taking a pair from the shelf costs one system
 //! call, the last look whether something has arrived.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,9 @@ use super::clock::Now;
 use super::nursery::{Limits, Nursery};
 use super::socket::SocketPair;
 use super::{MediaConfig, MediaError, PortUsage};
-use crate::plan::{LocalAddress, LocalPort, OutOfPorts, PortPair, PortSource, StreamId};
+use crate::plan::{
+    LocalAddress, LocalPort, OutOfPorts, PortPair, PortSource, RetakeError, StreamId,
+};
 
 /// How long taking a pair waits for one to have rested when none is ready.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -39,6 +41,9 @@ pub struct Ports {
 
 struct Pool {
     shelves: Vec<Shelf>,
+    /// The even ports of the range, ascending.
+    even: Vec<u16>,
+    limits: Limits,
     /// Sockets of pairs that were taken and are not served yet.
     held: Mutex<BTreeMap<StreamId, UdpSocket>>,
     next_id: AtomicU64,
@@ -87,11 +92,11 @@ pub(super) struct Filler {
 }
 
 impl Ports {
-    /// A pool for the addresses of `config`, and the thread that fills it.
-    /// It binds at most a quarter of `files`, the limit of open files.
-    pub(super) fn start(config: &MediaConfig, files: usize) -> Result<(Self, Filler), MediaError> {
-        let ports = even_ports(config.port_min, config.port_max);
-        if ports.is_empty() {
+    /// A pool for the addresses of `config`. Nothing is bound before [`fill`](Self::fill), and at most a quarter of `files`
+    /// then, the limit of open files.
+    pub(super) fn new(config: &MediaConfig, files: usize) -> Result<Self, MediaError> {
+        let even = even_ports(config.port_min, config.port_max);
+        if even.is_empty() {
             return Err(MediaError::EmptyRange(config.port_min, config.port_max));
         }
         let affordable = files / (4 * 2 * config.addresses.len().max(1));
@@ -102,37 +107,48 @@ impl Ports {
             rest_ms: config.rest.as_millis() as u64,
             hurried_ms: HURRIED_MS,
         };
-        let mut shelves = Vec::new();
-        let mut nurseries = Vec::new();
-        for address in &config.addresses {
-            let mut order = ports.clone();
-            order.shuffle(&mut rand::rng());
-            nurseries.push(Nursery::new(order, limits));
-            shelves.push(Shelf {
-                address: *address,
-                total: ports.len(),
-                ready_target: limits.ready,
-                stock: Mutex::default(),
-                refilled: Condvar::new(),
-                in_trouble: AtomicBool::new(false),
-            });
-        }
-        let pool = Arc::new(Pool {
-            shelves,
+        let shelf = |address: &IpAddr| Shelf {
+            address: *address,
+            total: even.len(),
+            ready_target: limits.ready,
+            stock: Mutex::default(),
+            refilled: Condvar::new(),
+            in_trouble: AtomicBool::new(false),
+        };
+        let pool = Pool {
+            shelves: config.addresses.iter().map(shelf).collect(),
+            even,
+            limits,
             held: Mutex::default(),
             next_id: AtomicU64::new(1),
             bell: Bell::default(),
             stop: AtomicBool::new(false),
+        };
+        Ok(Self {
+            pool: Arc::new(pool),
+        })
+    }
+
+    /// Starts the thread that binds ports, those that have been taken again excepted.
+    pub(super) fn fill(&self) -> Result<Filler, MediaError> {
+        let pool = Arc::clone(&self.pool);
+        let nurseries = pool.shelves.iter().map(|shelf| {
+            let stock = lock(&shelf.stock);
+            let taken: BTreeSet<u16> = stock.taken.values().copied().collect();
+            let free = pool.even.iter().filter(|port| !taken.contains(port));
+            let mut order: Vec<u16> = free.copied().collect();
+            order.shuffle(&mut rand::rng());
+            Nursery::new(order, pool.limits)
         });
+        let nurseries = nurseries.collect();
         let shared = Arc::clone(&pool);
         let thread = std::thread::Builder::new()
             .name("ports".into())
             .spawn(move || shared.fill(nurseries))?;
-        let filler = Filler {
-            pool: Arc::clone(&pool),
+        Ok(Filler {
+            pool,
             thread: Some(thread),
-        };
-        Ok((Self { pool }, filler))
+        })
     }
 
     /// Waits until every shelf had its first rested ports, or `timeout` has passed; says which.
@@ -167,7 +183,10 @@ impl Ports {
         };
         let mut stock = lock(&shelf.stock);
         if let Some(port) = stock.taken.remove(&pair.rtp.id) {
-            stock.returned.push(port);
+            // One that was taken again may be of a range that is configured no more.
+            if self.pool.even.binary_search(&port).is_ok() {
+                stock.returned.push(port);
+            }
             if stock.exhausted || stock.waiting > 0 {
                 stock.exhausted = false;
                 self.pool.bell.ring();
@@ -217,9 +236,26 @@ impl PortSource for Ports {
             self.pool.bell.ring();
         }
         drop(stock);
-        let mut held = lock(&self.pool.held);
-        held.insert(pair.rtp.id, sockets.rtp);
-        held.insert(pair.rtcp.id, sockets.rtcp);
+        self.pool.hold(&pair, sockets);
+        Ok(pair)
+    }
+
+    fn retake(&mut self, rtp: SocketAddr) -> Result<PortPair, RetakeError> {
+        let not_configured = RetakeError::NotConfigured(rtp.ip());
+        let shelf = self.pool.shelf(rtp.ip()).ok_or(not_configured)?;
+        let not_bound = |reason: String| RetakeError::NotBound {
+            address: rtp,
+            reason,
+        };
+        if rtp.port() % 2 != 0 {
+            return Err(not_bound("RTP ports are even".to_owned()));
+        }
+        let sockets = SocketPair::bind(rtp).map_err(|error| not_bound(error.to_string()))?;
+        let pair = self.pool.name(shelf.address, rtp.port(), rtp.ip());
+        let mut stock = lock(&shelf.stock);
+        stock.taken.insert(pair.rtp.id, rtp.port());
+        drop(stock);
+        self.pool.hold(&pair, sockets);
         Ok(pair)
     }
 
@@ -257,6 +293,13 @@ impl Pool {
             rtp: local(0),
             rtcp: local(1),
         }
+    }
+
+    /// Keeps the sockets of a pair until its streams are opened.
+    fn hold(&self, pair: &PortPair, sockets: SocketPair) {
+        let mut held = lock(&self.held);
+        held.insert(pair.rtp.id, sockets.rtp);
+        held.insert(pair.rtcp.id, sockets.rtcp);
     }
 
     fn fill(&self, mut nurseries: Vec<Nursery<SocketPair>>) {

@@ -4,7 +4,7 @@ use underpass_packet::{Rtp, arrival};
 
 use super::clock::Now;
 use crate::datapath::report::SsrcCounters;
-use crate::plan::SsrcView;
+use crate::plan::{Heard, SsrcView};
 
 /// A step forward larger than this is a restart of the sender, not loss (RFC 3550 appendix A.1, MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
@@ -38,6 +38,22 @@ impl Reception {
     pub(crate) fn new(ssrc: u32) -> Self {
         Self {
             ssrc,
+            ..Self::default()
+        }
+    }
+
+    /// Measurements that go on after a restart; what was lost meanwhile is nobody's.
+    pub(crate) fn resumed(heard: &Heard) -> Self {
+        let view = heard.view;
+        Self {
+            ssrc: view.ssrc,
+            packets: view.packets,
+            bytes: view.bytes,
+            highest: view.highest_sequence,
+            last_timestamp: view.last_timestamp,
+            interleaved: heard.interleaved,
+            lost_before: view.lost,
+            jitter_x16: view.jitter.saturating_mul(16),
             ..Self::default()
         }
     }

@@ -14,7 +14,7 @@ use super::repeats::Repeats;
 use super::socket::set_tos;
 use super::table::Link;
 use crate::datapath::{FlowState, PayloadTypes};
-use crate::plan::{CallKey, Component, LocalPort, StreamId, StreamPlan};
+use crate::plan::{CallKey, Component, Learned, LocalPort, StreamId, StreamPlan};
 
 /// SSRCs of a source that a flow can know; with more of them any passes.
 const KNOWN_SSRCS: usize = underpass_abi::MAX_SSRCS;
@@ -107,11 +107,32 @@ impl Stream {
         self.publish_learning();
     }
 
-    /// Takes a new plan over; an equal one changes nothing.
-    pub(super) fn update(&mut self, plan: StreamPlan, now: Now) {
+    /// Sets out from what was learned and measured before a restart.
+    pub(super) fn resume(&mut self, learned: &Learned) {
+        self.learning.resume(learned);
+        let heard = learned.heard.iter().take(SSRCS);
+        self.receptions = heard.map(Reception::resumed).collect();
+        self.heard_ms = [learned.last_ms; SSRCS];
+        let ssrcs = learned.ssrcs.as_deref();
+        self.known = KnownSsrcs {
+            source: learned.source,
+            ssrcs: ssrcs
+                .unwrap_or_default()
+                .iter()
+                .copied()
+                .take(KNOWN_SSRCS)
+                .collect(),
+            too_many: ssrcs.is_none_or(|ssrcs| ssrcs.len() > KNOWN_SSRCS),
+        };
+        self.publish_learning();
+    }
+
+    /// Takes a new plan over; an equal one changes nothing. Whether that changed what had been learned.
+    pub(super) fn update(&mut self, plan: StreamPlan, now: Now) -> bool {
         if plan == self.plan {
-            return;
+            return false;
         }
+        let had_learned = self.learning.source().is_some();
         self.learning.update(&plan, now.ms());
         let tos_changed = plan.tos != self.plan.tos;
         self.plan = plan;
@@ -120,6 +141,7 @@ impl Stream {
         }
         self.publish_learning();
         self.stirred = true;
+        had_learned
     }
 
     /// Whether its socket, which is about to be read, may hold more than one packet: it did the last time, or that was in
@@ -205,6 +227,11 @@ impl Stream {
             standing.confirmed = self.learning.source().is_some();
             standing.endpoint = self.learning.send_to();
         });
+        let known = &self.known;
+        self.counters.learn(Learned {
+            ssrcs: (!known.too_many).then(|| known.ssrcs.clone()),
+            ..self.learning.learned()
+        });
     }
 
     fn measure(&mut self, header: Rtp, bytes: usize, now: Now) {
@@ -248,6 +275,7 @@ impl Stream {
         } else {
             known.too_many = true;
         }
+        self.publish_learning();
         self.stirred = true;
     }
 }

@@ -1,16 +1,39 @@
 //! Which streams are open, for commands and for readers of counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::counters::Counters;
 use crate::datapath::FlowState;
-use crate::plan::{StreamId, StreamReader, StreamView};
+use crate::plan::{CallKey, Learned, StreamId, StreamReader, StreamView};
 
 /// A handle on the streams' counters; clones share them.
 #[derive(Clone, Default)]
 pub struct Streams {
     open: Arc<Mutex<BTreeMap<StreamId, Entry>>>,
+    lessons: Arc<Lessons>,
+}
+
+/// The calls of which something was learned since somebody asked.
+#[derive(Default)]
+pub(super) struct Lessons {
+    wanted: AtomicBool,
+    calls: Mutex<BTreeSet<CallKey>>,
+}
+
+impl Lessons {
+    /// Takes note of a call. It happens a few times in a call's life, not with every packet.
+    pub(super) fn note(&self, call: CallKey) {
+        if self.wanted.load(Relaxed) {
+            self.calls().insert(call);
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, BTreeSet<CallKey>> {
+        // No code panics while it holds this lock.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Entry {
@@ -27,6 +50,11 @@ impl StreamReader for Streams {
     fn last_packet_ms(&self, stream: StreamId) -> Option<u64> {
         let entries = self.entries();
         Some(entries.get(&stream)?.counters.last_packet_ms())
+    }
+
+    fn learned(&self, stream: StreamId) -> Option<Learned> {
+        let counters = Arc::clone(&self.entries().get(&stream)?.counters);
+        Some(counters.learned())
     }
 
     fn kernel_reason(&self, stream: StreamId) -> Option<Option<&'static str>> {
@@ -64,6 +92,27 @@ impl Streams {
     /// Whether the kernel forwards packets of any of `streams` now.
     pub(super) fn any_in_kernel(&self, streams: &[StreamId]) -> bool {
         !self.in_kernel(streams).is_empty()
+    }
+
+    /// The calls of which something was learned since the last time this was asked, or, the first time, from now on.
+    #[must_use]
+    pub fn take_lessons(&self) -> BTreeSet<CallKey> {
+        self.lessons.wanted.store(true, Relaxed);
+        std::mem::take(&mut *self.lessons.calls())
+    }
+
+    pub(super) fn lessons(&self) -> Arc<Lessons> {
+        Arc::clone(&self.lessons)
+    }
+
+    /// Packets that user space has received at `streams`, those that it refused included.
+    #[must_use]
+    pub fn received(&self, streams: &[StreamId]) -> u64 {
+        let entries = self.entries();
+        let counters = streams.iter().filter_map(|id| entries.get(id));
+        counters
+            .map(|entry| entry.counters.packets.load(Relaxed) + entry.counters.errors.load(Relaxed))
+            .sum()
     }
 
     /// Forgets a stream; says whose it was.

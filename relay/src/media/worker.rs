@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::JoinHandle;
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::batch::{Batch, Mask};
@@ -25,9 +25,10 @@ use super::counters::{Counters, add};
 use super::handoff::{Step, wanted};
 use super::ports::Ports;
 use super::stream::{Route, Stream};
+use super::streams::Lessons;
 use super::table::Table;
 use crate::datapath::{Datapath, FlowId};
-use crate::plan::{CallKey, LocalPort, PortPair, StreamId, StreamPlan};
+use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan};
 
 /// Sockets served per round.
 const ROUND: usize = 256;
@@ -39,6 +40,7 @@ pub(super) enum Command {
         socket: UdpSocket,
         plan: StreamPlan,
         predecessor: Option<StreamId>,
+        learned: Option<Box<Learned>>,
         counters: Arc<Counters>,
     },
     Update {
@@ -48,6 +50,8 @@ pub(super) enum Command {
     Close {
         pair: PortPair,
     },
+    /// Says when everything before it has been carried out.
+    Report(Sender<()>),
     Stop,
 }
 
@@ -74,6 +78,7 @@ struct Worker {
     ports: Ports,
     datapath: Arc<dyn Datapath>,
     totals: Arc<WorkerTotals>,
+    lessons: Arc<Lessons>,
     table: Table,
     batch: Batch,
     /// Flows to look at again, and when, ms.
@@ -89,6 +94,7 @@ impl WorkerHandle {
         index: usize,
         ports: Ports,
         datapath: Arc<dyn Datapath>,
+        lessons: Arc<Lessons>,
     ) -> io::Result<Self> {
         let bed = Arc::new(Bed::new()?);
         let (sender, receiver) = unbounded();
@@ -104,6 +110,7 @@ impl WorkerHandle {
                     ports,
                     datapath,
                     totals,
+                    lessons,
                     table: Table::default(),
                     batch: Batch::new(),
                     deferred: Vec::new(),
@@ -138,6 +145,16 @@ impl WorkerHandle {
         if !(sent && woken) {
             tracing::error!("a media worker has gone; its calls have no media");
         }
+    }
+}
+
+impl WorkerHandle {
+    /// Returns when everything sent so far has been carried out.
+    pub(super) fn settle(&self) {
+        let (done, all_done) = bounded(1);
+        self.send(vec![Command::Report(done)], true);
+        // An error says that the worker has gone, which has been reported.
+        let _ = all_done.recv();
     }
 }
 
@@ -238,6 +255,7 @@ impl Worker {
             self.pass_on(slot, Route::Media, media) | self.pass_on(slot, Route::Rtcp, rtcp);
         self.count(slot, received, accepted & !failed);
         if stirred {
+            self.lessons.note(call);
             self.reconsider(call, false, now);
         }
     }
@@ -309,9 +327,13 @@ impl Worker {
                 socket,
                 plan,
                 predecessor,
+                learned,
                 counters,
             } => {
                 let mut stream = Stream::open(call, &port, socket, plan, counters, now);
+                if let Some(learned) = learned {
+                    stream.resume(&learned);
+                }
                 if let Some(predecessor) = predecessor.and_then(|id| self.table.get(id)) {
                     stream.succeed(predecessor);
                 }
@@ -319,11 +341,15 @@ impl Worker {
             }
             Command::Update { stream, plan } => {
                 if let Some(stream) = self.table.get_mut(stream) {
-                    stream.update(plan, now);
+                    if stream.update(plan, now) {
+                        self.lessons.note(stream.call);
+                    }
                     touch(touched, stream.call);
                 }
             }
             Command::Close { pair } => self.close(&pair, now),
+            // Nobody may be waiting any more.
+            Command::Report(done) => drop(done.send(())),
             Command::Stop => self.running = false,
         }
     }

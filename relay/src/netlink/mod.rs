@@ -1,14 +1,21 @@
 //! What the relay needs of rtnetlink(7): routes, neighbours, links and addresses, asked for and watched.
 
+mod filter;
+mod inspect;
 mod message;
 mod parse;
 mod request;
 mod watch;
 
+pub(crate) use filter::Filter;
+pub(crate) use inspect::Classifier;
 pub(crate) use request::Netlink;
 pub(crate) use watch::Watch;
 
 use std::net::IpAddr;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+
+use rtnetlink::sys::Socket;
 
 /// Something changed, or was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +53,9 @@ pub(crate) struct Link {
     pub(crate) loopback: bool,
     /// The device of the same namespace that this one sits on (VLAN, macvlan, …) or is the peer of (veth).
     pub(crate) lower: Option<u32>,
+    /// The same where that device is in another namespace: its index there, and what this namespace calls the other
+    /// ([`Netlink::namespace_id`]).
+    pub(crate) elsewhere: Option<(u32, i32)>,
 }
 
 impl Link {
@@ -107,4 +117,14 @@ pub(crate) enum Route {
     Local,
     /// Unreachable, prohibited, broadcast, multicast: not for us.
     Unusable,
+}
+
+fn from_fd(descriptor: OwnedFd) -> Socket {
+    // SAFETY: an open descriptor that belongs to nobody else.
+    unsafe { Socket::from_raw_fd(descriptor.into_raw_fd()) }
+}
+
+fn into_fd(socket: Socket) -> OwnedFd {
+    // SAFETY: an open descriptor that the socket has just given up.
+    unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) }
 }

@@ -12,9 +12,10 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
 use super::syslog::Syslog;
-use crate::config::Config;
+use crate::config::ProcessConfig;
 
-const MAX_LEVEL: u8 = 7;
+/// The most that can be said.
+pub(super) const MAX_LEVEL: u8 = 7;
 
 /// The level, to be changed while running.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ pub enum Destination {
 ///
 /// # Errors
 /// When logging has been started before.
-pub fn start(config: &Config) -> Result<(LogLevel, Destination), TryInitError> {
+pub fn start(config: &ProcessConfig) -> Result<(LogLevel, Destination), TryInitError> {
     let stderr = config.log_stderr || config.foreground;
     let syslog = if stderr { None } else { Syslog::connect() };
     let destination = match syslog {

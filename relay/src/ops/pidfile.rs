@@ -23,6 +23,16 @@ impl PidFile {
         let path = fs::canonicalize(path)?;
         Ok(Self { path, content })
     }
+
+    /// The same where a process without its pid file is better than none, as rtpengine has it.
+    #[must_use]
+    pub fn write_or_warn(path: &Path) -> Option<Self> {
+        Self::write(path)
+            .inspect_err(|error| {
+                tracing::warn!("pidfile = {}: cannot write it: {error}", path.display());
+            })
+            .ok()
+    }
 }
 
 impl Drop for PidFile {

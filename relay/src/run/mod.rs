@@ -1,9 +1,13 @@
 //! Being a relay: from a configuration to the exit.
 
 mod calls;
+mod journaling;
+mod kept;
 mod operators;
 mod said;
 mod start;
+mod survival;
+mod table;
 
 use std::io;
 
@@ -11,10 +15,10 @@ use crate::config::{Config, ListenError, Loaded};
 use crate::media::MediaError;
 use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
-use crate::ops::signals::Signals;
+use crate::ops::signals::{Signals, StopRequest};
 use crate::ops::{limits, logging, notify};
-use crate::tables::ClaimError;
-use start::{Relay, UserSpaceOnly};
+use start::Relay;
+use table::NoTable;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -35,22 +39,22 @@ pub enum RunError {
     Logging(#[from] tracing_subscriber::util::TryInitError),
     /// No table to be had.
     #[error(transparent)]
-    Claim(#[from] ClaimError),
+    Table(NoTable),
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
-    NoFallback(UserSpaceOnly),
+    NoFallback(NoTable),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),
 }
 
-/// Runs the relay until SIGINT or SIGTERM.
+/// Runs the relay until SIGINT, SIGTERM, or SIGUSR2, which leaves its calls to a successor.
 ///
 /// # Errors
 /// Whatever keeps it from starting, or from going on.
 pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     let config = loaded.config;
-    let (log_level, destination) = logging::start(&config)?;
+    let (log_level, destination) = logging::start(&config.process)?;
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
@@ -65,18 +69,22 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     runtime.block_on(async {
         let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
         let relay = Relay::start(&config).await?;
-        let _pidfile = write_pidfile(&config);
+        let pidfile = config.process.pidfile.as_deref();
+        let _pidfile = pidfile.and_then(PidFile::write_or_warn);
         background
             .ready(destination)
             .map_err(system("cannot go into the background"))?;
         if let Err(error) = notify::ready() {
             tracing::warn!("cannot tell systemd that the relay is ready: {error}");
         }
-        let signal = signals.stop_requested(&log_level).await;
-        tracing::info!("{signal}: stopping");
+        let request = signals.stop_requested(&log_level).await;
+        tracing::info!("{request}: stopping");
         // Nobody is left to tell if this fails.
         let _ = notify::stopping();
-        relay.stop().await;
+        match request {
+            StopRequest::Stop(_) => relay.stop().await,
+            StopRequest::HandOver => relay.hand_over().await,
+        }
         Ok(())
     })
 }
@@ -94,17 +102,6 @@ fn check_open_files(config: &Config) {
         Ok(_) => {}
         Err(error) => tracing::warn!("the limit of open files cannot be raised: {error}"),
     }
-}
-
-/// A process without its pid file is better than none, and rtpengine goes on, too.
-fn write_pidfile(config: &Config) -> Option<PidFile> {
-    let path = config.pidfile.as_deref()?;
-    let written = PidFile::write(path);
-    written
-        .inspect_err(|error| {
-            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display())
-        })
-        .ok()
 }
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {

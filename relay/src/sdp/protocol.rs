@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The `proto` field of an `m=` line (RFC 8866 section 5.14); RTP profiles by name, anything else as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Protocol {
     /// `RTP/AVP`, RFC 3551.
     RtpAvp,
@@ -19,6 +22,18 @@ pub enum Protocol {
     UdpTlsRtpSavpf,
     /// Not RTP: `udptl`, `UDP/BFCP`, `TCP/MSRP` …
     Other(String),
+}
+
+impl From<String> for Protocol {
+    fn from(name: String) -> Self {
+        Self::from_name(&name)
+    }
+}
+
+impl From<Protocol> for String {
+    fn from(protocol: Protocol) -> Self {
+        protocol.as_str().to_owned()
+    }
 }
 
 impl Protocol {

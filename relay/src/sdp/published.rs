@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Changes, Origin, OriginChange, Session, write};
 
@@ -26,7 +27,8 @@ pub struct Replace {
 
 /// What one party has been sent: what its `o=` and `s=` lines began with, and the last body where the version counts. It
 /// holds copies: no body that was read is kept in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Published {
     first: Option<First>,
     /// The first one that `replace` gave.
@@ -36,7 +38,7 @@ pub struct Published {
     body: Option<Bytes>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct First {
     username: Bytes,
     session_id: Bytes,

@@ -79,7 +79,7 @@ impl Tables {
                     table,
                     owner,
                     alive,
-                    usage: None,
+                    ..TableState::default()
                 });
             }
         }

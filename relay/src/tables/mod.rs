@@ -3,15 +3,20 @@
 //! A node has [`TABLES`] tables. A claim is a lock on the table's file: atomic on the machine, and gone with the
 //! process that held it, however it ended.
 
+mod choice;
 mod claim;
 #[cfg(feature = "kernel")]
 pub mod client;
+pub mod identity;
 mod list;
 mod owner;
+#[cfg(feature = "kernel")]
+pub(crate) mod packet;
 pub mod protocol;
 
+pub use choice::{AgentChoice, NotAnAgent, SOCKET};
 pub use claim::{Claim, ClaimError, Tables};
-pub use list::{TableState, human, json};
+pub use list::{Grant, TableState, human, json};
 pub use owner::Owner;
 
 use std::str::FromStr;

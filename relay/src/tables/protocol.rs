@@ -128,10 +128,13 @@ pub enum FromAgent {
     Settled,
     /// The table is free.
     Released,
-    /// Every table of the node.
+    /// Tables of the node that are not free.
     Tables {
         /// In order of their numbers.
         tables: Vec<TableState>,
+        /// They do not fit into one message: another follows.
+        #[serde(default)]
+        more: bool,
     },
 }
 

@@ -8,8 +8,8 @@ use ng_protocol::{Datagram, Dict, Reply, Value, bencode};
 
 use crate::call::{Calls, Settings, Timestamp};
 use crate::plan::{
-    Action, LocalAddress, LocalPort, LogicalInterface, OutOfPorts, PortPair, PortSource, StreamId,
-    StreamPlan, StreamReader, StreamView,
+    Action, Learned, LocalAddress, LocalPort, LogicalInterface, OutOfPorts, PortPair, PortSource,
+    RetakeError, StreamId, StreamPlan, StreamReader, StreamView,
 };
 use crate::sdp::{self, Session};
 
@@ -34,9 +34,13 @@ pub(super) struct World {
 
 /// Hands out ports from 30000 up, each once.
 pub(super) struct Pool {
-    next: u16,
+    pub(super) next: u16,
     pub(super) left: usize,
     pub(super) held: BTreeMap<StreamId, PortPair>,
+    /// What is added to the names of ports that are taken again.
+    pub(super) renamed: u64,
+    /// The ports that cannot be taken again.
+    pub(super) refused: BTreeMap<SocketAddr, RetakeError>,
 }
 
 impl PortSource for Pool {
@@ -55,6 +59,24 @@ impl PortSource for Pool {
             rtcp: port(self.next + 1),
         };
         self.next += 2;
+        self.held.insert(pair.rtp.id, pair.clone());
+        Ok(pair)
+    }
+
+    fn retake(&mut self, rtp: SocketAddr) -> Result<PortPair, RetakeError> {
+        if let Some(why) = self.refused.get(&rtp) {
+            return Err(why.clone());
+        }
+        self.left -= 1;
+        let port = |number: u16| LocalPort {
+            id: StreamId(u64::from(number) + self.renamed),
+            address: SocketAddr::new(rtp.ip(), number),
+            advertised: rtp.ip(),
+        };
+        let pair = PortPair {
+            rtp: port(rtp.port()),
+            rtcp: port(rtp.port() + 1),
+        };
         self.held.insert(pair.rtp.id, pair.clone());
         Ok(pair)
     }
@@ -79,6 +101,17 @@ impl StreamReader for Streams {
         Some(view.last_user_ms.max(view.last_kernel_ms))
     }
 
+    fn learned(&self, stream: StreamId) -> Option<Learned> {
+        let view = self.0.get(&stream)?;
+        Some(Learned {
+            send_to: view.endpoint,
+            packets: view.user_packets,
+            bytes: view.user_bytes,
+            last_ms: view.last_user_ms,
+            ..Learned::default()
+        })
+    }
+
     fn kernel_reason(&self, stream: StreamId) -> Option<Option<&'static str>> {
         Some(self.0.get(&stream)?.kernel_reason)
     }
@@ -100,6 +133,8 @@ impl World {
                 next: 30000,
                 left: 1000,
                 held: BTreeMap::new(),
+                renamed: 0,
+                refused: BTreeMap::new(),
             },
             streams: Streams::default(),
             now,
@@ -157,8 +192,21 @@ impl World {
         for action in &actions {
             let mut says_something = true;
             match action.clone() {
-                Action::Open { port, plan, .. } => {
-                    self.streams.0.insert(port.id, StreamView::default());
+                Action::Open {
+                    port,
+                    plan,
+                    learned,
+                    ..
+                } => {
+                    let learned = *learned.unwrap_or_default();
+                    let view = StreamView {
+                        user_packets: learned.packets,
+                        user_bytes: learned.bytes,
+                        last_user_ms: learned.last_ms,
+                        endpoint: learned.send_to,
+                        ..StreamView::default()
+                    };
+                    self.streams.0.insert(port.id, view);
                     assert!(self.plans.insert(port.id, plan).is_none(), "opened twice");
                 }
                 Action::Update { stream, plan } => {

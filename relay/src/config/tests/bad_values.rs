@@ -160,7 +160,7 @@ fn an_option_without_its_value_is_told_what_it_needs() {
 
 #[test]
 fn a_word_that_is_no_command_is_refused() {
-    let known = "commands are run, config, tables, version, help";
+    let known = "commands are run, agent, config, tables, tables release, doctor, version, help";
     assert_eq!(
         error_of(&["walk"]),
         format!("unknown command walk: {known}")

@@ -172,7 +172,7 @@ fn a_key_given_twice_counts_the_last_time_with_a_warning() {
 fn escapes_are_glibs() {
     let machine = FakeMachine::usual().with_file(NAMED, "[rtpengine]\npidfile = /run/a\\sb\\\\c\n");
     let loaded = load_on(&machine, &["--config-file", NAMED], &[]).unwrap();
-    assert_eq!(loaded.config.pidfile, Some("/run/a b\\c".into()));
+    assert_eq!(loaded.config.process.pidfile, Some("/run/a b\\c".into()));
 }
 
 proptest::proptest! {

@@ -44,9 +44,11 @@ fn debians_unit_and_file_start_the_relay() {
     let machine = FakeMachine::usual().with_file(FILE, DEBIAN);
     let loaded = load_on(&machine, &DEBIAN_UNIT, &[]).unwrap();
     let config = loaded.config;
-    assert!(config.foreground && config.log_stderr && !config.log_timestamps);
+    assert!(
+        config.process.foreground && config.process.log_stderr && !config.process.log_timestamps
+    );
     assert_eq!(
-        config.pidfile,
+        config.process.pidfile,
         Some("/run/rtpengine/rtpengine-daemon.pid".into())
     );
     assert_eq!(config.table, TableRequest::Number(0));

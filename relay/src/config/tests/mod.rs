@@ -4,6 +4,7 @@ mod addresses;
 mod bad_values;
 mod files;
 mod migration;
+mod roles;
 mod sources;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Where values come from, and which one counts.
 
 use super::*;
-use crate::config::options::{Kind, OPTIONS, OptionSpec};
+use crate::config::options::{Kind, OPTIONS, OptionSpec, Role};
 
 const FILE: &str = "/etc/underpass/underpass.conf";
 
@@ -13,6 +13,10 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "engine" => ["tc", "xdp"],
         "listen-ng" | "listen-cli" | "listen-http" => ["127.0.0.1:5000", "127.0.0.1:6000"],
         "name" => ["one", "two"],
+        "agent" => ["embedded", "/run/other.sock"],
+        "identity" => ["one", "two"],
+        "state-dir" => ["/var/one", "none"],
+        "registry" | "bpffs" => ["/one", "/two"],
         "pidfile" => ["/run/one.pid", "/run/two.pid"],
         "config-file" => [FILE, FILE],
         "config-section" => ["underpass", "underpass"],
@@ -31,9 +35,13 @@ fn variable(option: &OptionSpec) -> String {
     format!("UNDERPASS_{}", option.long.to_uppercase().replace('-', "_"))
 }
 
+fn is_a_relays(option: &&OptionSpec) -> bool {
+    option.is_for(Role::Relay)
+}
+
 /// Options that say where to read are not read there.
 fn may_stand_in_a_file(option: &&OptionSpec) -> bool {
-    !matches!(option.long, "config-file" | "config-section")
+    is_a_relays(option) && !matches!(option.long, "config-file" | "config-section")
 }
 
 fn assert_given(loaded: &Loaded, option: &OptionSpec, value: &str, origin: &str) {
@@ -46,7 +54,7 @@ fn assert_given(loaded: &Loaded, option: &OptionSpec, value: &str, origin: &str)
 #[test]
 fn every_option_can_be_given_in_every_spelling_of_the_command_line() {
     let machine = FakeMachine::usual().with_file(FILE, "[underpass]\n");
-    for option in OPTIONS {
+    for option in OPTIONS.iter().filter(is_a_relays) {
         let [value, _] = samples(option);
         let long = format!("--{}", option.long);
         let load = |arguments: &[&str]| load_on(&machine, arguments, &[]).unwrap();
@@ -89,7 +97,7 @@ fn every_option_can_be_given_in_every_spelling_of_the_command_line() {
 #[test]
 fn every_option_can_be_given_in_the_environment() {
     let machine = FakeMachine::usual().with_file(FILE, "[underpass]\n");
-    for option in OPTIONS {
+    for option in OPTIONS.iter().filter(is_a_relays) {
         let [value, _] = samples(option);
         let variable = variable(option);
         let loaded = load_on(&machine, &[], &[(&variable, value)]).unwrap();
@@ -155,7 +163,7 @@ fn of_several_on_the_command_line_the_last_counts() {
 #[test]
 fn letters_can_be_joined_and_a_value_may_begin_with_a_dash() {
     let loaded = load_arguments(&["-fEt", "-1"]);
-    assert!(loaded.config.foreground && loaded.config.log_stderr);
+    assert!(loaded.config.process.foreground && loaded.config.process.log_stderr);
     assert_eq!(loaded.config.table, TableRequest::None);
 }
 
@@ -178,7 +186,7 @@ fn a_list_of_a_later_source_replaces_the_earlier_whole() {
 fn a_flag_of_the_file_can_be_taken_back_on_the_command_line() {
     let machine = FakeMachine::usual().with_file(FILE, "[underpass]\nno-fallback = true\n");
     let loaded = load_on(&machine, &["--no-fallback=false"], &[]).unwrap();
-    assert!(!loaded.config.no_fallback);
+    assert!(!loaded.config.require_kernel);
 }
 
 #[test]
@@ -228,8 +236,8 @@ fn nothing_given_is_a_standalone_relay() {
     assert_eq!(config.max_sessions, None);
     assert_eq!(config.endpoint_learning, EndpointLearning::Heuristic);
     assert_eq!(config.num_threads, 4);
-    assert_eq!(config.log_level, 6);
-    assert!(!config.foreground && !config.no_fallback && !config.sip_source);
+    assert_eq!(config.process.log_level, 6);
+    assert!(!config.process.foreground && !config.require_kernel && !config.sip_source);
 }
 
 #[test]
@@ -277,7 +285,7 @@ fn commands_are_words_and_run_is_the_default() {
         (&["config", "--json"], Command::Config { json: true }),
         (&["tables", "--json"], Command::Tables { json: true }),
         (&["-v"], Command::Version),
-        (&["--help-all"], Command::Help),
+        (&["--help-all"], Command::Help(Topic::Run)),
         (
             &["--nftables-start", "-t", "0"],
             Command::NothingToDo("nftables-start"),
@@ -347,8 +355,8 @@ fn every_value_is_printed_for_programs() {
 
 #[test]
 fn help_names_every_option_that_does_something() {
-    let help = help();
-    for option in OPTIONS {
+    let help = help(Topic::Run);
+    for option in OPTIONS.iter().filter(is_a_relays) {
         assert!(
             help.contains(&format!("--{}", option.long)),
             "{}",

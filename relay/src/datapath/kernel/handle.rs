@@ -1,5 +1,6 @@
 //! The face of the kernel datapath: puts wishes into a queue and wakes the thread that carries them out.
 
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,15 @@ pub(super) enum Command {
     Refresh(Sender<()>),
     /// The same for these flows alone.
     RefreshFlows(Vec<FlowId>, Sender<()>),
-    /// End.
+    /// See [`Datapath::hold`].
+    Hold(Vec<SocketAddr>),
+    /// See [`Datapath::let_go`].
+    LetGo(Vec<SocketAddr>),
+    /// See [`Datapath::settled`]; the sender is dropped when it is so.
+    Settled(Sender<()>),
+    /// See [`Datapath::leave`]; the sender is dropped when the thread has ended.
+    Leave(Sender<()>),
+    /// End all flows, and give the table back.
     Stop,
 }
 
@@ -93,14 +102,16 @@ impl Inbox {
 pub(super) struct KernelDatapath {
     queue: Queue,
     thread: Option<JoinHandle<()>>,
+    takes_over: bool,
 }
 
 impl KernelDatapath {
-    /// A datapath that `thread` carries out.
-    pub(super) fn new(queue: Queue, thread: JoinHandle<()>) -> Self {
+    /// A datapath that `thread` carries out; `takes_over`: the place of an earlier generation of its table.
+    pub(super) fn new(queue: Queue, thread: JoinHandle<()>, takes_over: bool) -> Self {
         Self {
             queue,
             thread: Some(thread),
+            takes_over,
         }
     }
 
@@ -127,6 +138,24 @@ impl Datapath for KernelDatapath {
 
     fn refresh_flows(&self, flows: &[FlowId]) {
         self.await_done(|done| Command::RefreshFlows(flows.to_vec(), done));
+    }
+
+    fn hold(&self, ports: &[SocketAddr]) {
+        self.queue.send(Command::Hold(ports.to_vec()));
+    }
+
+    fn let_go(&self, ports: &[SocketAddr]) {
+        self.queue.send(Command::LetGo(ports.to_vec()));
+    }
+
+    fn settled(&self) {
+        if self.takes_over {
+            self.await_done(Command::Settled);
+        }
+    }
+
+    fn leave(&self) {
+        self.await_done(Command::Leave);
     }
 }
 

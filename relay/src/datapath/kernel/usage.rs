@@ -10,7 +10,7 @@ use underpass_abi::{HEADER, Header, RECORDS, Record};
 use super::pins;
 use crate::datapath::TableUsage;
 use crate::datapath::mapped::{Access, Mapped};
-use crate::datapath::table::packets;
+use crate::datapath::table::{bytes, packets};
 
 /// How often it is read again when the owner has moved counters meanwhile, which it does once a second at most.
 const ATTEMPTS: usize = 3;
@@ -22,17 +22,22 @@ pub(in crate::datapath) fn table_usage(bpffs: &Path, table: u32) -> Option<Table
     let records: Mapped<Record> = open(&directory, RECORDS)?;
     let header = header.at(0);
     // SAFETY: aligned words inside the mapping, which no reference covers. It can't be written, and is only loaded.
-    let (flows, past) = unsafe {
+    let (flows, past, past_bytes) = unsafe {
         (
             AtomicU64::from_ptr(&raw mut (*header).flows),
             AtomicU64::from_ptr(&raw mut (*header).past_packets),
+            AtomicU64::from_ptr(&raw mut (*header).past_bytes),
         )
     };
-    let mut total = 0;
+    let (mut total, mut total_bytes) = (0, 0);
     for _ in 0..ATTEMPTS {
         let before = past.load(Ordering::Acquire);
         let counted: u64 = (0..records.count()).map(|at| packets(records.at(at))).sum();
         total = before + counted;
+        total_bytes = past_bytes.load(Ordering::Relaxed)
+            + (0..records.count())
+                .map(|at| bytes(records.at(at)))
+                .sum::<u64>();
         if past.load(Ordering::Acquire) == before {
             break;
         }
@@ -40,6 +45,7 @@ pub(in crate::datapath) fn table_usage(bpffs: &Path, table: u32) -> Option<Table
     Some(TableUsage {
         flows: flows.load(Ordering::Relaxed),
         packets: total,
+        bytes: total_bytes,
     })
 }
 

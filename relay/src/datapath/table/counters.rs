@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use underpass_abi::MAX_SSRCS;
+use underpass_abi::{FlowStats, MAX_SSRCS};
 
 use super::memory::Memory;
-use super::{FlowId, encode};
+use super::{Between, FlowId, encode};
 use crate::datapath::{FlowReport, SsrcCounters};
 
 /// SSRCs that a report goes on telling, the latest ones: a sender may change its own for ever.
@@ -19,7 +19,7 @@ pub(super) struct Counter {
     /// Where it is reported.
     pub(super) report: Arc<FlowReport>,
     /// The ingress and egress interface.
-    pub(super) between: (u32, u32),
+    pub(super) between: Between,
     /// The flow is at its port. When it is not, packets that were under way may still be counted.
     pub(super) is_current: bool,
     /// As of the last look.
@@ -44,7 +44,7 @@ impl Total {
 
 impl Counter {
     /// A counter for a record that is all zero.
-    pub(super) fn new(id: FlowId, report: Arc<FlowReport>, between: (u32, u32)) -> Self {
+    pub(super) fn new(id: FlowId, report: Arc<FlowReport>, between: Between) -> Self {
         let base = report.ssrcs().into();
         Self {
             id,
@@ -54,6 +54,16 @@ impl Counter {
             seen: Total::default(),
             base,
         }
+    }
+
+    /// Adds what an earlier generation of the table has counted for the flow.
+    pub(super) fn go_on_from(&mut self, before: &FlowStats) {
+        self.report.add(
+            before.packets + before.other_packets,
+            before.bytes + before.other_bytes,
+            before.last_packet_ns / 1_000_000,
+        );
+        self.base = continued(&self.base, encode::ssrcs(before)).collect();
     }
 
     /// Everything counted, as of the last look.

@@ -6,8 +6,9 @@ use underpass_packet::Addressing;
 use super::Way;
 use crate::datapath::{Flow, SsrcCounters, SsrcFilter};
 
-/// What a record says of a flow that is forwarded the given way and counted in the record `home`.
-pub(super) fn value(flow: &Flow, way: &Way, home: u32) -> abi::Flow {
+/// What a record says of a flow that is forwarded the given way, leaves from the granted address `from_local` and is
+/// counted in the record `home`.
+pub(super) fn value(flow: &Flow, way: &Way, from_local: u16, home: u32) -> abi::Flow {
     let mut ssrcs = [0; MAX_SSRCS];
     let mut flags = 0;
     let mut ssrc_count = 0;
@@ -26,8 +27,9 @@ pub(super) fn value(flow: &Flow, way: &Way, home: u32) -> abi::Flow {
             (flow.payload_types.0 >> 64) as u64,
         ],
         ssrcs,
+        egress: way.egress,
         egress_mtu: way.hop.mtu,
-        egress_ifindex: way.hop.ifindex,
+        from_local,
         stats_record: home,
         clock_rate: flow.clock_rate,
         flags,
@@ -40,7 +42,7 @@ pub(super) fn value(flow: &Flow, way: &Way, home: u32) -> abi::Flow {
         source: flow.source,
         from: flow.from,
         to: flow.to,
-        from_mac: way.hop.from_mac,
+        from_mac: way.from_mac,
         to_mac: way.hop.to_mac,
         tos: flow.tos,
         ttl: way.ttl,
@@ -75,6 +77,8 @@ mod tests {
     use super::*;
     use crate::datapath::PayloadTypes;
     use crate::datapath::next_hop::NextHop;
+    use crate::datapath::placement::Device;
+    use crate::tables::protocol::Place;
 
     fn flow() -> Flow {
         Flow {
@@ -95,31 +99,42 @@ mod tests {
                 ifindex: 3,
                 mtu: 1500,
                 hop_limit: None,
-                from_mac: [1; 6],
                 to_mac: [2; 6],
             },
+            egress: 4,
+            from_mac: [1; 6],
             ttl: 64,
-            ingress: 2,
             local_mac: [3; 6],
+            between: [2, 3].map(|ifindex| Device {
+                place: Place::Own,
+                ifindex,
+            }),
         }
     }
 
     #[test]
+    fn a_flow_leaves_by_its_slot_from_its_granted_address_with_the_ways_mac() {
+        let value = value(&flow(), &way(), 5, 9);
+        assert_eq!((value.egress, value.from_local), (4, 5));
+        assert_eq!(value.head[1].to_ne_bytes()[..4], [1; 4]);
+    }
+
+    #[test]
     fn an_ipv4_source_stands_in_the_first_four_bytes() {
-        let value = value(&flow(), &way(), 9);
+        let value = value(&flow(), &way(), 5, 9);
         assert_eq!(value.source_address[..4], [198, 51, 100, 1]);
         assert_eq!(value.source_address[4..], [0; 12]);
     }
 
     #[test]
     fn payload_types_stand_at_bit_n_modulo_64_of_word_n_over_64() {
-        let value = value(&flow(), &way(), 9);
+        let value = value(&flow(), &way(), 5, 9);
         assert_eq!(value.payload_types, [1, 1 << (101 - 64)]);
     }
 
     #[test]
     fn known_ssrcs_are_listed_and_any_is_a_flag() {
-        let known = value(&flow(), &way(), 9);
+        let known = value(&flow(), &way(), 5, 9);
         assert_eq!(
             (known.ssrc_count, known.ssrcs[..2].to_vec(), known.flags),
             (2, vec![7, 8], 0)
@@ -128,7 +143,7 @@ mod tests {
             ssrcs: SsrcFilter::Any,
             ..flow()
         };
-        let any = value(&any, &way(), 9);
+        let any = value(&any, &way(), 5, 9);
         assert_eq!((any.ssrc_count, any.flags), (0, ANY_SSRC));
     }
 

@@ -6,10 +6,9 @@
 //! So it sees all of a record or none. A record's last name may still be held by a program that is running, which is
 //! why records rest before they are written again: see [`super::records`].
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use underpass_abi::{self as abi, FlowStats, Header, PORTS_PER_LINE, PortLine, Record};
+use underpass_abi::{self as abi, FlowStats, HELD, Header, PORTS_PER_LINE, PortLine, Record};
 
 use crate::datapath::mapped::Mapped;
 
@@ -30,10 +29,39 @@ impl Port {
         }
     }
 
-    /// The block it is in.
-    pub(super) fn block(self) -> u32 {
-        self.line / abi::PORT_LINES
+    /// The `index`th of all places.
+    pub(super) fn at(index: usize) -> Self {
+        Self {
+            line: (index / PORTS_PER_LINE) as u32,
+            place: index % PORTS_PER_LINE,
+        }
     }
+
+    /// Which of all places it is.
+    pub(super) fn index(self) -> usize {
+        self.line as usize * PORTS_PER_LINE + self.place
+    }
+
+    /// The line it is in.
+    pub(super) fn line(self) -> u32 {
+        self.line
+    }
+
+    /// Where it is there.
+    pub(super) fn place(self) -> usize {
+        self.place
+    }
+}
+
+/// What a port says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Nothing.
+    Nothing,
+    /// There is a socket of ours, and no flow.
+    Held,
+    /// The flow of this record.
+    Record(u32),
 }
 
 /// The maps of one table. This process is the only one that writes them, but for [`Record::stats`].
@@ -59,8 +87,13 @@ impl Memory {
     }
 
     /// Local addresses that there are ports for.
-    pub(super) fn blocks(&self) -> u32 {
+    pub(crate) fn blocks(&self) -> u32 {
         self.ports.count() / abi::PORT_LINES
+    }
+
+    /// Places there are.
+    pub(super) fn places(&self) -> usize {
+        self.ports.count() as usize * PORTS_PER_LINE
     }
 
     /// Records there are.
@@ -68,39 +101,12 @@ impl Memory {
         self.records.count()
     }
 
-    /// Sets the `index`th local address of its family. The block is the same whenever an entry is set again: then
-    /// neither a half-written address nor an old one leads to another address's flows.
-    pub(super) fn set_local(&mut self, index: usize, address: IpAddr, block: u32) {
+    /// A sign of life: until the lease runs out after it, the program forwards. 0: no longer.
+    pub(super) fn set_alive(&mut self, now_ns: u64) {
         let header = self.header.at(0);
-        // SAFETY: inside the mapping (an index out of the array's bounds panics); only this process writes it.
-        unsafe {
-            match address {
-                IpAddr::V4(address) => {
-                    let entry = &raw mut (*header).v4[index];
-                    (&raw mut (*entry).block).write_volatile(block);
-                    (&raw mut (*entry).address).write_volatile(address.octets());
-                }
-                IpAddr::V6(address) => {
-                    let entry = &raw mut (*header).v6[index];
-                    (&raw mut (*entry).block).write_volatile(block);
-                    (&raw mut (*entry).address).write_volatile(address.octets());
-                }
-            }
-        }
-    }
-
-    /// Sets how many local IPv4 and IPv6 addresses there are, once those are set.
-    pub(super) fn set_locals(&mut self, v4: usize, v6: usize) {
-        let header = self.header.at(0);
-        // SAFETY: aligned words inside the mapping, which no reference covers.
-        let (v4_count, v6_count) = unsafe {
-            (
-                AtomicU32::from_ptr(&raw mut (*header).v4_count),
-                AtomicU32::from_ptr(&raw mut (*header).v6_count),
-            )
-        };
-        v4_count.store(v4 as u32, Ordering::Release);
-        v6_count.store(v6 as u32, Ordering::Release);
+        // SAFETY: an aligned word inside the mapping, which no reference covers.
+        unsafe { AtomicU64::from_ptr(&raw mut (*header).alive_ns) }
+            .store(now_ns, Ordering::Release);
     }
 
     /// Says how many ports have a flow, for whoever looks at the table.
@@ -124,10 +130,14 @@ impl Memory {
         past_packets.fetch_add(packets, Ordering::Relaxed);
     }
 
-    /// Lets a port name a record, or none. The program never sees anything between the old name and the new one.
-    pub(super) fn name(&mut self, port: Port, record: Option<u32>) {
-        let name = record.map_or(0, |record| record + 1);
-        self.place(port).store(name, Ordering::Release);
+    /// Lets a port say something else. The program never sees anything between the old word and the new one.
+    pub(super) fn say(&mut self, port: Port, says: Says) {
+        let word = match says {
+            Says::Nothing => 0,
+            Says::Held => HELD,
+            Says::Record(record) => record + 1,
+        };
+        self.place(port).store(word, Ordering::Release);
     }
 
     fn place(&self, port: Port) -> &AtomicU32 {
@@ -186,21 +196,39 @@ impl Memory {
         unsafe { self.header.at(0).read_volatile() }
     }
 
-    pub(super) fn named(&self, port: Port) -> Option<u32> {
-        self.place(port).load(Ordering::Acquire).checked_sub(1)
+    pub(super) fn says(&self, port: Port) -> Says {
+        match self.place(port).load(Ordering::Acquire) {
+            0 => Says::Nothing,
+            HELD => Says::Held,
+            name => Says::Record(name - 1),
+        }
     }
 
     pub(super) fn set_stats(&mut self, record: u32, stats: FlowStats) {
         // SAFETY: as above.
         unsafe { (&raw mut (*self.records.at(record)).stats).write_volatile(stats) };
     }
+
+    /// The maps that a generation leaves to the next.
+    pub(super) fn into_maps(self) -> (Mapped<PortLine>, Mapped<Record>) {
+        (self.ports, self.records)
+    }
 }
 
 /// Packets counted in a record, whose pointer comes from [`Mapped::at`].
-pub(in crate::datapath) fn packets(record: *const Record) -> u64 {
+pub(crate) fn packets(record: *const Record) -> u64 {
     // SAFETY: aligned words inside the mapping. Volatile, since the program writes them.
     unsafe {
         (&raw const (*record).stats.packets).read_volatile()
             + (&raw const (*record).stats.other_packets).read_volatile()
+    }
+}
+
+/// Their UDP payload bytes.
+pub(crate) fn bytes(record: *const Record) -> u64 {
+    // SAFETY: as above.
+    unsafe {
+        (&raw const (*record).stats.bytes).read_volatile()
+            + (&raw const (*record).stats.other_bytes).read_volatile()
     }
 }

@@ -3,40 +3,53 @@
 //! Knows no socket and no system call: the kernel's part is memory ([`memory`]), and where a flow can leave is told from
 //! outside. Installing, moving and removing a flow costs the same with one flow and with 100,000.
 
-mod blocks;
 mod counters;
 mod encode;
+mod grant;
+mod held;
 mod memory;
+mod previous;
 mod records;
 mod sizes;
 mod store;
 
-pub(super) use memory::{Memory, packets};
-pub(super) use sizes::Sizes;
+pub(super) use grant::Grant;
+pub(super) use memory::Memory;
+pub(crate) use memory::{bytes, packets};
+pub(super) use previous::Previous;
+pub(crate) use sizes::Sizes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::next_hop::{NextHop, Path};
+use super::placement::Device;
 use super::{Flow, FlowId, FlowReport, FlowState, Reason};
 use store::{Placed, Store};
 
 /// How a flow is to be forwarded: how it leaves and where it comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Way {
-    /// How it leaves.
+    /// Whom it leaves to.
     pub(crate) hop: NextHop,
+    /// The granted way out.
+    pub(crate) egress: u32,
+    /// The link-layer address granted with it.
+    pub(crate) from_mac: [u8; 6],
     /// TTL or hop limit it leaves with.
     pub(crate) ttl: u8,
-    /// The interface it arrives at.
-    pub(crate) ingress: u32,
-    /// That interface's Ethernet address; zero where it may be any.
+    /// The link-layer address it arrives at; zero where it may be any.
     pub(crate) local_mac: [u8; 6],
+    /// From where to where.
+    pub(crate) between: Between,
 }
 
-/// Packets forwarded, by ingress and egress interface.
-pub(crate) type Forwarded = BTreeMap<(u32, u32), u64>;
+/// The ingress and the egress interface.
+pub(crate) type Between = [Device; 2];
+
+/// Packets forwarded.
+pub(crate) type Forwarded = BTreeMap<Between, u64>;
 
 /// Waiting flows tried again in one tick.
 const RETRIES: usize = 65_536;
@@ -68,9 +81,9 @@ pub(crate) struct FlowTable {
 
 impl FlowTable {
     /// An empty table of at most `max_flows` flows.
-    pub(crate) fn new(memory: Memory, max_flows: u32) -> Self {
+    pub(crate) fn new(memory: Memory, grant: Grant, max_flows: u32) -> Self {
         Self {
-            store: Store::new(memory, max_flows),
+            store: Store::new(memory, grant, max_flows),
             flows: BTreeMap::new(),
             by_path: BTreeMap::new(),
             by_local: HashMap::new(),
@@ -142,6 +155,26 @@ impl FlowTable {
             .unwrap_or_default()
     }
 
+    /// All flows that are wanted.
+    pub(crate) fn ids(&self) -> Vec<FlowId> {
+        self.flows.keys().copied().collect()
+    }
+
+    /// The path of a flow.
+    pub(crate) fn path(&self, id: FlowId) -> Option<Path> {
+        self.flows.get(&id).map(|entry| entry.path)
+    }
+
+    /// Has a flow follow another path from now on.
+    pub(crate) fn set_path(&mut self, id: FlowId, path: Path) {
+        let Some(entry) = self.flows.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.path, path);
+        self.unindex(&before, id);
+        self.by_path.entry(path).or_default().insert(id);
+    }
+
     /// A flow that is wanted.
     pub(crate) fn flow(&self, id: FlowId) -> Option<&Flow> {
         self.flows.get(&id).map(|entry| &entry.flow)
@@ -157,6 +190,33 @@ impl FlowTable {
         }
         entry.way = way;
         self.place(id);
+    }
+
+    /// There are sockets at these ports from now on (`is_held`), or no more.
+    pub(crate) fn hold(&mut self, locals: &[SocketAddr], is_held: bool) {
+        for local in locals {
+            let at_port = self.by_local.get(local).and_then(|id| self.flows.get(id));
+            let has_flow = at_port.is_some_and(|entry| entry.placed.is_some());
+            self.store.hold(*local, is_held, has_flow);
+        }
+    }
+
+    /// Gives a sign of life, at `now_ns` of CLOCK_MONOTONIC.
+    pub(crate) fn alive(&mut self, now_ns: u64) {
+        self.store.memory.set_alive(now_ns);
+    }
+
+    /// Ends the lease, now.
+    pub(crate) fn end_lease(&mut self) {
+        self.store.memory.set_alive(0);
+    }
+
+    /// Adds what the generation before has counted to the reports of the flows that are here now; returns how many it had.
+    pub(crate) fn take_over(&mut self, previous: &Previous) -> usize {
+        let placed = self.flows.values().filter_map(|entry| entry.placed);
+        placed
+            .filter(|placed| self.store.take_over(*placed, previous))
+            .count()
     }
 
     /// Brings every report up to date. One linear pass.
@@ -202,13 +262,13 @@ impl FlowTable {
         (self.flows.len(), self.store.flows() as usize)
     }
 
-    /// Ends every flow.
+    /// Ends every flow, and holds no port any more.
     pub(crate) fn clear(&mut self) {
-        let ids: Vec<FlowId> = self.flows.keys().copied().collect();
         self.waiting.clear();
-        for id in ids {
+        for id in self.ids() {
             self.remove(id);
         }
+        self.store.let_all_go();
     }
 
     /// Makes the kernel's part what it should be, and the report say so.
@@ -231,7 +291,7 @@ impl FlowTable {
                 if let Some(placed) = entry.placed.take() {
                     self.store.take_out(placed);
                 }
-                if entry.way.is_ok() {
+                if entry.way.is_ok() && reason == Reason::TableFull {
                     self.waiting.insert(id);
                 }
                 FlowState::UserSpace(reason)

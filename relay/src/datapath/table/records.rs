@@ -73,16 +73,11 @@ impl Records {
         self.ticks += 1;
     }
 
-    /// Ticks so far.
-    pub(super) fn ticks(&self) -> u64 {
-        self.ticks
-    }
-
     /// A record that has rested, and rests no longer; each once.
     pub(super) fn next_rested(&mut self) -> Option<u32> {
         loop {
             let (since, record) = *self.resting.front()?;
-            if !has_rested(since, self.ticks) {
+            if since + REST > self.ticks {
                 return None;
             }
             self.resting.pop_front();
@@ -93,11 +88,6 @@ impl Records {
             }
         }
     }
-}
-
-/// What was begun at tick `since` has rested at tick `now`.
-pub(super) fn has_rested(since: u64, now: u64) -> bool {
-    since + REST <= now
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@
 //! that a packet meets what to do and what was done in one page, and only the home is kept.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::blocks::Blocks;
 use super::counters::{Counter, Total};
-use super::memory::{Memory, Port};
+use super::grant::Grant;
+use super::held::Held;
+use super::memory::{Memory, Port, Says};
+use super::previous::Previous;
 use super::records::Records;
 use super::{Forwarded, Way, encode};
 use crate::datapath::{Flow, FlowId, FlowReport, Reason};
@@ -29,7 +32,8 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) memory: Memory,
-    blocks: Blocks,
+    grant: Grant,
+    held: Held,
     records: Records,
     /// By record: what is counted there, if anything.
     counters: Vec<Option<Counter>>,
@@ -41,9 +45,10 @@ pub(super) struct Store {
 
 impl Store {
     /// An empty table that holds at most `max_flows`.
-    pub(super) fn new(memory: Memory, max_flows: u32) -> Self {
+    pub(super) fn new(memory: Memory, grant: Grant, max_flows: u32) -> Self {
         Self {
-            blocks: Blocks::new(memory.blocks()),
+            grant,
+            held: Held::new(memory.places()),
             records: Records::new(memory.records()),
             memory,
             counters: Vec::new(),
@@ -69,10 +74,43 @@ impl Store {
         self.flows >= self.max_flows || self.records.none_free()
     }
 
+    /// Notes whether there is a socket at a port, and lets it say so unless it has a flow. Ports that are not granted are
+    /// nothing to the kernel.
+    pub(super) fn hold(&mut self, local: SocketAddr, is_held: bool, has_flow: bool) {
+        let Some(port) = self.grant.port(local) else {
+            return;
+        };
+        self.held.set(port, is_held);
+        if !has_flow {
+            self.memory.say(port, self.word(port, None));
+        }
+    }
+
+    /// No port has a socket any more. For a table without flows.
+    pub(super) fn let_all_go(&mut self) {
+        for port in self.held.take_all() {
+            self.memory.say(port, Says::Nothing);
+        }
+    }
+
+    /// Adds what the generation before has counted at a flow's port to its report. True: it had the flow.
+    pub(super) fn take_over(&mut self, placed: Placed, previous: &Previous) -> bool {
+        let flow = self.memory.flow(placed.at);
+        let counter = &mut self.counters[placed.home as usize];
+        let (Some(before), Some(counter)) = (previous.counted(placed.port, &flow), counter) else {
+            return false;
+        };
+        counter.go_on_from(&before);
+        // Also tells what both counted of each SSRC.
+        let new = counter.look_closely(&self.memory, placed.home);
+        self.note(placed.home, new);
+        true
+    }
+
     /// Brings a flow to its port, or replaces the one `placed` there in place.
     ///
     /// # Errors
-    /// No room. What is `placed` still stands.
+    /// No room, or not granted. What is `placed` still stands.
     pub(super) fn put(
         &mut self,
         id: FlowId,
@@ -81,10 +119,9 @@ impl Store {
         way: &Way,
         report: &Arc<FlowReport>,
     ) -> Result<Placed, Reason> {
-        let now = self.records.ticks();
-        let port = self.blocks.take(flow.local, &mut self.memory, now);
-        let port = port.ok_or(Reason::TooManyAddresses)?;
-        let between = (way.ingress, way.hop.ifindex);
+        let port = self.grant.port(flow.local).ok_or(Reason::NotGranted)?;
+        let from_local = self.grant.from_local(flow.from).ok_or(Reason::NotGranted)?;
+        let between = way.between;
         let Some(old) = placed else {
             if self.flows >= self.max_flows {
                 return Err(Reason::TableFull);
@@ -92,7 +129,7 @@ impl Store {
             let record = self.take_record().ok_or(Reason::TableFull)?;
             let counter = Counter::new(id, report.clone(), between);
             self.counters[record as usize] = Some(counter);
-            let value = encode::value(flow, way, record);
+            let value = encode::value(flow, way, from_local, record);
             self.memory.write(record, &value);
             self.name(port, Some(record));
             return Ok(Placed {
@@ -101,7 +138,7 @@ impl Store {
                 home: record,
             });
         };
-        let value = encode::value(flow, way, old.home);
+        let value = encode::value(flow, way, from_local, old.home);
         if let Some(counter) = &mut self.counters[old.home as usize] {
             counter.report = report.clone();
             counter.between = between;
@@ -112,7 +149,7 @@ impl Store {
         let at = self.take_record().ok_or(Reason::TableFull)?;
         self.memory.write(at, &value);
         if old.port == port {
-            self.memory.name(port, Some(at));
+            self.memory.say(port, Says::Record(at));
         } else {
             self.name(port, Some(at));
             self.name(old.port, None);
@@ -149,7 +186,14 @@ impl Store {
             return;
         };
         let new = counter.look(&self.memory, record);
-        if new.packets > 0 {
+        self.note(record, new);
+    }
+
+    /// Notes what is new in a record.
+    fn note(&mut self, record: u32, new: Total) {
+        if let Some(counter) = &self.counters[record as usize]
+            && new.packets > 0
+        {
             self.total.add(new);
             *self.forwarded.entry(counter.between).or_default() += new.packets;
         }
@@ -178,7 +222,7 @@ impl Store {
     pub(super) fn bring_home(&mut self, placed: Placed) -> Placed {
         let Placed { port, at, home } = placed;
         self.memory.write(home, &self.memory.flow(at));
-        self.memory.name(port, Some(home));
+        self.memory.say(port, Says::Record(home));
         self.records.rest(at);
         Placed {
             port,
@@ -208,13 +252,21 @@ impl Store {
     }
 
     fn name(&mut self, port: Port, record: Option<u32>) {
-        self.memory.name(port, record);
-        self.blocks.count(port, record.is_some());
+        self.memory.say(port, self.word(port, record));
         if record.is_some() {
             self.flows += 1;
         } else {
             self.flows -= 1;
         }
         self.memory.set_flows(self.flows.into());
+    }
+
+    /// What a port says that has the flow of this record, or none.
+    fn word(&self, port: Port, record: Option<u32>) -> Says {
+        match record {
+            Some(record) => Says::Record(record),
+            None if self.held.has(port) => Says::Held,
+            None => Says::Nothing,
+        }
     }
 }

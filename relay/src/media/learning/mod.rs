@@ -8,7 +8,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use crate::plan::{Component, EndpointLearning, StreamPlan};
+use crate::plan::{Component, EndpointLearning, Learned, StreamPlan};
 
 /// How long after signalling `delayed` and `heuristic` wait before they commit, ms.
 pub const WINDOW_MS: u64 = 3000;
@@ -100,6 +100,41 @@ impl Learning {
     pub fn succeed(&mut self, predecessor: &Self) {
         if self.announced == predecessor.announced && self.mode != EndpointLearning::Off {
             self.send_to = predecessor.send_to;
+        }
+    }
+
+    /// Goes on from where it was before a restart, as far as the plan is still the one it was learned under.
+    pub fn resume(&mut self, learned: &Learned) {
+        if learned.announced != self.announced {
+            return;
+        }
+        if learned.send_to.is_some() {
+            self.send_to = learned.send_to;
+        }
+        let Some(source) = learned.source else { return };
+        let signalled_since = learned.signalled != self.signalled;
+        let kept = learned.kept || (signalled_since && self.mode != EndpointLearning::Off);
+        self.state = if kept {
+            State::Kept {
+                source,
+                heard: false,
+                contested_ms: None,
+            }
+        } else {
+            State::Confirmed(source)
+        };
+    }
+
+    /// What a successor of this process can [`resume`](Self::resume) from.
+    #[must_use]
+    pub fn learned(&self) -> Learned {
+        Learned {
+            announced: self.announced,
+            signalled: self.signalled,
+            source: self.holder(),
+            kept: matches!(self.state, State::Kept { .. }),
+            send_to: self.send_to,
+            ..Learned::default()
         }
     }
 

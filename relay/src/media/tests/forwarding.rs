@@ -203,6 +203,7 @@ fn a_call_goes_from_ipv4_to_ipv6_and_back() {
             port: pair.rtp.clone(),
             plan,
             predecessor: None,
+            learned: None,
         },
         Action::Update {
             stream: call.a.id(),
@@ -277,6 +278,7 @@ fn a_new_port_sends_to_where_its_predecessor_has_learned() {
             port: pair.rtp.clone(),
             plan: call.b_plan.clone(),
             predecessor: Some(call.b.id()),
+            learned: None,
         },
         Action::Update {
             stream: call.a.id(),

@@ -59,6 +59,7 @@ fn closing_a_pair_of_which_one_stream_was_opened_gives_both_ports_back() {
         port: pair.rtp.clone(),
         plan: call.a_plan.clone(),
         predecessor: None,
+        learned: None,
     }]);
     relay
         .media

@@ -264,6 +264,9 @@ fn label(outcome: Outcome) -> &'static str {
         Outcome::Checksum => "checksum",
         Outcome::HelperFailed => "helper_failed",
         Outcome::OtherHost => "other_host",
+        Outcome::OutsideGrant => "outside_grant",
+        Outcome::LeaseOver => "lease_over",
+        Outcome::OwnerGone => "owner_gone",
     }
 }
 

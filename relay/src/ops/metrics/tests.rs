@@ -48,6 +48,7 @@ fn busy() -> MetricsSnapshot {
             name: "eth0".to_owned(),
             engine: Some(Engine::Xdp),
             note: String::new(),
+            shape: None,
         }],
         flows: 8,
         kernel_flows: 7,

@@ -1,103 +1,103 @@
-use std::net::Ipv4Addr;
-
 use super::*;
 
-fn at(address: impl Into<IpAddr>) -> Flow {
+fn put_at(table: &mut FlowTable, id: u64, flow: Flow) -> Arc<FlowReport> {
+    let report = Arc::new(FlowReport::default());
+    put(table, id, flow, &report);
+    report
+}
+
+fn at(local: &str) -> Flow {
     Flow {
-        local: SocketAddr::new(address.into(), 30_000),
+        local: local.parse().unwrap(),
         ..flow(0)
     }
 }
 
-/// The `n`th of many addresses.
-fn v4(n: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 0, 2, n)
-}
-
-fn at_v4(table: &mut FlowTable, n: u8) -> Arc<FlowReport> {
-    let report = Arc::new(FlowReport::default());
-    put(table, u64::from(n), at(v4(n)), &report);
-    report
-}
-
-/// A table with room for all the addresses that a header holds, and with a flow at each IPv4 one.
-fn full() -> FlowTable {
-    let mut table = FlowTable::new(Memory::in_memory(200, 64), 100);
-    for n in 0..32 {
-        assert_eq!(at_v4(&mut table, n).state(), FlowState::Kernel);
+fn v6(local: &str) -> Flow {
+    Flow {
+        source: "[2001:db8::9]:4000".parse().unwrap(),
+        ..at(local)
     }
-    table
 }
 
 #[test]
-fn addresses_of_both_families_have_ports_of_their_own() {
+fn addresses_have_the_blocks_they_were_granted_in_turn() {
     let mut table = table(4, 4);
-    let v6 = Flow {
-        source: "[2001:db8::9]:4000".parse().unwrap(),
-        ..at("2001:db8::1".parse::<IpAddr>().unwrap())
+    let flows = [
+        at("192.0.2.1:7"),
+        v6("[2001:db8::1]:7"),
+        at("192.0.2.2:7"),
+        v6("[2001:db8::2]:7"),
+    ];
+    for (id, flow) in (0..).zip(&flows) {
+        let report = put_at(&mut table, id, flow.clone());
+        assert_eq!(report.state(), FlowState::Kernel);
+    }
+    assert!(flows.iter().all(|flow| leads(&table, flow)));
+}
+
+#[test]
+fn a_flow_names_the_address_it_leaves_from_within_its_family() {
+    let mut table = table(4, 4);
+    let leaves = |from: &str, to: &str| Flow {
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+        ..flow(30_000)
     };
-    put(&mut table, 1, v6.clone(), &Arc::default());
-    put(&mut table, 2, at(v4(1)), &Arc::default());
-    assert!(leads(&table, &v6));
-    assert!(leads(&table, &at(v4(1))));
+    for (from, to, index) in [
+        ("192.0.2.1:9", "198.51.100.2:5000", 0),
+        ("192.0.2.2:9", "198.51.100.2:5000", 1),
+        ("[2001:db8::1]:9", "[2001:db8::7]:5000", 0),
+        ("[2001:db8::2]:9", "[2001:db8::7]:5000", 1),
+    ] {
+        put_at(&mut table, 1, leaves(from, to));
+        let (_, says) = found(&table, local(30_000)).unwrap();
+        assert_eq!(says.from_local, index, "{from}");
+        ticks(&mut table, 2);
+    }
 }
 
 #[test]
-fn the_33rd_address_of_a_family_is_left_to_user_space_with_a_reason() {
-    let mut table = full();
-    let report = at_v4(&mut table, 32);
-    let no_room = FlowState::UserSpace(Reason::TooManyAddresses);
-    assert_eq!(report.state(), no_room);
-    ticks(&mut table, 3);
-    assert_eq!(report.state(), no_room);
-    assert!((0..32).all(|n| leads(&table, &at(v4(n)))));
-    let v6 = Arc::new(FlowReport::default());
-    let other_family = Flow {
-        source: "[2001:db8::9]:4000".parse().unwrap(),
-        ..at("2001:db8::1".parse::<IpAddr>().unwrap())
+fn what_is_not_granted_is_left_to_user_space_with_a_reason() {
+    let mut table = table(4, 4);
+    let leaves_from = |from: &str| Flow {
+        from: from.parse().unwrap(),
+        ..flow(30_000)
     };
-    put(&mut table, 99, other_family, &v6);
-    assert_eq!(v6.state(), FlowState::Kernel);
+    for (id, flow) in (0..).zip([
+        at("192.0.2.9:30000"),
+        at("192.0.2.1:65535"),
+        leaves_from("192.0.2.9:40000"),
+        leaves_from("192.0.2.1:65535"),
+    ]) {
+        let report = put_at(&mut table, id, flow);
+        let reason = FlowState::UserSpace(Reason::NotGranted);
+        assert_eq!(report.state(), reason);
+        ticks(&mut table, 3);
+        assert_eq!(report.state(), reason);
+    }
+    assert_eq!(table.sizes().1, 0);
 }
 
 #[test]
-fn an_address_whose_flows_are_gone_makes_room_after_a_rest() {
-    let mut table = full();
-    let report = at_v4(&mut table, 32);
-    table.remove(FlowId(5));
-    assert_eq!(table.store.memory.header().v4[5].address, [0; 4]);
-    table.tick();
-    assert_ne!(report.state(), FlowState::Kernel, "no rest yet");
-    table.tick();
-    assert_eq!(report.state(), FlowState::Kernel);
-    assert!(leads(&table, &at(v4(32))));
-    assert_eq!(found(&table, at(v4(5)).local), None);
+fn a_flow_that_is_no_longer_granted_is_taken_out() {
+    let mut table = table(4, 4);
+    let report = install(&mut table, 1, 30_000);
+    let foreign = Flow {
+        from: "192.0.2.9:40000".parse().unwrap(),
+        ..flow(30_000)
+    };
+    put(&mut table, 1, foreign, &report);
+    let reason = FlowState::UserSpace(Reason::NotGranted);
+    assert_eq!(report.state(), reason);
+    assert_eq!(found(&table, local(30_000)), None);
 }
 
 #[test]
-fn an_address_that_comes_back_while_it_makes_room_keeps_its_ports() {
-    let mut table = full();
-    let waits = at_v4(&mut table, 32);
-    table.remove(FlowId(5));
-    table.tick();
-    let back = at_v4(&mut table, 5);
-    ticks(&mut table, 3);
-    assert_eq!(back.state(), FlowState::Kernel);
-    assert!(leads(&table, &at(v4(5))));
-    assert_ne!(waits.state(), FlowState::Kernel);
-}
-
-#[test]
-fn without_a_block_an_address_waits() {
-    let mut table = FlowTable::new(Memory::in_memory(8, 1), 4);
-    at_v4(&mut table, 1);
-    let waits = at_v4(&mut table, 2);
-    assert_eq!(
-        waits.state(),
-        FlowState::UserSpace(Reason::TooManyAddresses)
-    );
-    table.remove(FlowId(1));
-    ticks(&mut table, 3);
-    assert_eq!(waits.state(), FlowState::Kernel);
-    assert!(leads(&table, &at(v4(2))));
+fn an_address_beyond_the_maps_is_not_granted() {
+    let memory = Memory::in_memory(8, 1);
+    let mut table = FlowTable::new(memory, grant(1), 4);
+    assert!(put_at(&mut table, 1, at("192.0.2.1:7")).state() == FlowState::Kernel);
+    let second = put_at(&mut table, 2, at("192.0.2.2:7"));
+    assert_eq!(second.state(), FlowState::UserSpace(Reason::NotGranted));
 }

@@ -133,7 +133,7 @@ impl World {
             let in_kernel = owner.is_some_and(|(_, report)| report.state() == FlowState::Kernel);
             assert_eq!(found.is_some(), in_kernel, "port {port}");
             if let (Some(says), Some((flow, _))) = (found, owner) {
-                let leads = |mac| says == encode::value(flow, &way(mac), says.stats_record);
+                let leads = |mac| says == value(flow, &way(mac), says.stats_record);
                 assert!((1..3).any(leads), "port {port} leads elsewhere");
             }
         }

@@ -2,22 +2,48 @@ mod addresses;
 mod counting;
 mod flows;
 mod histories;
+mod holding;
 mod replacing;
-
-use std::net::IpAddr;
+mod taking_over;
 
 use underpass_abi as abi;
 
-use super::memory::Port;
+use super::memory::{Port, Says};
 use super::*;
 use crate::datapath::{PayloadTypes, SsrcFilter};
+use crate::tables::protocol::{Granted, Place, Placement, Ports};
 
 /// Bytes of UDP payload that each packet has here.
 const PAYLOAD: u64 = 172;
 
 /// A table of at most `max_flows` flows, with `spare` records more.
 fn table(max_flows: u32, spare: u32) -> FlowTable {
-    FlowTable::new(Memory::in_memory(max_flows + spare, 2), max_flows)
+    let memory = Memory::in_memory(max_flows + spare, ADDRESSES.len() as u32);
+    let grant = grant(memory.blocks());
+    FlowTable::new(memory, grant, max_flows)
+}
+
+/// What the relay is granted here; ports 0 to 65534.
+const ADDRESSES: [&str; 4] = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"];
+
+fn grant(blocks: u32) -> Grant {
+    let granted = Granted {
+        version: 1,
+        table: 0,
+        generation: 1,
+        lease_ms: 1,
+        max_flows: 1,
+        addresses: ADDRESSES.iter().map(|a| a.parse().unwrap()).collect(),
+        ports: Ports {
+            first: 0,
+            last: 65_534,
+        },
+        takes_over: false,
+        has_previous: false,
+        has_node_sockets: false,
+        placement: Placement::default(),
+    };
+    Grant::new(&granted, blocks)
 }
 
 fn flow(port: u16) -> Flow {
@@ -47,6 +73,7 @@ fn local(port: u16) -> SocketAddr {
 
 fn path() -> Path {
     Path {
+        place: Place::Own,
         to: "198.51.100.2".parse().unwrap(),
         from: "192.0.2.1".parse().unwrap(),
         oif: 0,
@@ -59,13 +86,21 @@ fn way(mac: u8) -> Way {
             ifindex: 3,
             mtu: 1500,
             hop_limit: None,
-            from_mac: [2; 6],
             to_mac: [mac; 6],
         },
+        egress: 1,
+        from_mac: [2; 6],
         ttl: 64,
-        ingress: 2,
         local_mac: [3; 6],
+        between: between(),
     }
+}
+
+fn between() -> Between {
+    [2, 3].map(|ifindex| Device {
+        place: Place::Own,
+        ifindex,
+    })
 }
 
 fn install(table: &mut FlowTable, id: u64, port: u16) -> Arc<FlowReport> {
@@ -87,25 +122,32 @@ fn ticks(table: &mut FlowTable, count: usize) {
 /// What the kernel program finds at a port: the record, and what it says.
 fn found(table: &FlowTable, local: SocketAddr) -> Option<(u32, abi::Flow)> {
     let memory = &table.store.memory;
-    let header = memory.header();
-    let block = match local.ip() {
-        IpAddr::V4(address) => header.v4[..header.v4_count as usize]
-            .iter()
-            .find(|known| known.address == address.octets())
-            .map(|known| known.block),
-        IpAddr::V6(address) => header.v6[..header.v6_count as usize]
-            .iter()
-            .find(|known| known.address == address.octets())
-            .map(|known| known.block),
-    };
-    let record = memory.named(Port::new(block?, local.port()))?;
-    Some((record, memory.flow(record)))
+    match says(table, local) {
+        Says::Record(record) => Some((record, memory.flow(record))),
+        Says::Nothing | Says::Held => None,
+    }
+}
+
+/// What a granted address's port says.
+fn says(table: &FlowTable, local: SocketAddr) -> Says {
+    let is_it = |address: &&str| address.parse() == Ok(local.ip());
+    let block = ADDRESSES
+        .iter()
+        .position(|address| is_it(&address))
+        .unwrap() as u32;
+    let memory = &table.store.memory;
+    memory.says(Port::new(block, local.port()))
+}
+
+/// What a record says of a flow of these tests.
+fn value(flow: &Flow, way: &Way, home: u32) -> abi::Flow {
+    encode::value(flow, way, 0, home)
 }
 
 /// True: a packet at the port would leave as `flow` says, by the way of [`put`].
 fn leads(table: &FlowTable, flow: &Flow) -> bool {
     found(table, flow.local)
-        .is_some_and(|(_, found)| found == encode::value(flow, &way(1), found.stats_record))
+        .is_some_and(|(_, found)| found == value(flow, &way(1), found.stats_record))
 }
 
 /// Counts packets at a port as the program does.

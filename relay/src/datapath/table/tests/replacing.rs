@@ -101,7 +101,7 @@ fn a_full_table_whose_next_hop_changes_has_all_flows_back_once_records_have_rest
     assert_eq!(in_kernel().count(), 100);
     for id in 0..100 {
         let (_, says) = found(&table, local(30_000 + id)).unwrap();
-        let expected = encode::value(&flow(30_000 + id), &way(9), says.stats_record);
+        let expected = value(&flow(30_000 + id), &way(9), says.stats_record);
         assert_eq!(says, expected);
     }
 }

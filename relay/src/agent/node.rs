@@ -1,1 +1,0 @@
-//! The kernel's part of a node, for real.

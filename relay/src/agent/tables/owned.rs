@@ -1,0 +1,169 @@
+//! What owners ask of tables that they have, and operators of any.
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::grant::{by_kernel, check_version, granted};
+use super::{Granting, NodeTables, unusable};
+use crate::agent::claims::refused;
+use crate::agent::kernel::{Generation, NodeKernel};
+use crate::agent::registry::{Locked, Record, RegistryError};
+use crate::tables::protocol::{Granted, Place, Placement, Refusal, Refused};
+
+impl NodeTables {
+    /// Goes on with a table for its owner, who has lost the agent it claimed it from.
+    ///
+    /// # Errors
+    /// It is not, or no longer, the owner's: the lock tells.
+    pub(crate) fn resume(
+        &mut self,
+        version: u32,
+        table: u32,
+        number: u64,
+        lock: &OwnedFd,
+    ) -> Result<Granting, Refused> {
+        check_version(version)?;
+        let locked = self.registry.lock().map_err(unusable)?;
+        self.take_stock(&locked).map_err(unusable)?;
+        let record = locked
+            .entry(table)
+            .map_err(unusable)?
+            .and_then(|entry| entry.record)
+            .filter(|record| record.current.generation == number)
+            .filter(|_| locked.is_owners(table, lock.as_fd()))
+            .ok_or_else(|| not_yours(table))?;
+        let current = record.current();
+        let sockets = self.kernel.node_sockets(current).map_err(by_kernel)?;
+        let has_node_sockets = sockets.is_some();
+        tracing::info!(table, owner = %record.owner, "table resumed");
+        Ok(Granting {
+            generation: current,
+            granted: Granted {
+                has_node_sockets,
+                ..granted(&record, self.kernel.placement(current))
+            },
+            descriptors: sockets.map_or_else(Vec::new, |(ask, watch)| vec![ask, watch]),
+        })
+    }
+
+    /// The owner has restored its calls: what it fills takes the place of what forwarded on.
+    ///
+    /// # Errors
+    /// The table is its no more.
+    pub(crate) fn settled(&mut self, generation: Generation) -> Result<Placement, Refused> {
+        let locked = self.registry.lock().map_err(unusable)?;
+        let mut record = self.owned(&locked, generation)?;
+        if record.previous.is_none() {
+            return Ok(self.kernel.placement(generation));
+        }
+        self.settle(&locked, &mut record).map_err(unusable)
+    }
+
+    /// The record is changed last: an agent that dies in between is told again to settle, by the owner that resumes.
+    pub(super) fn settle(
+        &mut self,
+        locked: &Locked,
+        record: &mut Record,
+    ) -> Result<Placement, RegistryError> {
+        let previous = record.previous();
+        let placement = self.kernel.attach(record.current(), previous);
+        if let Some(previous) = previous {
+            self.known.remove(&previous);
+        }
+        record.previous = None;
+        self.is_changed = true;
+        locked.write(record)?;
+        Ok(placement)
+    }
+
+    /// The owner gives its table back.
+    ///
+    /// # Errors
+    /// It is its no more.
+    pub(crate) fn release(&mut self, generation: Generation) -> Result<(), Refused> {
+        let locked = self.registry.lock().map_err(unusable)?;
+        let record = self.owned(&locked, generation)?;
+        tracing::info!(table = record.table, owner = %record.owner, "table given back");
+        self.free_table(&locked, record.table, record.generations())
+            .map_err(unusable)
+    }
+
+    /// Frees a table for an operator.
+    ///
+    /// # Errors
+    /// There is none, or its owner lives and `force` is not said.
+    pub(crate) fn free(&mut self, table: u32, force: bool) -> Result<(), Refused> {
+        let locked = self.registry.lock().map_err(unusable)?;
+        self.take_stock(&locked).map_err(unusable)?;
+        let entry = locked.entry(table).map_err(unusable)?.ok_or_else(|| {
+            refused(
+                Refusal::NoSuchTable,
+                format!("table {table} is free already; see `underpass tables`"),
+            )
+        })?;
+        let owner = entry.record.as_ref().map(|record| record.owner.to_string());
+        if entry.is_alive && !force {
+            let name = owner
+                .as_deref()
+                .unwrap_or("a relay without a readable record");
+            return Err(Refused {
+                reason: Refusal::Taken,
+                text: format!(
+                    "table {table} is in use by {name}; stop that relay, or use --force, which leaves it to user space"
+                ),
+                owner,
+            });
+        }
+        tracing::info!(table, owner, force, "table freed by hand");
+        let generations = self.generations_of(&entry);
+        self.free_table(&locked, table, generations)
+            .map_err(unusable)
+    }
+
+    /// Something that a table's owner wants of the kernel and that changes what is attached or granted.
+    ///
+    /// # Errors
+    /// The table is its no more.
+    pub(crate) fn change(
+        &mut self,
+        generation: Generation,
+        ask: impl FnOnce(&mut dyn NodeKernel),
+    ) -> Result<(), Refused> {
+        let locked = self.registry.lock().map_err(unusable)?;
+        self.owned(&locked, generation)?;
+        ask(self.kernel.as_mut());
+        self.is_changed = true;
+        Ok(())
+    }
+
+    /// A table's owner sends to this neighbour. Said often, and changes nothing that another agent would know of.
+    pub(crate) fn use_neighbour(
+        &mut self,
+        generation: Generation,
+        (place, ifindex, address): (Place, u32, IpAddr),
+    ) {
+        if self.known.contains(&generation) {
+            self.kernel
+                .use_neighbour(generation, place, ifindex, address);
+        }
+    }
+
+    fn owned(&mut self, locked: &Locked, generation: Generation) -> Result<Record, Refused> {
+        locked
+            .entry(generation.table)
+            .map_err(unusable)?
+            .and_then(|entry| entry.record)
+            .filter(|record| record.current() == generation)
+            .ok_or_else(|| not_yours(generation.table))
+    }
+}
+
+fn not_yours(table: u32) -> Refused {
+    refused(
+        Refusal::NoSuchTable,
+        format!(
+            "table {table} is not the caller's, or no more: its lease was over, or it was freed; restart the relay to claim \
+             one"
+        ),
+    )
+}

@@ -1,0 +1,100 @@
+use super::*;
+
+/// What is left of a table at whose port 30000 a flow has forwarded 10 packets, of which the first had number 1.
+fn previous() -> Previous {
+    let mut table = table(4, 4);
+    install(&mut table, 1, 30_000);
+    forward(&mut table, 30_000, 10);
+    Previous::of(table)
+}
+
+#[test]
+fn a_flow_goes_on_from_what_the_generation_before_has_counted() {
+    let previous = previous();
+    let mut table = table(4, 4);
+    let report = install(&mut table, 7, 30_000);
+    forward(&mut table, 30_000, 5);
+    table.sweep();
+    assert_eq!(table.take_over(&previous), 1);
+    assert_eq!((report.packets(), report.bytes()), (15, 15 * PAYLOAD));
+    assert_eq!(report.ssrcs().len(), 1);
+    assert_eq!(report.ssrcs()[0].packets, 15);
+    forward(&mut table, 30_000, 1);
+    table.sweep();
+    assert_eq!((report.packets(), report.ssrcs()[0].packets), (16, 16));
+}
+
+#[test]
+fn a_flow_without_packets_since_tells_what_the_generation_before_has_counted() {
+    let previous = previous();
+    let mut table = table(4, 4);
+    let report = install(&mut table, 7, 30_000);
+    table.take_over(&previous);
+    assert_eq!(report.packets(), 10);
+    assert_eq!(report.last_packet_ms(), 5);
+    let ssrc = report.ssrcs()[0];
+    assert_eq!((ssrc.packets, ssrc.highest_sequence), (10, 10));
+}
+
+#[test]
+fn a_replaced_flow_is_found_where_it_was_counted() {
+    let mut before = table(4, 4);
+    let report = install(&mut before, 1, 30_000);
+    forward(&mut before, 30_000, 10);
+    put(&mut before, 1, moved(30_000), &report);
+    let previous = Previous::of(before);
+    let mut table = table(4, 4);
+    let report = install(&mut table, 7, 30_000);
+    assert_eq!(table.take_over(&previous), 1);
+    assert_eq!(report.packets(), 10);
+}
+
+#[test]
+fn what_another_source_has_sent_is_not_counted() {
+    let previous = previous();
+    let mut table = table(4, 4);
+    let other = Flow {
+        source: "198.51.100.8:4000".parse().unwrap(),
+        ..flow(30_000)
+    };
+    let report = Arc::new(FlowReport::default());
+    put(&mut table, 7, other, &report);
+    let elsewhere = install(&mut table, 8, 30_002);
+    assert_eq!(table.take_over(&previous), 0);
+    assert_eq!((report.packets(), elsewhere.packets()), (0, 0));
+}
+
+#[test]
+fn another_addresss_flow_is_not_gone_on_from() {
+    let mut before = table(4, 4);
+    let other = Flow {
+        local: "192.0.2.2:30000".parse().unwrap(),
+        ..flow(0)
+    };
+    put(&mut before, 1, other, &Arc::default());
+    let port = |block| Port::new(block, 30_000);
+    // As if that generation had been granted its addresses in another order.
+    let (block, first) = (port(2), port(0));
+    let says = before.store.memory.says(block);
+    before.store.memory.say(first, says);
+    let previous = Previous::of(before);
+    let mut table = table(4, 4);
+    install(&mut table, 7, 30_000);
+    assert_eq!(table.take_over(&previous), 0);
+}
+
+#[test]
+fn a_smaller_generation_and_a_damaged_one_are_read_within_their_bounds() {
+    let mut before = FlowTable::new(Memory::in_memory(2, 1), grant(1), 2);
+    let place = Port::new(0, 30_000);
+    before.store.memory.say(place, Says::Record(1_000_000));
+    let previous = Previous::of(before);
+    let mut table = table(4, 4);
+    install(&mut table, 7, 30_000);
+    let second = Flow {
+        local: "192.0.2.2:30000".parse().unwrap(),
+        ..flow(0)
+    };
+    put(&mut table, 8, second, &Arc::default());
+    assert_eq!(table.take_over(&previous), 0);
+}
