@@ -9,6 +9,7 @@ mod front;
 mod grant;
 mod heartbeat;
 mod hook;
+pub(super) mod look;
 mod namespace;
 mod pins;
 mod placement;
