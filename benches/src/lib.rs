@@ -9,6 +9,7 @@ pub mod bytes;
 mod calls;
 pub mod check;
 pub mod cores;
+mod datapath;
 pub mod effort;
 pub mod flows;
 pub mod frames;

@@ -7,8 +7,10 @@
 //! The RTP header stays the same from run to run. A sequence number that stands still takes the way of one that advances
 //! (`underpass_packet::observe`), and packets are timed as often as always: nothing is left out for it.
 
+mod instance;
 mod ring;
 mod runner;
+mod share;
 
 use anyhow::Result;
 
@@ -17,8 +19,10 @@ use crate::spread::Spread;
 use ring::{Family, Ring};
 use runner::{Program, Runner};
 
-/// Flows in the table.
-const COUNTS: [u32; 5] = [1, 100, 1_000, 10_000, 100_000];
+/// Flows in the table, or in all tables.
+const COUNTS: [u32; 6] = [1, MANY_TABLES, 100, 1_000, 10_000, 100_000];
+/// As many as a node has.
+const MANY_TABLES: u32 = underpass_abi::share::TABLES;
 
 /// What is measured: a program and the packets it meets.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,6 +77,23 @@ fn cases(flows: u32) -> Vec<Case> {
             misses: false,
         }));
     }
+    let hit = |program| Case {
+        program,
+        families: [V4, V4],
+        misses: false,
+    };
+    match flows {
+        1 => cases.extend([Program::SharedXdp(1), Program::SharedTc(1)].map(hit)),
+        MANY_TABLES => cases.extend(
+            [
+                Program::SharedXdp(1),
+                Program::SharedXdp(MANY_TABLES),
+                Program::SharedTc(MANY_TABLES),
+            ]
+            .map(hit),
+        ),
+        _ => {}
+    }
     if flows == 1 {
         cases.extend([Program::Xdp, Program::Tc].map(|program| Case {
             program,
@@ -121,6 +142,7 @@ fn section(costs: &[Cost]) -> Section {
         notes: vec![
             "BPF_PROG_TEST_RUN: the program and the test's own loop, without driver and stack".into(),
             "every packet of another flow than the last, scattered over memory".into(),
+            "shared interface: another program finds the table first; with 64 tables each packet is of another one".into(),
             "bare: one hash lookup, the source compared, rewrite, redirect; no check, no statistics".into(),
         ],
     };
@@ -205,6 +227,24 @@ fn figures(costs: &[Cost]) -> Vec<Figure> {
             "x",
             cost(Program::Tc, Family::V4, 1).over(&cost(Program::BareTc, Family::V4, 1)),
             None,
+        ),
+        figure(
+            "program-shared-1",
+            "shared interface less own one, XDP, 1 table",
+            "ns",
+            cost(Program::SharedXdp(1), Family::V4, 1).less(&v4),
+            Some(30.0),
+        ),
+        figure(
+            "program-shared-64",
+            "shared interface less own one, XDP, 64 tables in turns",
+            "ns",
+            cost(Program::SharedXdp(MANY_TABLES), Family::V4, MANY_TABLES).less(&cost(
+                Program::Xdp,
+                Family::V4,
+                MANY_TABLES,
+            )),
+            Some(30.0),
         ),
     ]
 }

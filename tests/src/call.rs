@@ -178,29 +178,14 @@ impl Call {
     #[must_use]
     #[track_caller]
     pub fn rtp_streams(&self, ng: &NgClient) -> Vec<Value> {
-        let reply = self.query(ng);
-        let tags = reply["tags"].as_object().cloned().unwrap_or_default();
-        let medias = tags
-            .values()
-            .filter_map(|tag| tag["medias"].as_array())
-            .flatten();
-        medias.map(|media| media["streams"][0].clone()).collect()
+        rtp_streams(&self.query(ng))
     }
 
     /// Whether `query` says of every RTP stream that the kernel forwards it.
     #[must_use]
     #[track_caller]
     pub fn is_in_kernel(&self, ng: &NgClient) -> bool {
-        let has = |stream: &Value, flag: &str| {
-            stream["flags"]
-                .as_array()
-                .is_some_and(|flags| flags.iter().any(|f| f == flag))
-        };
-        let streams = self.rtp_streams(ng);
-        streams.len() >= 2
-            && streams
-                .iter()
-                .all(|s| has(s, "kernelized") && !has(s, "no kernel support"))
+        are_in_kernel(&self.rtp_streams(ng))
     }
 
     /// Lets both parties talk until `query` says that the kernel forwards both streams.
@@ -217,6 +202,31 @@ impl Call {
     pub fn hang_up(&self, ng: &NgClient) {
         ng.ok(&json!({"command": "delete", "call-id": self.id, "from-tag": "caller"}));
     }
+}
+
+/// The RTP streams of every party in a reply to `query`.
+#[must_use]
+pub fn rtp_streams(reply: &Value) -> Vec<Value> {
+    let tags = reply["tags"].as_object().cloned().unwrap_or_default();
+    let medias = tags
+        .values()
+        .filter_map(|tag| tag["medias"].as_array())
+        .flatten();
+    medias.map(|media| media["streams"][0].clone()).collect()
+}
+
+/// Whether the kernel forwards all of these streams of a call.
+#[must_use]
+pub fn are_in_kernel(streams: &[Value]) -> bool {
+    let has = |stream: &Value, flag: &str| {
+        stream["flags"]
+            .as_array()
+            .is_some_and(|flags| flags.iter().any(|f| f == flag))
+    };
+    streams.len() >= 2
+        && streams
+            .iter()
+            .all(|s| has(s, "kernelized") && !has(s, "no kernel support"))
 }
 
 /// A call-id nobody has used.

@@ -56,6 +56,14 @@ impl Capture {
             .collect()
     }
 
+    /// Every frame received so far, of whatever kind.
+    #[must_use]
+    pub fn frames(&self) -> Vec<Vec<u8>> {
+        let frames = self.frames.lock().unwrap();
+        let received = frames.iter().filter(|frame| !frame.outgoing);
+        received.map(|frame| frame.bytes.clone()).collect()
+    }
+
     /// How many UDP datagrams from `source` were received so far.
     #[must_use]
     pub fn count_from(&self, source: SocketAddr) -> usize {

@@ -170,7 +170,7 @@ impl Endpoint {
         let next = SocketAddr::new(address.ip(), address.port() + 1);
         let bound = ns.run(|| Some((UdpSocket::bind(address).ok()?, UdpSocket::bind(next).ok()?)));
         let (rtp, rtcp) = bound?;
-        let mark = MARKS.fetch_add(1, Ordering::Relaxed) ^ (u64::from(std::process::id()) << 32);
+        let mark = new_mark();
         let ssrc = (mark as u32).wrapping_mul(0x9e37_79b1);
         let stream = Mutex::new(Stream {
             mark,
@@ -187,6 +187,12 @@ impl Endpoint {
             sent: AtomicU32::new(0),
         })
     }
+}
+
+/// A mark that no stream of this run has had.
+#[must_use]
+pub(crate) fn new_mark() -> u64 {
+    MARKS.fetch_add(1, Ordering::Relaxed) ^ (u64::from(std::process::id()) << 32)
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC, the same in every namespace.

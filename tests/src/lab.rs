@@ -8,6 +8,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::netns::{self, Netns};
+use crate::node;
 use crate::relay::{self, Kind};
 
 static SWEPT: Once = Once::new();
@@ -91,25 +92,26 @@ pub fn skip(why: &str) {
     let _ = writeln!(file, "{test}: {why}");
 }
 
-/// Removes the namespaces of runs whose process is gone.
+/// Removes the namespaces and pins of runs whose process is gone.
 fn sweep() {
-    let Ok(entries) = fs::read_dir(netns::DIRECTORY) else {
-        return;
-    };
-    for entry in entries.flatten() {
+    for entry in fs::read_dir(netns::DIRECTORY)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(rest) = name.strip_prefix("lab-") else {
-            continue;
-        };
-        let Some(pid) = rest
-            .split('-')
-            .next()
-            .and_then(|pid| pid.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        if !Path::new(&format!("/proc/{pid}")).exists() {
+        if is_left_over(&name) {
             netns::sweep(&name);
         }
     }
+    node::sweep(is_left_over);
+}
+
+/// Whether this is named `lab-PID-…` after a process that is gone.
+fn is_left_over(name: &str) -> bool {
+    let pid = name
+        .strip_prefix("lab-")
+        .and_then(|rest| rest.split('-').next());
+    let pid = pid.and_then(|pid| pid.parse::<u32>().ok());
+    pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
 }

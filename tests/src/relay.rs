@@ -1,14 +1,17 @@
 //! The relay under test: underpass, or Debian's rtpengine in user space to prove the lab itself.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::agent::Agent;
 use crate::metrics::Metrics;
 use crate::netns::Netns;
 use crate::ng::NgClient;
+use crate::node::Node;
 use crate::process::Process;
 use crate::topology::{Family, Side};
 use crate::wait::wait_until;
@@ -49,10 +52,15 @@ pub fn kind_under_test() -> Kind {
     }
 }
 
-/// A relay that is about to start.
+/// A relay that is about to start, on a node of its own unless [`Launch::on`] or [`Launch::with`] says which. A clone is
+/// the same relay started again: it keeps its state where the first one did.
 #[derive(Clone, Debug)]
 pub struct Launch {
     kind: Kind,
+    node: Arc<Node>,
+    state: PathBuf,
+    agent: String,
+    as_nobody: bool,
     engine: Engine,
     binary: Option<PathBuf>,
     table: String,
@@ -66,6 +74,7 @@ pub struct Launch {
 #[derive(Debug)]
 pub struct Relay {
     process: Process,
+    node: Arc<Node>,
     ng: SocketAddr,
     http: SocketAddr,
 }
@@ -108,6 +117,12 @@ impl Relay {
         &mut self.process
     }
 
+    /// The node it is on.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
     /// Asserts that nothing of any call is left: no call listed, no port in use.
     #[track_caller]
     pub fn assert_idle(&self, ns: &Netns) {
@@ -143,8 +158,14 @@ impl Relay {
 impl Launch {
     fn new(kind: Kind) -> Self {
         let (table, ng, http) = ("auto".to_owned(), NG.to_owned(), HTTP.to_owned());
+        let node = Node::new();
+        let state = node.new_state();
         Self {
             kind,
+            node,
+            state,
+            agent: "embedded".to_owned(),
+            as_nobody: false,
             engine: Engine::Auto,
             binary: None,
             table,
@@ -167,6 +188,47 @@ impl Launch {
     pub fn binary(mut self, path: PathBuf) -> Self {
         self.binary = Some(path);
         self
+    }
+
+    /// On this node, with its own agent inside.
+    #[must_use]
+    pub fn on(mut self, node: &Arc<Node>) -> Self {
+        (self.node, self.state) = (node.clone(), node.new_state());
+        self
+    }
+
+    /// On the node of this agent, with a table from it.
+    #[must_use]
+    pub fn with(mut self, agent: &Agent) -> Self {
+        self = self.on(agent.node());
+        self.agent = agent.node().socket().to_string_lossy().into_owned();
+        self
+    }
+
+    /// Runs it as nobody, without any capability, in a file system that is read-only but for [`Launch::state`].
+    #[must_use]
+    pub fn as_nobody(mut self) -> Self {
+        self.as_nobody = true;
+        self
+    }
+
+    /// Keeps no journal: its calls end with it. Whoever starts it again has to say who it is.
+    #[must_use]
+    pub fn without_journal(mut self, identity: &str) -> Self {
+        self.state = "none".into();
+        self.option(&format!("--identity={identity}"))
+    }
+
+    /// The node it will be on.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Where it keeps its identity and its journal.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
     }
 
     /// Takes this table: `auto`, a number, `-1`.
@@ -238,22 +300,41 @@ impl Launch {
     #[must_use]
     #[track_caller]
     pub fn spawn(self, ns: &Netns) -> Relay {
-        let program = match self.kind {
+        let mut command = match self.kind {
             Kind::Underpass => {
-                let chosen = self.binary.clone().unwrap_or_else(underpass_binary);
-                chosen.to_string_lossy().into_owned()
+                let binary = self.binary.clone().unwrap_or_else(underpass_binary);
+                self.command_of(&binary)
             }
-            Kind::Rtpengine => "rtpengine".to_owned(),
+            Kind::Rtpengine => vec!["rtpengine".to_owned()],
         };
-        let arguments = self.arguments();
-        let process = Process::start(ns, &program, |command| {
-            command.args(arguments);
+        command.extend(self.arguments());
+        let process = Process::start(ns, &command[0], |process| {
+            process.args(&command[1..]);
         });
         Relay {
             process,
+            node: self.node,
             ng: self.ng.parse().unwrap(),
             http: self.http.parse().unwrap(),
         }
+    }
+
+    /// What starts `binary`. (Not `Command::uid`: that would be too early to enter a namespace.)
+    fn command_of(&self, binary: &Path) -> Vec<String> {
+        if !self.as_nobody {
+            return vec![binary.to_string_lossy().into_owned()];
+        }
+        let copy = self.node.binary_for_everyone(binary);
+        // Its state, and nothing else, can be written.
+        let script = "mount --bind $1 $1 && mount -o remount,ro,bind / && shift && exec \"$@\"";
+        let mounted = ["unshare", "--mount", "sh", "-c", script, "sh"].map(str::to_owned);
+        let user = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all \
+                    --no-new-privs --pdeathsig=KILL";
+        let mut command = Vec::from(mounted);
+        command.push(self.state.to_string_lossy().into_owned());
+        command.extend(user.split_whitespace().map(str::to_owned));
+        command.push(copy.to_string_lossy().into_owned());
+        command
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -280,7 +361,16 @@ impl Launch {
                     format!("--table={}", self.table),
                     format!("--engine={engine}"),
                     "--delete-delay=0".to_owned(),
+                    format!("--agent={}", self.agent),
+                    format!("--registry={}", self.node.registry().display()),
+                    format!("--bpffs={}", self.node.bpffs().display()),
+                    format!("--state-dir={}", self.state.display()),
                 ]);
+                // The place it would be found in by a relay of another test is no place for a journal.
+                let is_given = |option: &String| option.starts_with("--state-dir=");
+                if !self.options.iter().any(is_given) {
+                    arguments.push("--state-dir=none".to_owned());
+                }
             }
         }
         arguments.extend(self.options.iter().cloned());

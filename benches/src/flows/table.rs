@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use lab::{Family, Lab, Netns, Side, TwoNetworks, Wiring, wait_until};
 use underpass::datapath::{
-    self, DatapathConfig, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
-    SsrcFilter, Started,
+    EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes, SsrcFilter,
 };
-use underpass::tables::{Owner, TableRequest, Tables};
 
+use crate::datapath::Running;
 use crate::packet::PAYLOAD;
 
 /// The parties' one port: as at a gateway, all flows of a side come from it and go to it.
@@ -25,7 +24,7 @@ const REST: Duration = Duration::from_millis(3500);
 
 /// The table under measurement.
 pub(super) struct Table {
-    started: Started,
+    running: Running,
     parties: [UdpSocket; 2],
     /// Wanted, and not installed yet.
     prepared: Vec<(FlowId, Flow)>,
@@ -40,18 +39,12 @@ impl Table {
     pub(super) fn start(most: usize) -> Result<Self> {
         let lab = Lab::open().context("the datapath needs root for network namespaces")?;
         let net = TwoNetworks::build(&lab, Wiring::Veth);
-        let claim = Tables::default().claim(TableRequest::Auto, &Owner::this_process("bench"))?;
-        let config = DatapathConfig {
-            claim,
-            addresses: vec![Side::A.relay(Family::V4), Side::B.relay(Family::V4)],
-            engine: EngineChoice::Tc,
-            max_flows: u32::try_from(most)?.max(1) * 5 / 4 + 8,
-            ..DatapathConfig::default()
-        };
-        let started = net.relay.run(|| datapath::start(config))?;
+        let addresses = vec![Side::A.relay(Family::V4), Side::B.relay(Family::V4)];
+        let max_flows = u32::try_from(most)?.max(1) * 5 / 4 + 8;
+        let running = Running::start(&net.relay, addresses, EngineChoice::Tc, max_flows)?;
         let parties = [party(&net.caller, Side::A)?, party(&net.callee, Side::B)?];
         let mut table = Self {
-            started,
+            running,
             parties,
             prepared: Vec::new(),
             flows: Vec::new(),
@@ -69,7 +62,9 @@ impl Table {
             let (id, report) = (self.id(), Arc::<FlowReport>::default());
             let flow = flow(side, STANDING);
             let relay = flow.local;
-            self.started.datapath.install(id, flow, Arc::clone(&report));
+            self.running
+                .datapath()
+                .install(id, flow, Arc::clone(&report));
             // Brings neighbours to know one another.
             let packet = self.packet();
             self.parties[side as usize].send_to(&packet, relay)?;
@@ -95,7 +90,9 @@ impl Table {
     pub(super) fn install(&mut self) {
         for (id, flow) in self.prepared.drain(..) {
             let report = Arc::<FlowReport>::default();
-            self.started.datapath.install(id, flow, Arc::clone(&report));
+            self.running
+                .datapath()
+                .install(id, flow, Arc::clone(&report));
             self.flows.push((id, report));
         }
         self.await_done();
@@ -104,7 +101,7 @@ impl Table {
     /// Removes flows until only so many are left, and returns when it is done.
     pub(super) fn remove_down_to(&mut self, flows: usize) {
         for (id, _) in self.flows.drain(flows..) {
-            self.started.datapath.remove(id);
+            self.running.datapath().remove(id);
         }
         self.await_done();
     }
@@ -116,7 +113,7 @@ impl Table {
 
     /// Brings all counters up to date.
     pub(super) fn refresh(&self) {
-        self.started.datapath.refresh();
+        self.running.datapath().refresh();
     }
 
     /// Flows that the kernel forwards, by their reports.
@@ -144,7 +141,7 @@ impl Table {
 
     /// Whatever was wished for has been carried out: wishes are carried out in turn.
     fn await_done(&self) {
-        self.started.datapath.refresh_flows(&[]);
+        self.running.datapath().refresh_flows(&[]);
     }
 
     fn id(&mut self) -> FlowId {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use underpass::datapath::DatapathConfig;
+use underpass::datapath::MAX_FLOWS;
 
 /// What a relay's maps take together.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,10 @@ impl TableMemory {
             maps.extend(map(&text));
         }
         let bytes = maps.values().sum();
-        let flows = DatapathConfig::default().max_flows;
-        (bytes > 0).then_some(Self { bytes, flows })
+        (bytes > 0).then_some(Self {
+            bytes,
+            flows: MAX_FLOWS,
+        })
     }
 }
 

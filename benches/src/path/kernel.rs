@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use lab::{Side, TwoNetworks};
 use underpass::datapath::{
-    self, DatapathConfig, Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
-    SsrcFilter, Started,
+    Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes, SsrcFilter,
 };
-use underpass::tables::{Owner, TableRequest, Tables};
 
 use super::addresses::{Addresses, relay_addresses};
 use super::cell::{Cell, Device};
+use crate::datapath::Running;
 
 /// How long all flows may take to be in the kernel.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -21,7 +20,7 @@ const PAYLOAD_TYPES: PayloadTypes = PayloadTypes(1 | 1 << 8 | 1 << 101);
 
 /// A datapath with its flows; ends when dropped.
 pub(super) struct Kernel {
-    started: Started,
+    running: Running,
     engine: Engine,
     reports: Vec<Arc<FlowReport>>,
 }
@@ -32,35 +31,25 @@ impl Kernel {
     /// # Errors
     /// No table, no kernel engine, or a flow that stays in user space, with the reason.
     pub(super) fn start(net: &TwoNetworks, cell: &Cell) -> Result<Self> {
-        // The machine's own tables, like any relay: pins of different registries would overwrite one another.
-        let claim = Tables::default()
-            .claim(TableRequest::Auto, &Owner::this_process("bench"))
-            .context("no table for the datapath")?;
         let (choice, engine) = match cell.device {
             Device::VethXdp => (EngineChoice::Xdp, Engine::Xdp),
             Device::Veth | Device::Macvlan => (EngineChoice::Tc, Engine::Tc),
         };
         let mut addresses = relay_addresses(Side::A, cell.families.ingress, cell.flows);
         addresses.extend(relay_addresses(Side::B, cell.families.egress, cell.flows));
-        let config = DatapathConfig {
-            claim,
-            addresses,
-            engine: choice,
-            max_flows: u32::try_from(cell.flows)?.max(1024),
-            ..DatapathConfig::default()
-        };
-        let started = net.relay.run(|| datapath::start(config))?;
+        let max_flows = u32::try_from(cell.flows)?.max(1024);
+        let running = Running::start(&net.relay, addresses, choice, max_flows)?;
         let reports = (0..cell.flows)
             .map(|n| {
                 let report = Arc::new(FlowReport::default());
                 let id = FlowId(n as u64);
                 let flow = flow(n, cell);
-                started.datapath.install(id, flow, Arc::clone(&report));
+                running.datapath().install(id, flow, Arc::clone(&report));
                 report
             })
             .collect();
         let kernel = Self {
-            started,
+            running,
             engine,
             reports,
         };
@@ -81,7 +70,7 @@ impl Kernel {
         if let Some(state) = states.find(|state| *state != FlowState::Kernel) {
             bail!("a flow is not in the kernel: {state:?}");
         }
-        for interface in self.started.monitor.interfaces() {
+        for interface in self.running.monitor().interfaces() {
             ensure!(
                 interface.engine == Some(self.engine),
                 "{} has the engine {:?} instead of {}: {}",

@@ -1,8 +1,9 @@
 //! Flows that pass one packet on to each other.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use underpass_abi::{ANY_SSRC, Flow};
+use underpass_abi::{ANY_SSRC, Egress, Flow};
 use underpass_packet::Addressing;
 
 use crate::limit;
@@ -13,6 +14,7 @@ const STRIDE: u64 = 7919;
 const PORTS: u32 = 20_000;
 /// No interface: what is redirected there is dropped.
 const EGRESS: u32 = 1_000_000;
+const FROM_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
 /// An address family.
 #[derive(Clone, Copy, PartialEq)]
@@ -67,15 +69,42 @@ impl Ring {
         self.address(n, 2)
     }
 
-    /// Flow `n` as our program reads it, counted in `record`.
-    pub(super) fn flow(&self, n: u32, record: u32) -> Flow {
+    /// Every address that packets arrive at, and after those every one that they leave from.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let hosts = |side| {
+            let all = (0..self.length).map(move |n| self.address(n, side).ip());
+            all.collect::<BTreeSet<IpAddr>>()
+        };
+        hosts(1).into_iter().chain(hosts(2)).collect()
+    }
+
+    /// The only way out.
+    pub(super) fn egress(&self) -> Egress {
+        let mut mac = [0; 8];
+        mac[2..].copy_from_slice(&FROM_MAC);
+        Egress {
+            mac,
+            ifindex: EGRESS,
+            vlan: 0,
+            reserved: 0,
+        }
+    }
+
+    /// Flow `n` as our program reads it, counted in `record`, in a table with the granted `addresses`.
+    pub(super) fn flow(&self, n: u32, record: u32, addresses: &[IpAddr]) -> Flow {
         let next = (n + 1) % self.length;
+        let from = self.source(next);
+        let of_its_family = |address: &&IpAddr| address.is_ipv4() == from.is_ipv4();
+        let from_local = addresses
+            .iter()
+            .filter(of_its_family)
+            .position(|address| *address == from.ip());
         let mut flow = Flow {
             payload_types: [u64::MAX; 2],
-            egress_ifindex: EGRESS,
             stats_record: record,
             clock_rate: 8000,
             egress_mtu: 1500,
+            from_local: from_local.map_or(u16::MAX, |index| index as u16),
             local_mac: self.mac,
             flags: ANY_SSRC,
             ..Flow::default()
@@ -83,9 +112,9 @@ impl Ring {
         let addressing = Addressing {
             local: self.local(n),
             source: self.source(n),
-            from: self.source(next),
+            from,
             to: self.local(next),
-            from_mac: [2, 0, 0, 0, 0, 9],
+            from_mac: FROM_MAC,
             to_mac: self.mac,
             tos: 0,
             ttl: 64,
@@ -105,7 +134,7 @@ impl Ring {
             from_port: self.source(next).port().to_be_bytes(),
             to_port: self.local(next).port().to_be_bytes(),
             to_mac: self.mac,
-            from_mac: [2, 0, 0, 0, 0, 9],
+            from_mac: FROM_MAC,
             egress_ifindex: EGRESS,
             ..limit::Flow::default()
         }

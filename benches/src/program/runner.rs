@@ -1,19 +1,14 @@
 //! A loaded program with its flows, and the packet that goes round.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
-use aya::maps::{Array, MapData};
+use aya::Ebpf;
 use aya::programs::{ProgramInfo, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfLoader};
 use nix::time::{ClockId, clock_gettime};
-use underpass_abi::{
-    HEADER, Header, LocalV4, LocalV6, MAX_LOCALS, PORT_LINES, PORTS, PORTS_PER_LINE, PortLine,
-    RECORDS, Record,
-};
 
 use super::ring::Ring;
-use crate::bytes::bytes_of;
+use super::{instance, share};
 use crate::limit;
 use crate::packet::rtp_frame;
 
@@ -26,17 +21,27 @@ pub(super) enum Program {
     Tc,
     BareXdp,
     BareTc,
+    /// Behind the program of a shared interface, in turns one of so many tables' instances.
+    SharedXdp(u32),
+    /// The same.
+    SharedTc(u32),
 }
 
 impl Program {
     pub(super) const ALL: [Self; 4] = [Self::Xdp, Self::BareXdp, Self::Tc, Self::BareTc];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> String {
+        let shared = |hook, tables| match tables {
+            1 => format!("{hook}, shared interface, 1 table"),
+            _ => format!("{hook}, shared interface, {tables} tables"),
+        };
         match self {
-            Self::Xdp => "XDP",
-            Self::Tc => "tc",
-            Self::BareXdp => "bare XDP",
-            Self::BareTc => "bare tc",
+            Self::Xdp => "XDP".into(),
+            Self::Tc => "tc".into(),
+            Self::BareXdp => "bare XDP".into(),
+            Self::BareTc => "bare tc".into(),
+            Self::SharedXdp(tables) => shared("XDP", tables),
+            Self::SharedTc(tables) => shared("tc", tables),
         }
     }
 
@@ -45,7 +50,7 @@ impl Program {
     }
 
     fn is_xdp(self) -> bool {
-        matches!(self, Self::Xdp | Self::BareXdp)
+        matches!(self, Self::Xdp | Self::BareXdp | Self::SharedXdp(_))
     }
 
     /// The address that frames come to: test runs let tc packets arrive at the loopback device.
@@ -59,10 +64,12 @@ impl Program {
 
     fn symbol(self) -> &'static str {
         match self {
-            Self::Xdp => "underpass_xdp",
-            Self::Tc => "underpass_tc",
+            Self::Xdp => underpass_object::XDP,
+            Self::Tc => underpass_object::TC,
             Self::BareXdp => limit::XDP,
             Self::BareTc => limit::TC,
+            Self::SharedXdp(_) => underpass_object::SHARE_XDP,
+            Self::SharedTc(_) => underpass_object::SHARE_TC,
         }
     }
 }
@@ -70,6 +77,8 @@ impl Program {
 /// A program, loaded, with its flows.
 pub(super) struct Runner {
     ebpf: Ebpf,
+    /// Held by the programs of a shared interface.
+    _instances: Vec<Ebpf>,
     program: Program,
     frame: Vec<u8>,
     returns: u32,
@@ -90,10 +99,19 @@ impl Runner {
     }
 
     fn new(program: Program, ring: &Ring, local: SocketAddr, returns: u32) -> Result<Self> {
-        let mut ebpf = if program.is_bare() {
-            bare(ring)?
-        } else {
-            ours(ring)?
+        let (mut ebpf, instances) = match program {
+            Program::Xdp | Program::Tc => (instance::load(ring, ring.scattered())?, vec![]),
+            Program::BareXdp | Program::BareTc => (bare(ring)?, vec![]),
+            Program::SharedXdp(tables) => share::load(ring, tables, |ebpf| {
+                let program = xdp(ebpf, Program::Xdp)?;
+                program.load()?;
+                Ok(program.fd()?.try_clone()?)
+            })?,
+            Program::SharedTc(tables) => share::load(ring, tables, |ebpf| {
+                let program = tc(ebpf, Program::Tc)?;
+                program.load()?;
+                Ok(program.fd()?.try_clone()?)
+            })?,
         };
         if program.is_xdp() {
             xdp(&mut ebpf, program)?.load()?;
@@ -102,6 +120,7 @@ impl Runner {
         }
         let mut runner = Self {
             ebpf,
+            _instances: instances,
             program,
             frame: rtp_frame(ring.source(0), local, ring.mac()),
             returns,
@@ -170,74 +189,4 @@ fn bare(ring: &Ring) -> Result<Ebpf> {
         limit::insert(&mut flows, limit::v4(ring.local(n))?, &ring.bare(n))?;
     }
     Ok(ebpf)
-}
-
-fn ours(ring: &Ring) -> Result<Ebpf> {
-    let mut locals: Vec<IpAddr> = (0..ring.length()).map(|n| ring.local(n).ip()).collect();
-    locals.sort_unstable();
-    locals.dedup();
-    let mut ebpf = EbpfLoader::new()
-        .map_max_entries(PORTS, locals.len() as u32 * PORT_LINES)
-        .map_max_entries(RECORDS, ring.length())
-        .load(underpass::datapath::object::BYTES)?;
-    let mut lines = vec![PortLine::default(); locals.len() * PORT_LINES as usize];
-    let mut records = array::<{ size_of::<Record>() }>(&mut ebpf, RECORDS)?;
-    for (number, n) in (0..).zip(ring.scattered()) {
-        let record = Record {
-            flow: ring.flow(n, number),
-            ..Record::default()
-        };
-        records.set(number, bytes_of(&record), 0)?;
-        let local = ring.local(n);
-        let block = locals.partition_point(|address| *address < local.ip());
-        let port = usize::from(local.port());
-        let line = block * PORT_LINES as usize + port / PORTS_PER_LINE;
-        lines[line].0[port % PORTS_PER_LINE] = number + 1;
-    }
-    let mut ports = array::<{ size_of::<PortLine>() }>(&mut ebpf, PORTS)?;
-    for (number, line) in (0..).zip(&lines) {
-        ports.set(number, bytes_of(line), 0)?;
-    }
-    let mut header = array::<{ size_of::<Header>() }>(&mut ebpf, HEADER)?;
-    header.set(0, bytes_of(&header_of(&locals)), 0)?;
-    Ok(ebpf)
-}
-
-fn array<'a, const N: usize>(
-    ebpf: &'a mut Ebpf,
-    name: &str,
-) -> Result<Array<&'a mut MapData, [u8; N]>> {
-    let map = ebpf.map_mut(name).with_context(|| format!("no {name}"))?;
-    Ok(Array::try_from(map)?)
-}
-
-fn header_of(locals: &[IpAddr]) -> Header {
-    let mut header = Header {
-        v4_count: 0,
-        v6_count: 0,
-        v4: [LocalV4::default(); MAX_LOCALS],
-        v6: [LocalV6::default(); MAX_LOCALS],
-        flows: 0,
-        past_packets: 0,
-        past_bytes: 0,
-    };
-    for (block, local) in (0..).zip(locals) {
-        match local {
-            IpAddr::V4(address) => {
-                header.v4[header.v4_count as usize] = LocalV4 {
-                    address: address.octets(),
-                    block,
-                };
-                header.v4_count += 1;
-            }
-            IpAddr::V6(address) => {
-                header.v6[header.v6_count as usize] = LocalV6 {
-                    address: address.octets(),
-                    block,
-                };
-                header.v6_count += 1;
-            }
-        }
-    }
-    header
 }

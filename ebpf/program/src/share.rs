@@ -6,6 +6,8 @@
 #[allow(dead_code, reason = "an instance needs more of it")]
 mod frame;
 
+use core::arch::asm;
+
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
@@ -66,9 +68,41 @@ pub fn share_tc(context: TcContext) -> i32 {
 #[inline(always)]
 fn hand_over(context: &impl EbpfContext, frame: Frame) {
     if let Some(owner) = owner(frame) {
-        // SAFETY: the program array is for programs of this type. If there is no instance, the call returns.
-        unsafe { INSTANCES.tail_call(context, owner) };
+        jump(context, owner);
     }
+}
+
+/// Calls the instance of `table`, if there is one.
+///
+/// A tail call for each number: where the number is known when the program is loaded, the kernel makes it a plain jump, and
+/// else an indirect one, which costs 30 ns more on processors that are shielded from Spectre.
+#[inline(always)]
+fn jump(context: &impl EbpfContext, table: u32) {
+    macro_rules! jump {
+        ($($number:literal)*) => {{
+            const { assert!([$($number),*].len() == TABLES as usize) };
+            match table {
+                $($number => call::<$number>(context),)*
+                _ => {}
+            }
+        }};
+    }
+    jump!(
+        0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
+        33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62
+        63
+    );
+}
+
+#[inline(always)]
+fn call<const TABLE: u32>(context: &impl EbpfContext) {
+    let table: u64;
+    // SAFETY: sets a register that is free. In assembler, as below, so that the compiler does not make one call of all.
+    unsafe { asm!("{0} = {1}", out(reg) table, const TABLE, options(nomem, nostack)) };
+    // SAFETY: the program array is for programs of this type. Where it has none, the call returns.
+    unsafe { INSTANCES.tail_call(context, table as u32) };
+    // SAFETY: as above.
+    unsafe { asm!("{0} = {1}", out(reg) _, const TABLE, options(nomem, nostack)) };
 }
 
 /// The table that a packet is for.

@@ -9,9 +9,7 @@ mod caller;
 mod claims;
 #[cfg(test)]
 mod fake_kernel;
-#[allow(dead_code)]
 pub(crate) mod kernel;
-#[allow(dead_code)]
 mod node;
 mod policy;
 mod registry;

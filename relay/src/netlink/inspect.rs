@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::filter::INGRESS;
 use super::message::{Message, Request, attributes, u32_at};
-use super::request::{CLSACT_INGRESS, Netlink};
+use super::request::Netlink;
 
 const TC_HEADER: usize = 20;
 const LINK_HEADER: usize = 16;
@@ -29,7 +30,7 @@ pub(crate) struct XdpPrograms {
 
 /// A classifier of a device's clsact qdisc.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub(crate) struct Classifier {
     /// The lower, the earlier it is run.
     pub(crate) priority: u32,
     /// Its program's name, else its kind.
@@ -55,10 +56,10 @@ impl Netlink {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn ingress_filters(&mut self, ifindex: u32) -> io::Result<Vec<Filter>> {
+    pub(crate) fn ingress_filters(&mut self, ifindex: u32) -> io::Result<Vec<Classifier>> {
         let mut body = [0; TC_HEADER];
         body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-        body[12..16].copy_from_slice(&CLSACT_INGRESS.to_ne_bytes());
+        body[12..16].copy_from_slice(&INGRESS.to_ne_bytes());
         let request = Request::new(libc::RTM_GETTFILTER, libc::NLM_F_DUMP as u16, &body);
         let mut filters = Vec::new();
         self.ask(request, |message| filters.extend(filter(message)))?;
@@ -82,7 +83,7 @@ fn xdp(message: &Message<'_>) -> XdpPrograms {
     programs
 }
 
-fn filter(message: &Message<'_>) -> Option<Filter> {
+fn filter(message: &Message<'_>) -> Option<Classifier> {
     // Each priority has a head without a handle, and then its classifiers.
     if message.kind != libc::RTM_NEWTFILTER || u32_at(message.payload, 8)? == 0 {
         return None;
@@ -101,7 +102,7 @@ fn filter(message: &Message<'_>) -> Option<Filter> {
         }
     }
     let name = name.filter(|_| kind == "bpf").unwrap_or(kind);
-    Some(Filter { priority, name })
+    Some(Classifier { priority, name })
 }
 
 fn text(bytes: &[u8]) -> String {

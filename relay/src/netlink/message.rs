@@ -21,11 +21,7 @@ impl Request {
 
     /// Appends an attribute.
     pub(super) fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
-        let length = 4 + value.len() as u16;
-        self.bytes.extend(length.to_ne_bytes());
-        self.bytes.extend(kind.to_ne_bytes());
-        self.bytes.extend(value);
-        self.bytes.resize(align(self.bytes.len()), 0);
+        attribute(&mut self.bytes, kind, value);
         self
     }
 
@@ -42,6 +38,15 @@ impl Request {
         self.bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
         self.bytes
     }
+}
+
+/// Appends an attribute to others.
+pub(super) fn attribute(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = 4 + value.len() as u16;
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(align(bytes.len()), 0);
 }
 
 /// One received message.

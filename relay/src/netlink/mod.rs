@@ -1,12 +1,14 @@
 //! What the relay needs of rtnetlink(7): routes, neighbours, links and addresses, asked for and watched.
 
+mod filter;
 mod inspect;
 mod message;
 mod parse;
 mod request;
 mod watch;
 
-pub(crate) use inspect::Filter;
+pub(crate) use filter::Filter;
+pub(crate) use inspect::Classifier;
 pub(crate) use request::Netlink;
 pub(crate) use watch::Watch;
 
@@ -51,6 +53,9 @@ pub(crate) struct Link {
     pub(crate) loopback: bool,
     /// The device of the same namespace that this one sits on (VLAN, macvlan, …) or is the peer of (veth).
     pub(crate) lower: Option<u32>,
+    /// The same where that device is in another namespace: its index there, and what this namespace calls the other
+    /// ([`Netlink::namespace_id`]).
+    pub(crate) elsewhere: Option<(u32, i32)>,
 }
 
 impl Link {

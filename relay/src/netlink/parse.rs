@@ -69,13 +69,13 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
         ..Link::default()
     };
     let mut sent = 0;
-    let mut lower_is_elsewhere = false;
+    let mut namespace = None;
     for (kind, value) in attributes(payload.get(LINK_HEADER..)?) {
         match kind {
             IFLA_ADDRESS if hardware == ARPHRD_ETHER => link.mac = value.try_into().ok(),
             IFLA_IFNAME => link.name = text(value),
             IFLA_LINK => link.lower = u32_at(value, 0),
-            IFLA_LINK_NETNSID => lower_is_elsewhere = true,
+            IFLA_LINK_NETNSID => namespace = u32_at(value, 0),
             IFLA_MTU => link.mtu = u32_at(value, 0)?,
             IFLA_LINKINFO => {
                 link.kind = attributes(value)
@@ -86,10 +86,17 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link, u64)> {
             _ => {}
         }
     }
-    if lower_is_elsewhere {
-        link.lower = None;
+    if let Some(namespace) = namespace {
+        link.elsewhere = link.lower.take().map(|index| (index, namespace as i32));
     }
     Some((index, link, sent))
+}
+
+/// What a namespace is called, as `RTM_GETNSID` is answered; `None`: nothing.
+pub(super) fn namespace_id(payload: &[u8]) -> Option<i32> {
+    const NETNSA_NSID: u16 = 1;
+    let (_, value) = attributes(payload.get(4..)?).find(|(kind, _)| *kind == NETNSA_NSID)?;
+    Some(u32_at(value, 0)? as i32).filter(|id| *id >= 0)
 }
 
 /// A route message, as `RTM_GETROUTE` for one destination is answered.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -16,8 +16,6 @@ const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const NDA_DST: u16 = 1;
 const NTF_USE: u8 = 1;
-/// The ingress side of a clsact qdisc.
-pub(super) const CLSACT_INGRESS: u32 = 0xffff_fff2;
 /// No answer is longer: the kernel cuts dumps into parts of at most 32 KiB.
 const BUFFER: usize = 64 * 1024;
 
@@ -66,16 +64,57 @@ impl Netlink {
     /// # Errors
     /// What the kernel says.
     pub(crate) fn dump(&mut self) -> io::Result<Vec<Event>> {
-        let mut events = Vec::new();
-        for (kind, body) in [
-            (libc::RTM_GETLINK, vec![0; 16]),
-            (libc::RTM_GETADDR, vec![0; 8]),
-            (libc::RTM_GETNEIGH, vec![0; 12]),
-        ] {
-            let request = Request::new(kind, libc::NLM_F_DUMP as u16, &body);
-            self.ask(request, |message| events.extend(parse::event(message)))?;
-        }
+        let mut events = self.dump_links()?;
+        self.list(libc::RTM_GETNEIGH, 12, &mut events)?;
         Ok(events)
+    }
+
+    /// All links and addresses.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn dump_links(&mut self) -> io::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        self.list(libc::RTM_GETLINK, 16, &mut events)?;
+        self.list(libc::RTM_GETADDR, 8, &mut events)?;
+        Ok(events)
+    }
+
+    fn list(&mut self, kind: u16, body: usize, events: &mut Vec<Event>) -> io::Result<()> {
+        let request = Request::new(kind, libc::NLM_F_DUMP as u16, &vec![0; body]);
+        self.ask(request, |message| events.extend(parse::event(message)))
+    }
+
+    /// The device that packets for `to` leave by.
+    ///
+    /// # Errors
+    /// What the kernel says; ENETUNREACH: no route.
+    pub(crate) fn device_towards(&mut self, to: IpAddr) -> io::Result<Option<u32>> {
+        let (family, address) = bytes_of(to);
+        let mut body = [0; 12];
+        body[..2].copy_from_slice(&[family, (address.len() * 8) as u8]);
+        let request = Request::new(libc::RTM_GETROUTE, 0, &body).attribute(RTA_DST, &address);
+        let mut device = None;
+        self.ask(request, |message| {
+            if let Some(Route::Unicast { ifindex, .. }) = parse::route(message.payload) {
+                device = Some(ifindex);
+            }
+        })?;
+        Ok(device)
+    }
+
+    /// What this socket's network namespace calls another one, as in [`super::Link::elsewhere`]; `None`: nothing, for it
+    /// has never had to.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn namespace_id(&mut self, other: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+        const NETNSA_FD: u16 = 3;
+        let descriptor = other.as_raw_fd().to_ne_bytes();
+        let request = Request::new(libc::RTM_GETNSID, 0, &[0; 4]).attribute(NETNSA_FD, &descriptor);
+        let mut id = None;
+        self.ask(request, |message| id = parse::namespace_id(message.payload))?;
+        Ok(id)
     }
 
     /// The route from `from` to `to`; through the device `oif` if not 0.
@@ -132,31 +171,13 @@ impl Netlink {
     /// # Errors
     /// What the kernel says.
     pub(crate) fn use_neighbour(&mut self, ifindex: u32, address: IpAddr) -> io::Result<()> {
-        let (family, address) = match address {
-            IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
-            IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
-        };
+        let (family, address) = bytes_of(address);
         let mut body = [0; 12];
-        body[0] = family as u8;
+        body[0] = family;
         body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
         body[10] = NTF_USE;
         let flags = (libc::NLM_F_CREATE | libc::NLM_F_ACK) as u16;
         let request = Request::new(libc::RTM_NEWNEIGH, flags, &body).attribute(NDA_DST, &address);
-        self.ask(request, |_| {})
-    }
-
-    /// Removes every ingress classifier of `priority` from a device's clsact qdisc.
-    ///
-    /// # Errors
-    /// What the kernel says; ENOENT or EINVAL: there was none.
-    pub(crate) fn remove_ingress_filters(&mut self, ifindex: u32, priority: u16) -> io::Result<()> {
-        let protocol = (libc::ETH_P_ALL as u16).to_be();
-        let info = u32::from(priority) << 16 | u32::from(protocol);
-        let mut body = [0; 20];
-        body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-        body[12..16].copy_from_slice(&CLSACT_INGRESS.to_ne_bytes());
-        body[16..20].copy_from_slice(&info.to_ne_bytes());
-        let request = Request::new(libc::RTM_DELTFILTER, libc::NLM_F_ACK as u16, &body);
         self.ask(request, |_| {})
     }
 
@@ -193,6 +214,14 @@ impl Netlink {
                 }
             }
         }
+    }
+}
+
+/// An address's family and bytes.
+fn bytes_of(address: IpAddr) -> (u8, Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => (libc::AF_INET as u8, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6 as u8, address.octets().to_vec()),
     }
 }
 

@@ -19,6 +19,21 @@ const GROUPS: [u32; 8] = [
     libc::RTNLGRP_IPV6_RULE,
 ];
 
+const LINK_GROUPS: [u32; 3] = [
+    libc::RTNLGRP_LINK,
+    libc::RTNLGRP_IPV4_IFADDR,
+    libc::RTNLGRP_IPV6_IFADDR,
+];
+
+/// Those, and what decides where packets for an address go.
+const ROUTE_GROUPS: [u32; 5] = [
+    libc::RTNLGRP_LINK,
+    libc::RTNLGRP_IPV4_IFADDR,
+    libc::RTNLGRP_IPV6_IFADDR,
+    libc::RTNLGRP_IPV4_ROUTE,
+    libc::RTNLGRP_IPV6_ROUTE,
+];
+
 /// Room for bursts: a full routing table re-learned, a network's neighbours flushed.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
@@ -34,14 +49,26 @@ impl Watch {
     /// # Errors
     /// No socket to be had.
     pub(crate) fn open() -> io::Result<Self> {
+        Self::open_for(&GROUPS)
+    }
+
+    /// The same for links and addresses alone, and `routes` if wanted.
+    ///
+    /// # Errors
+    /// No socket to be had.
+    pub(crate) fn open_for_links(routes: bool) -> io::Result<Self> {
+        Self::open_for(if routes { &ROUTE_GROUPS } else { &LINK_GROUPS })
+    }
+
+    fn open_for(groups: &[u32]) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         let force = nix::sys::socket::sockopt::RcvBufForce;
         if nix::sys::socket::setsockopt(&socket, force, &RECEIVE_BUFFER).is_err() {
             socket.set_rx_buf_sz(RECEIVE_BUFFER as libc::c_int)?;
         }
-        for group in GROUPS {
-            socket.add_membership(group)?;
+        for group in groups {
+            socket.add_membership(*group)?;
         }
         Self::from_fd(super::into_fd(socket))
     }

@@ -14,7 +14,8 @@ use tracing_subscriber::{Layer, fmt};
 use super::syslog::Syslog;
 use crate::config::ProcessConfig;
 
-const MAX_LEVEL: u8 = 7;
+/// The most that can be said.
+pub(super) const MAX_LEVEL: u8 = 7;
 
 /// The level, to be changed while running.
 #[derive(Clone, Debug)]

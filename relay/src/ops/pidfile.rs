@@ -24,14 +24,12 @@ impl PidFile {
         Ok(Self { path, content })
     }
 
-    /// The same where a process without its pid file is better than none, as rtpengine has it.
-    #[must_use]
+    /// As [`Self::write`]; a process without its file is better than none, and rtpengine goes on, too.
     pub fn write_or_warn(path: &Path) -> Option<Self> {
-        Self::write(path)
-            .inspect_err(|error| {
-                tracing::warn!("pidfile = {}: cannot write it: {error}", path.display());
-            })
-            .ok()
+        let warn = |error: &io::Error| {
+            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display());
+        };
+        Self::write(path).inspect_err(warn).ok()
     }
 }
 

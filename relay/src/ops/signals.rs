@@ -1,18 +1,38 @@
-//! Signals: SIGINT and SIGTERM stop the relay, SIGUSR1 and SIGUSR2 make it say less and more, as in rtpengine.
+//! Signals: SIGINT and SIGTERM end all calls and stop the relay; SIGUSR2 stops it and leaves its calls to a successor;
+//! SIGUSR1 makes it say more, and after the most as little as it can.
 
+use std::fmt;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::logging::LogLevel;
+use super::logging::{LogLevel, MAX_LEVEL};
 
 /// Registered signal handlers.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    less: Signal,
     more: Signal,
+    hand_over: Signal,
+}
+
+/// How the relay is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopRequest {
+    /// By the signal of this name: calls end.
+    Stop(&'static str),
+    /// SIGUSR2: calls go on, and a successor takes them up.
+    HandOver,
+}
+
+impl fmt::Display for StopRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop(signal) => signal,
+            Self::HandOver => "SIGUSR2",
+        })
+    }
 }
 
 impl Signals {
@@ -24,19 +44,19 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            less: signal(SignalKind::user_defined1())?,
-            more: signal(SignalKind::user_defined2())?,
+            more: signal(SignalKind::user_defined1())?,
+            hand_over: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Returns when the relay is asked to stop, with the name of the signal. Changes the log level in the meantime.
-    pub async fn stop_requested(&mut self, level: &LogLevel) -> &'static str {
+    /// Returns when the relay is asked to stop. Changes the log level in the meantime.
+    pub async fn stop_requested(&mut self, level: &LogLevel) -> StopRequest {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.less.recv() => level.set(level.get().saturating_sub(1)),
-                _ = self.more.recv() => level.set(level.get() + 1),
+                _ = self.interrupt.recv() => return StopRequest::Stop("SIGINT"),
+                _ = self.terminate.recv() => return StopRequest::Stop("SIGTERM"),
+                _ = self.hand_over.recv() => return StopRequest::HandOver,
+                _ = self.more.recv() => level.set((level.get() + 1) % (MAX_LEVEL + 1)),
             }
             tracing::warn!("log level is {} now", level.get());
         }

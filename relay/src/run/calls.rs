@@ -1,6 +1,6 @@
 //! Commands to calls, calls' wishes to media.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -9,13 +9,14 @@ use ng_protocol::{Command, Dict, Reply, Request, Value};
 use nix::time::{ClockId, clock_gettime};
 use tracing::{debug, info, warn};
 
+use super::kept::Kept;
 use super::said::Said;
-use crate::call::{Calls, Notice, Summary, Timestamp};
+use crate::call::{Calls, NotRestored, Notice, Summary, Timestamp};
 use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
 use crate::ops::cli::{Families, SessionDetails, SessionSummary};
-use crate::plan::Action;
+use crate::plan::{Action, CallKey, RetakeError};
 
 /// What everybody who works on calls holds.
 pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
@@ -94,6 +95,14 @@ impl CallServer {
         &self.media
     }
 
+    pub(super) fn media_mut(&mut self) -> &mut Media {
+        &mut self.media
+    }
+
+    pub(super) fn datapath(&self) -> &Arc<dyn Datapath> {
+        &self.datapath
+    }
+
     /// Ends calls whose time is over; due once a second.
     pub(super) fn tick(&mut self) {
         let actions = self.calls.tick(now(), &self.streams);
@@ -112,6 +121,43 @@ impl CallServer {
     pub(super) fn terminate_all(&mut self) {
         let actions = self.calls.close_all(now(), &self.streams);
         self.carry_out(actions);
+    }
+
+    /// Calls whose state is no longer what it was when this was last asked: by a command, by time, or by what media learned.
+    pub(super) fn take_changes(&mut self) -> BTreeSet<CallKey> {
+        let mut changes = self.calls.take_changes();
+        changes.extend(self.streams.take_lessons());
+        changes
+    }
+
+    /// How many packets user space has received for each of the `count` calls after `after`, in turn.
+    pub(super) fn received(&self, after: Option<CallKey>, count: usize) -> Vec<(CallKey, u64)> {
+        let received = |key| {
+            let name = self.calls.name_of(key)?;
+            let streams = self.calls.streams_of(name);
+            Some((key, self.streams.received(&streams)))
+        };
+        let keys = self.calls.keys_after(after, count);
+        keys.into_iter().filter_map(received).collect()
+    }
+
+    /// The call as it is now, for the journal; `None` if it has ended.
+    pub(super) fn copy(&self, key: CallKey) -> Option<Kept> {
+        let call = self.calls.snapshot(key, &self.streams)?;
+        let proxy = self.proxies.get(call.call_id()).copied();
+        Some(Kept { call, proxy })
+    }
+
+    /// Makes a call of the journal a call again; returns what it goes on without.
+    pub(super) fn restore(&mut self, kept: Kept) -> Result<Vec<RetakeError>, NotRestored> {
+        let Kept { call, proxy } = kept;
+        let call_id = call.call_id().clone();
+        let restored = self.calls.restore(call, now(), &mut self.ports)?;
+        self.media.apply(restored.actions);
+        if let Some(proxy) = proxy {
+            self.proxies.insert(call_id, proxy);
+        }
+        Ok(restored.lost)
     }
 
     /// Brings what the kernel counted for the call's streams up to date.

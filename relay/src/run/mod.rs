@@ -1,9 +1,14 @@
 //! Being a relay: from a configuration to the exit.
 
+#[cfg(feature = "kernel")]
+mod agent;
 mod calls;
+mod journaling;
+mod kept;
 mod operators;
 mod said;
 mod start;
+mod survival;
 mod table;
 
 use std::io;
@@ -12,10 +17,13 @@ use crate::config::{Config, ListenError, Loaded};
 use crate::media::MediaError;
 use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
-use crate::ops::signals::Signals;
+use crate::ops::signals::{Signals, StopRequest};
 use crate::ops::{limits, logging, notify};
 use start::Relay;
 use table::NoTable;
+
+#[cfg(feature = "kernel")]
+pub use agent::run_agent;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +48,16 @@ pub enum RunError {
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
     NoFallback(NoTable),
+    /// The agent can't serve.
+    #[cfg(feature = "kernel")]
+    #[error(transparent)]
+    Agent(#[from] crate::agent::AgentError),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),
 }
 
-/// Runs the relay until SIGINT or SIGTERM.
+/// Runs the relay until SIGINT, SIGTERM, or SIGUSR2, which leaves its calls to a successor.
 ///
 /// # Errors
 /// Whatever keeps it from starting, or from going on.
@@ -74,11 +86,14 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
         if let Err(error) = notify::ready() {
             tracing::warn!("cannot tell systemd that the relay is ready: {error}");
         }
-        let signal = signals.stop_requested(&log_level).await;
-        tracing::info!("{signal}: stopping");
+        let request = signals.stop_requested(&log_level).await;
+        tracing::info!("{request}: stopping");
         // Nobody is left to tell if this fails.
         let _ = notify::stopping();
-        relay.stop().await;
+        match request {
+            StopRequest::Stop(_) => relay.stop().await,
+            StopRequest::HandOver => relay.hand_over().await,
+        }
         Ok(())
     })
 }

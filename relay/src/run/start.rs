@@ -1,5 +1,8 @@
-//! Bringing the relay up, in the order in which things can go wrong without harm: table, datapath, media, ports to listen
-//! on; and serving only when all of it stands.
+//! Bringing the relay up, in the order in which things can go wrong without harm: ports to listen on, table and datapath, media,
+//! the calls of an earlier process; and serving only when all of it stands.
+//!
+//! New calls' ports are bound last. Whatever arrives for a call that was forgotten comes up by then, and such a port is not handed
+//! out.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -10,14 +13,17 @@ use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use super::calls::{self, CallServer, Shared};
+use super::journaling::{Journaling, Parting};
 use super::operators::Operators;
+use super::survival::{Legacy, Survival};
 use super::{RunError, system, table};
 use crate::call::{Calls, Settings};
 use crate::config::{Config, ListenError};
 use crate::control::cache::Limits;
 use crate::control::dispatch::Dispatcher;
 use crate::control::udp::{Listeners, UdpServer};
-use crate::datapath::{self, Started};
+use crate::datapath::{Datapath, Started};
+use crate::journal::Journal;
 use crate::media::{Media, MediaConfig};
 use crate::ops::{cli, http};
 
@@ -29,6 +35,8 @@ pub(super) struct Relay {
     server: UdpServer,
     tasks: Vec<JoinHandle<()>>,
     shared: Shared,
+    datapath: Arc<dyn Datapath>,
+    journaling: Option<Journaling>,
 }
 
 impl Relay {
@@ -38,29 +46,44 @@ impl Relay {
             .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
         let http = bind("listen-http", &config.listen_http).await?;
         let cli = bind("listen-cli", &config.listen_cli).await?;
+        let survival = Survival::of(config);
         let Started {
             datapath, monitor, ..
-        } = table::start(config)?;
+        } = table::start(config, &survival.identity)?;
 
-        let media = start_media(config, Arc::clone(&datapath)).await?;
-        let now = calls::now();
+        let media = Media::prepare(media_config(config, Arc::clone(&datapath)))?;
+        let (journal, legacy) = match &survival.directory {
+            Some(directory) => {
+                let (journal, found) = Journal::open(directory);
+                (Some(journal), Legacy::of(found, survival.lease))
+            }
+            None => (None, Legacy::default()),
+        };
+        let instance = legacy.instance();
         let calls = Calls::new(
             settings(config),
             config.interfaces.clone(),
-            rand::random(),
-            now,
+            instance,
+            calls::now(),
         );
         let server = CallServer::new(calls, media, Arc::clone(&datapath));
+        let server = take_up(server, legacy, journal.is_some()).await?;
         let dispatcher = Dispatcher::new(server, Limits::default());
         let counters = dispatcher.counters();
         let shared: Shared = Arc::new(Mutex::new(dispatcher));
         let operators = Arc::new(Operators::new(
             Arc::clone(&shared),
             counters,
-            datapath,
+            Arc::clone(&datapath),
             monitor,
             config.interfaces.clone(),
         ));
+        let journaling = survival.directory.zip(journal).map(|(directory, journal)| {
+            Journaling::start(Arc::clone(&shared), directory, journal, instance)
+        });
+        let journaling = journaling
+            .transpose()
+            .map_err(system("cannot start the journal's thread"))?;
         let mut tasks = vec![tokio::spawn(tick(Arc::clone(&shared)))];
         for listener in http {
             let operators = Arc::clone(&operators);
@@ -85,20 +108,44 @@ impl Relay {
             server,
             tasks,
             shared,
+            datapath,
+            journaling,
         })
     }
 
     /// Closes the ng ports first, so that proxies turn elsewhere at once, then ends calls, flows and pins.
     pub(super) async fn stop(self) {
+        self.part(Parting::Ended).await;
+    }
+
+    /// Closes the ng ports and leaves calls, flows and ports to a successor.
+    pub(super) async fn hand_over(self) {
+        if self.journaling.is_none() {
+            warn!("without a state directory no successor knows the calls");
+        }
+        self.part(Parting::Handover).await;
+    }
+
+    async fn part(self, parting: Parting) {
         let Self {
             server,
             tasks,
             shared,
+            datapath,
+            journaling,
         } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             server.stop();
-            if let Ok(mut dispatcher) = shared.lock() {
+            if parting == Parting::Ended
+                && let Ok(mut dispatcher) = shared.lock()
+            {
                 dispatcher.handler_mut().terminate_all();
+            }
+            if let Some(journaling) = journaling {
+                journaling.stop(parting);
+            }
+            if parting == Parting::Handover {
+                datapath.leave();
             }
         });
         // A panic in there has been logged; the process ends anyway.
@@ -110,10 +157,33 @@ impl Relay {
     }
 }
 
-async fn start_media(
-    config: &Config,
-    datapath: Arc<dyn datapath::Datapath>,
-) -> Result<Media, RunError> {
+/// Takes up the calls of an earlier process, lets its table go, and begins to bind ports for new calls.
+async fn take_up(
+    mut server: CallServer,
+    legacy: Legacy,
+    journaled: bool,
+) -> Result<CallServer, RunError> {
+    let taken_up = tokio::task::spawn_blocking(move || -> Result<CallServer, RunError> {
+        if journaled {
+            server.calls_mut().follow_changes();
+        }
+        legacy.take_up(&mut server);
+        server.datapath().settled();
+        server.media_mut().fill()?;
+        if !server.media().wait_ready(PORTS_REST) {
+            warn!(
+                "not every media address has free ports yet: packets still arrive at them, or others hold them"
+            );
+        }
+        Ok(server)
+    });
+    taken_up.await.map_err(|_| RunError::System {
+        what: "cannot start media",
+        source: io::Error::other("its start panicked"),
+    })?
+}
+
+fn media_config(config: &Config, datapath: Arc<dyn Datapath>) -> MediaConfig {
     let mut addresses: Vec<_> = config
         .interfaces
         .iter()
@@ -123,19 +193,7 @@ async fn start_media(
     addresses.dedup();
     let mut media = MediaConfig::new(addresses, (config.port_min, config.port_max), datapath);
     media.workers = config.num_threads;
-    let started = tokio::task::spawn_blocking(move || -> Result<Media, RunError> {
-        let media = Media::start(media)?;
-        if !media.wait_ready(PORTS_REST) {
-            warn!(
-                "not every media address has free ports yet: packets still arrive at them, or others hold them"
-            );
-        }
-        Ok(media)
-    });
-    started.await.map_err(|_| RunError::System {
-        what: "cannot start media",
-        source: io::Error::other("its start panicked"),
-    })?
+    media
 }
 
 async fn bind(

@@ -45,12 +45,12 @@ impl NoTable {
 }
 
 /// Claims the table and starts the datapath, or leaves all to user space, loudly.
-pub(super) fn start(config: &Config) -> Result<Started, RunError> {
+pub(super) fn start(config: &Config, identity: &str) -> Result<Started, RunError> {
     if config.table == TableRequest::None {
         info!("table -1: forwarding in user space only");
         return Ok(datapath::null(Reason::NoEngine));
     }
-    match claim_and_start(config) {
+    match claim_and_start(config, identity) {
         Ok(started) => {
             say_engines(&started.monitor);
             Ok(started)
@@ -65,8 +65,8 @@ pub(super) fn start(config: &Config) -> Result<Started, RunError> {
 }
 
 #[cfg(feature = "kernel")]
-fn claim_and_start(config: &Config) -> Result<Started, NoTable> {
-    let claim = client::claim(&claim_config(config))?;
+fn claim_and_start(config: &Config, identity: &str) -> Result<Started, NoTable> {
+    let claim = client::claim(&claim_config(config, identity))?;
     Ok(datapath::start(DatapathConfig {
         claim,
         ..DatapathConfig::default()
@@ -74,7 +74,7 @@ fn claim_and_start(config: &Config) -> Result<Started, NoTable> {
 }
 
 #[cfg(feature = "kernel")]
-fn claim_config(config: &Config) -> ClaimConfig {
+fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
     let interfaces = config.interfaces.iter();
     let mut addresses: Vec<_> = interfaces
         .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
@@ -90,7 +90,7 @@ fn claim_config(config: &Config) -> ClaimConfig {
             version: VERSION,
             layout: underpass_abi::LAYOUT_VERSION,
             table: config.table,
-            identity: config.name.clone(),
+            identity: identity.to_owned(),
             name: config.name.clone(),
             command: std::env::args().collect::<Vec<_>>().join(" "),
             addresses,
@@ -106,7 +106,7 @@ fn claim_config(config: &Config) -> ClaimConfig {
 }
 
 #[cfg(not(feature = "kernel"))]
-fn claim_and_start(_config: &Config) -> Result<Started, NoTable> {
+fn claim_and_start(_config: &Config, _identity: &str) -> Result<Started, NoTable> {
     Err(NoTable::NotBuilt)
 }
 

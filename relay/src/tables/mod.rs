@@ -7,6 +7,7 @@ mod choice;
 mod claim;
 #[cfg(feature = "kernel")]
 pub mod client;
+pub mod identity;
 mod list;
 mod owner;
 #[cfg(feature = "kernel")]

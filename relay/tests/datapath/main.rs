@@ -6,91 +6,21 @@
     reason = "a test that can't go on says so and fails"
 )]
 
+mod lease;
 mod net;
+mod relay;
+mod unprivileged;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, rtp, skipped, until};
-use tempfile::TempDir;
+use relay::Relay;
 use underpass::datapath::{
-    DatapathConfig, Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes,
-    Reason, SsrcFilter, Started, start, table_usage,
+    Engine, EngineChoice, Flow, FlowId, FlowReport, FlowState, PayloadTypes, Reason, SsrcFilter,
 };
-use underpass::tables::{Owner, TableRequest, Tables};
-use underpass_abi::{LAYOUT_VERSION, RECORDS};
-
-/// A datapath in the relay's namespace, with locks and pins of its own.
-struct Relay {
-    started: Option<Started>,
-    directory: TempDir,
-}
-
-impl Relay {
-    fn new(net: &Net, configure: impl FnOnce(&mut DatapathConfig)) -> Self {
-        Self::at(net, "r", &[RELAY_A, RELAY_B], configure)
-    }
-
-    fn at(
-        net: &Net,
-        namespace: &str,
-        addresses: &[&str],
-        configure: impl FnOnce(&mut DatapathConfig),
-    ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut config = DatapathConfig {
-            claim: Tables::at(directory.path().join("tables"))
-                .claim(TableRequest::Auto, &Owner::this_process("test"))
-                .unwrap(),
-            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
-            bpffs: directory.path().join("bpf"),
-            max_flows: 1024,
-            ..DatapathConfig::default()
-        };
-        configure(&mut config);
-        let started = net.inside(namespace, || start(config).unwrap());
-        Self {
-            started: Some(started),
-            directory,
-        }
-    }
-
-    fn started(&self) -> &Started {
-        self.started.as_ref().unwrap()
-    }
-
-    fn install(&self, id: u64, flow: Flow) -> Arc<FlowReport> {
-        let report = Arc::new(FlowReport::default());
-        self.started()
-            .datapath
-            .install(FlowId(id), flow, report.clone());
-        report
-    }
-
-    fn engines(&self) -> Vec<(String, Option<Engine>)> {
-        let interfaces = self.started().monitor.interfaces();
-        interfaces
-            .into_iter()
-            .map(|interface| (interface.name, interface.engine))
-            .collect()
-    }
-
-    fn bpffs(&self) -> PathBuf {
-        self.directory.path().join("bpf")
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.started = None;
-        let _ = nix::mount::umount(&self.directory.path().join("bpf"));
-    }
-}
+use underpass::tables::protocol::Claim;
 
 fn local(port: u16) -> SocketAddr {
     SocketAddr::new(RELAY_A.parse().unwrap(), port)
@@ -108,11 +38,6 @@ fn flow(port: u16) -> Flow {
         ssrcs: SsrcFilter::Any,
         clock_rate: 8000,
     }
-}
-
-/// Where a table of a layout is pinned.
-fn pins(bpffs: &Path, layout: u32, table: u32) -> PathBuf {
-    bpffs.join(format!("underpass/v{layout}/tables/{table}"))
 }
 
 fn is_in_kernel(report: &FlowReport) -> bool {
@@ -144,14 +69,10 @@ fn an_installed_flow_is_forwarded_and_counted_until_it_is_removed() {
     assert!(packets > 0);
     assert_eq!(report.bytes(), packets * 172);
     assert_eq!(report.ssrcs()[0].ssrc, 0x1234_5678);
-    let tables = Tables::at(relay.directory.path().join("tables"));
-    let usage = tables.overview(&relay.bpffs()).unwrap()[0].usage.unwrap();
-    assert_eq!((usage.flows, usage.packets), (1, packets));
 
     relay.started().datapath.remove(FlowId(1));
     until("removed", || is_out(&report, Reason::NotInstalled));
     assert_eq!(report.packets(), packets);
-    assert_eq!(table_usage(&relay.bpffs(), 0).unwrap().flows, 0);
 }
 
 #[test]
@@ -195,7 +116,6 @@ fn a_flow_replaced_under_its_packets_loses_none_and_counts_every_one() {
         (report.ssrcs()[0].packets, report.ssrcs()[0].lost),
         (1500, 0)
     );
-    assert_eq!(table_usage(&relay.bpffs(), 0).unwrap().packets, 1500);
 }
 
 #[test]
@@ -204,8 +124,8 @@ fn a_flow_may_leave_in_the_other_address_family() {
         return;
     }
     let net = Net::new();
-    let relay = Relay::new(&net, |config| {
-        config.addresses.push(RELAY_B6.parse().unwrap());
+    let relay = Relay::new(&net, |claim| {
+        claim.addresses.push(RELAY_B6.parse().unwrap());
     });
     let (caller, callee) = (
         net.socket("a", CALLER, 4000),
@@ -228,93 +148,6 @@ fn a_flow_may_leave_in_the_other_address_family() {
     let there = relayed(&caller, to_v6.local, &callee);
     let back = relayed(&callee, to_v4.local, &caller);
     assert_eq!((there, back), (Some(to_v6.from), Some(to_v4.from)));
-}
-
-#[test]
-fn a_datapath_that_ends_leaves_no_pin_and_its_table_is_free() {
-    if skipped() {
-        return;
-    }
-    let net = Net::new();
-    let mut relay = Relay::new(&net, |_| {});
-    let pins = pins(&relay.bpffs(), LAYOUT_VERSION, 0);
-    assert!(pins.exists());
-    relay.started = None;
-    assert!(!pins.exists());
-    let tables = Tables::at(relay.directory.path().join("tables"));
-    assert_eq!(tables.list().unwrap(), []);
-}
-
-/// Not a test by itself: the relay that the next one kills.
-#[test]
-fn victim() {
-    let Ok(directory) = std::env::var("UNDERPASS_TEST_VICTIM") else {
-        return;
-    };
-    let directory = Path::new(&directory);
-    let config = DatapathConfig {
-        claim: Tables::at(directory.join("tables"))
-            .claim(TableRequest::Number(5), &Owner::this_process("victim"))
-            .unwrap(),
-        addresses: vec![RELAY_A.parse().unwrap(), RELAY_B.parse().unwrap()],
-        interface_engines: [("r0".to_owned(), EngineChoice::Xdp)].into(),
-        bpffs: directory.join("bpf"),
-        max_flows: 16,
-        ..DatapathConfig::default()
-    };
-    let _started = start(config).unwrap();
-    println!("started");
-    loop {
-        std::thread::park();
-    }
-}
-
-#[test]
-fn nothing_of_a_killed_relay_is_left_once_another_starts() {
-    if skipped() {
-        return;
-    }
-    let net = Net::new();
-    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Null);
-    let mut victim = net
-        .command("r", &std::env::current_exe().unwrap())
-        .args(["--exact", "victim", "--nocapture"])
-        .env("UNDERPASS_TEST_VICTIM", relay.directory.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("started")));
-    let has_xdp = || {
-        net.ip_says("r", &["link", "show", "r0"])
-            .contains("prog/xdp")
-    };
-    assert!(has_xdp());
-    let of_now = pins(&relay.bpffs(), LAYOUT_VERSION, 5);
-    assert!(of_now.exists());
-    // The dead owner may have been of another version.
-    let of_then = pins(&relay.bpffs(), 1, 5);
-    fs::create_dir_all(&of_then).unwrap();
-    fs::hard_link(of_now.join(RECORDS), of_then.join("FLOWS_V4")).unwrap();
-
-    victim.kill().unwrap();
-    victim.wait().unwrap();
-
-    until("engine gone", || !has_xdp());
-    let _next = net.inside("r", || {
-        let claim = Tables::at(relay.directory.path().join("tables"))
-            .claim(TableRequest::Auto, &Owner::this_process("next"))
-            .unwrap();
-        assert_eq!(claim.as_ref().map(underpass::tables::Claim::table), Some(1));
-        let config = DatapathConfig {
-            claim,
-            bpffs: relay.bpffs(),
-            ..DatapathConfig::default()
-        };
-        start(config).unwrap()
-    });
-    assert!(!of_now.exists());
-    assert!(!of_then.exists());
 }
 
 #[test]
@@ -369,9 +202,9 @@ fn an_address_on_loopback_is_served_by_the_interfaces_named() {
     let net = Net::new();
     net.ip("r", &["address", "add", ANCHORED, "dev", "lo"]);
     net.ip("a", &["route", "add", ANCHORED, "via", RELAY_A]);
-    let relay = Relay::at(&net, "r", &[ANCHORED], |config| {
+    let relay = Relay::at(&net, "r", &[ANCHORED], |claim| {
         for name in ["r0", "r1"] {
-            config
+            claim
                 .interface_engines
                 .insert(name.to_owned(), EngineChoice::Auto);
         }
@@ -400,8 +233,8 @@ fn native_xdp_is_not_put_below_another_media_interface() {
     );
     net.ip("r", &["address", "add", "10.71.0.9/24", "dev", "m0"]);
     net.ip("r", &["link", "set", "m0", "up"]);
-    let relay = Relay::at(&net, "r", &[RELAY_A, "10.71.0.9"], |config| {
-        config.engine = EngineChoice::Xdp;
+    let relay = Relay::at(&net, "r", &[RELAY_A, "10.71.0.9"], |claim| {
+        claim.engine = EngineChoice::Xdp;
     });
     let tc = Some(Engine::Tc);
     assert_eq!(relay.engines(), [("r0".into(), tc), ("m0".into(), tc)]);
@@ -458,7 +291,7 @@ fn native_xdp_forwards_where_the_other_ends_co_operate() {
     let net = Net::new();
     // A veth takes XDP's packets only if its own end has a program; any will do. And native XDP can't know that a
     // sender on the same machine has left the checksum to a device.
-    let native = |config: &mut DatapathConfig| config.engine = EngineChoice::Xdp;
+    let native = |claim: &mut Claim| claim.engine = EngineChoice::Xdp;
     let _caller_end = Relay::at(&net, "a", &[CALLER], native);
     let _callee_end = Relay::at(&net, "b", &[CALLEE], native);
     net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
@@ -484,7 +317,7 @@ fn native_xdp_that_turns_packets_around_in_vain_is_given_up_for_tc() {
     }
     let net = Net::new();
     net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
-    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Xdp);
+    let relay = Relay::new(&net, |claim| claim.engine = EngineChoice::Xdp);
     let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("a", CALLER, 5000));
     let back = Flow {
         from: local(40_000),
@@ -509,7 +342,7 @@ fn native_xdp_on_a_device_that_does_not_send_is_given_up_for_tc() {
     }
     let net = Net::new();
     net.run("a", "ethtool", &["-K", "a0", "tx", "off"]);
-    let relay = Relay::new(&net, |config| config.engine = EngineChoice::Xdp);
+    let relay = Relay::new(&net, |claim| claim.engine = EngineChoice::Xdp);
     let xdp = Some(Engine::Xdp);
     assert_eq!(relay.engines(), [("r0".into(), xdp), ("r1".into(), xdp)]);
     let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
@@ -533,7 +366,7 @@ fn generic_xdp_forwards_when_asked_for() {
         return;
     }
     let net = Net::new();
-    let relay = Relay::new(&net, |config| config.engine = EngineChoice::XdpGeneric);
+    let relay = Relay::new(&net, |claim| claim.engine = EngineChoice::XdpGeneric);
     let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
     relay.install(1, flow(30_000));
     assert!(relayed(&caller, local(30_000), &callee).is_some());
@@ -550,7 +383,7 @@ fn a_full_table_leaves_a_flow_in_user_space_until_another_ends() {
         return;
     }
     let net = Net::new();
-    let relay = Relay::new(&net, |config| config.max_flows = 1);
+    let relay = Relay::new(&net, |claim| claim.max_flows = 1);
     let first = relay.install(1, flow(30_000));
     until("in the kernel", || is_in_kernel(&first));
     let second = relay.install(2, flow(30_002));
@@ -565,8 +398,8 @@ fn flows_that_cannot_be_forwarded_say_why() {
         return;
     }
     let net = Net::new();
-    let relay = Relay::new(&net, |config| {
-        config
+    let relay = Relay::new(&net, |claim| {
+        claim
             .interface_engines
             .insert("r1".to_owned(), EngineChoice::Null);
     });

@@ -17,6 +17,7 @@ fn new_calls_hear_no_old_one(engine: Engine) {
     let launch = Relay::under_test()
         .engine(engine)
         .two_networks()
+        .without_journal("forgetful")
         .option("--port-min=40000")
         .option("--port-max=40199");
     let mut relay = launch.clone().start(&net.relay);

@@ -7,21 +7,30 @@
 )]
 
 mod addresses;
+mod agent_clients;
 mod audio_and_video;
 mod checksums;
 mod crash_and_restart;
+mod damaged_journal;
 mod differential;
 mod failed_offers;
 mod foreign_clients;
 mod garbage;
+mod journal;
 mod kernel_counters;
+mod lease;
 mod next_hop;
+mod node_agent;
 mod on_the_wire;
 mod plain_call;
 mod retransmission;
 mod sip_calls;
 mod start_and_stop;
 mod strangers;
+mod survival;
 mod table_claim;
 mod tables;
+mod tenants;
 mod timeouts;
+mod upgrade;
+mod uplink;

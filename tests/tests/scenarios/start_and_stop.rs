@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use lab::process::Process;
 use lab::relay::{NG, underpass_binary};
@@ -14,8 +14,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// What every start here has in common; each in a namespace of its own.
-const COMMON: [&str; 3] = [
+const COMMON: [&str; 5] = [
     "--config-file=none",
+    "--agent=embedded",
+    "--state-dir=none",
     "--interface=127.0.0.1",
     "--listen-ng=127.0.0.1:2223",
 ];
@@ -110,12 +112,12 @@ fn a_taken_table_is_said_once() {
         return;
     };
     let (ns, other) = (lab.netns("holder"), lab.netns("start"));
-    let number = (std::process::id() % 64).to_string();
-    let _holder = Relay::underpass()
-        .table(&number)
+    let holder = Relay::underpass()
+        .table("7")
         .interface("127.0.0.1")
         .start(&ns);
-    let output = underpass(&other, &["--table", &number]);
+    let registry = format!("--registry={}", holder.node().registry().display());
+    let output = underpass(&other, &["--table=7", &registry]);
     assert!(!output.status.success());
     let line = last_line(&output);
     assert_eq!(line.matches("is taken by").count(), 1, "{line}");
@@ -183,35 +185,15 @@ fn stopped_with_calls_up_it_ends_well_and_leaves_nothing_in_the_kernel() {
         let ng = relay.client(&net.relay);
         let call = Call::set_up(&net, &ng, &CallOptions::default());
         call.bring_into_kernel(&ng);
-        let table = table_of(relay.process().pid());
-        assert!(!pins_of(table).is_empty());
+        assert!(!relay.node().pins().is_empty());
         relay.process().signal(signal);
         assert!(relay.process().wait().success(), "{signal}");
-        assert!(pins_of(table).is_empty(), "{signal}: pins left");
+        relay.node().assert_empty();
         let filters = net
             .relay
             .command("tc")
             .args(["filter", "show", "dev", "a", "ingress"])
             .output();
         assert_eq!(filters.unwrap().stdout, b"", "{signal}: filters left");
-        let again = Relay::underpass().table(&table.to_string()).two_networks();
-        let _ = again.start(&net.relay);
     }
-}
-
-/// The directories of a table's pinned maps, one for each version of their layout that is in use.
-fn pins_of(table: u64) -> Vec<PathBuf> {
-    let versions = fs::read_dir("/sys/fs/bpf/underpass").unwrap().flatten();
-    let tables = versions.map(|version| version.path().join(format!("tables/{table}")));
-    tables.filter(|pins| pins.exists()).collect()
-}
-
-/// The table that a relay owns, by `underpass tables`.
-fn table_of(pid: u32) -> u64 {
-    let mut command = Command::new(underpass_binary());
-    let listing = command.args(["tables", "--json"]).output().unwrap();
-    let tables: Vec<serde_json::Value> = serde_json::from_slice(&listing.stdout).unwrap();
-    let own = tables.iter().find(|table| table["owner"]["pid"] == pid);
-    own.and_then(|table| table["table"].as_u64())
-        .expect("the relay has a table")
 }

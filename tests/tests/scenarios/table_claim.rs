@@ -1,26 +1,45 @@
-//! Tables are claimed atomically: two relays on one machine never share one.
+//! Tables are claimed atomically: relays of one node never share one, and there are 64.
 
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use lab::relay::{Launch, underpass_binary};
-use lab::{Engine, Lab, Netns, Relay, TwoNetworks, Wiring};
+use lab::relay::Launch;
+use lab::table::Table;
+use lab::tenant::{Tenant, claim};
+use lab::{Agent, Call, CallOptions, Engine, Lab, Netns, Node, Relay, TwoNetworks, Wiring};
 use serde_json::Value;
 
-/// Two relays for one namespace, each with an interface of its own.
-fn two(table: &str) -> [Launch; 2] {
-    let launch = || Relay::underpass().engine(Engine::Tc).table(table);
-    let first = launch().interface("a/10.1.0.1");
-    [
-        first,
-        launch()
-            .interface("b/10.2.0.1")
-            .listen("127.0.0.1:2224", "127.0.0.1:9102"),
-    ]
+/// Tables of a node.
+const TABLES: u16 = 64;
+
+/// Relay number `n` of the namespace, with ports and addresses to listen at of its own.
+fn relay(node: &Arc<Node>, n: u16, table: &str) -> Launch {
+    let first = 40_000 + 100 * n;
+    relay_with_ports(node, n, table, [first, first + 99])
 }
 
-fn start_both(ns: &Netns, launches: [Launch; 2]) -> Vec<Relay> {
-    let [first, second] = launches;
-    let mut relays = vec![first.spawn(ns), second.spawn(ns)];
+fn relay_with_ports(node: &Arc<Node>, n: u16, table: &str, ports: [u16; 2]) -> Launch {
+    let listen = 3000 + n;
+    Relay::underpass()
+        .engine(Engine::Tc)
+        .two_networks()
+        .on(node)
+        .table(table)
+        .listen(
+            &format!("127.0.0.1:{listen}"),
+            &format!("127.0.0.1:{}", listen + 100),
+        )
+        .option(&format!("--port-min={}", ports[0]))
+        .option(&format!("--port-max={}", ports[1]))
+}
+
+/// Starts them at the same instant; returns when each has answered or ended.
+#[track_caller]
+fn start_all(ns: &Netns, launches: Vec<Launch>) -> Vec<Relay> {
+    let mut relays: Vec<_> = launches
+        .into_iter()
+        .map(|launch| launch.spawn(ns))
+        .collect();
     for relay in &mut relays {
         lab::wait_until("a pong, or the end of the relay", || {
             !relay.process().is_running() || relay.client(ns).pings()
@@ -29,19 +48,64 @@ fn start_both(ns: &Netns, launches: [Launch; 2]) -> Vec<Relay> {
     relays
 }
 
+/// The tables that the relay owns, as `underpass tables` lists them.
+fn tables_of(relay: &mut Relay) -> Vec<u64> {
+    let pid = u64::from(relay.process().pid());
+    let tables = relay.node().tables().into_iter();
+    let own = tables.filter(|table| table["owner"]["pid"] == pid && table["alive"] == true);
+    own.filter_map(|table| table["table"].as_u64()).collect()
+}
+
 #[test]
-fn started_at_the_same_instant_with_table_auto_they_get_two_tables() {
+fn eight_started_at_the_same_instant_get_eight_tables_on_one_interface() {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let mut relays = start_both(&net.relay, two("auto"));
+    let node = Node::new();
+    let launches = (0..8).map(|n| relay(&node, n, "auto")).collect();
+    let mut relays = start_all(&net.relay, launches);
+    let mut taken = BTreeSet::new();
     for relay in &mut relays {
         assert!(relay.process().is_running(), "{}", relay.process().log());
+        let own = tables_of(relay);
+        assert_eq!(own.len(), 1, "{}", relay.process().log());
+        taken.extend(own);
     }
-    let tables: Vec<_> = relays.iter_mut().map(tables_of).collect();
-    assert_eq!((tables[0].len(), tables[1].len()), (1, 1), "{tables:?}");
-    assert_ne!(tables[0], tables[1]);
+    assert_eq!(taken.len(), 8, "{taken:?}");
+    // Each forwards in the kernel, its calls among those of all others.
+    let calls: Vec<_> = relays
+        .iter()
+        .map(|relay| {
+            let ng = relay.client(&net.relay);
+            Call::set_up(&net, &ng, &CallOptions::default())
+        })
+        .collect();
+    for (relay, call) in relays.iter().zip(&calls) {
+        call.bring_into_kernel(&relay.client(&net.relay));
+    }
+    calls.iter().for_each(|call| call.talk(20));
+    for (relay, call) in relays.iter().zip(&calls) {
+        assert!(call.is_in_kernel(&relay.client(&net.relay)));
+    }
+}
+
+#[test]
+fn one_that_asks_for_a_taken_number_stops_and_names_the_owner() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let node = Node::new();
+    let mut owner = relay(&node, 0, "5").start(&net.relay);
+    let (status, log) = relay(&node, 1, "5").start_refused(&net.relay);
+    assert!(!status.success());
+    let pid = owner.process().pid().to_string();
+    assert!(
+        log.contains(&pid),
+        "the owner, process {pid}, is not named:\n{log}"
+    );
+    assert_eq!(tables_of(&mut owner), [5]);
 }
 
 #[test]
@@ -50,18 +114,15 @@ fn started_at_the_same_instant_with_one_number_one_stops_and_names_the_other() {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    // Tables belong to the machine: another run of these tests may want one at the same time.
-    let number = (std::process::id() % 64).to_string();
-    let mut relays = start_both(&net.relay, two(&number));
+    let node = Node::new();
+    let launches = (0..2).map(|n| relay(&node, n, "9")).collect();
+    let mut relays = start_all(&net.relay, launches);
     relays.sort_by_cached_key(|relay| !relay.client(&net.relay).pings());
     let [winner, loser] = &mut relays[..] else {
         panic!("two relays were started")
     };
     assert!(winner.process().is_running());
-    assert!(
-        !loser.process().is_running(),
-        "both run with table {number}"
-    );
+    assert!(!loser.process().is_running(), "both run with table 9");
     assert!(!loser.process().wait().success());
     let (log, owner) = (loser.process().log(), winner.process().pid().to_string());
     assert!(
@@ -70,14 +131,64 @@ fn started_at_the_same_instant_with_one_number_one_stops_and_names_the_other() {
     );
 }
 
-/// The tables that the process owns, as `underpass tables` lists them.
-fn tables_of(relay: &mut Relay) -> Vec<u64> {
-    let pid = u64::from(relay.process().pid());
-    let listing = Command::new(underpass_binary())
-        .args(["tables", "--json"])
-        .output()
-        .unwrap();
-    let tables: Vec<Value> = serde_json::from_slice(&listing.stdout).unwrap();
-    let own = tables.iter().filter(|table| table["owner"]["pid"] == pid);
-    own.map(|table| table["table"].as_u64().unwrap()).collect()
+#[test]
+fn ports_of_another_table_are_refused_and_its_owner_is_named() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let node = Node::new();
+    let mut owner = relay(&node, 0, "auto").start(&net.relay);
+    let overlapping = relay_with_ports(&node, 1, "auto", [40_050, 40_199]);
+    let (status, log) = overlapping
+        .option("--require-kernel")
+        .start_refused(&net.relay);
+    assert!(!status.success());
+    let pid = owner.process().pid().to_string();
+    assert!(
+        log.contains(&pid),
+        "the owner, process {pid}, is not named:\n{log}"
+    );
+}
+
+#[test]
+fn with_64_tables_taken_the_next_relay_says_so_and_forwards_in_user_space() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let node_ns = lab.netns("node");
+    let agent = Agent::of(&Node::new()).start(&node_ns);
+    let node = agent.node();
+    let fill = |n: u16| {
+        let tenant = Tenant::connect(&net.relay, &node.socket(), 0).unwrap();
+        let first = 20_000 + 10 * n;
+        let wanted = claim(&format!("tenant-{n}"), &["10.1.0.1"], [first, first + 9]);
+        let table = Table::settled(&tenant, &wanted);
+        let table = table.unwrap_or_else(|refused| panic!("table {n}: {refused}"));
+        (tenant, table)
+    };
+    let filled: Vec<_> = (0..TABLES).map(fill).collect();
+    let numbers: BTreeSet<_> = filled.iter().map(|(_, table)| table.number()).collect();
+    assert_eq!(numbers, (0..u64::from(TABLES)).collect());
+    let tenant = Tenant::connect(&net.relay, &node.socket(), 0).unwrap();
+    let refused = tenant.claim(&claim("one-more", &["10.1.0.1"], [30_000, 30_009]));
+    let refused = refused.expect_err("there is no 65th table");
+    assert_eq!(refused["reason"], "all-taken", "{refused}");
+    let launch = Relay::underpass()
+        .engine(Engine::Tc)
+        .two_networks()
+        .with(&agent);
+    let mut relay = launch.start(&net.relay);
+    let log = relay.process().log();
+    let told = log
+        .lines()
+        .any(|line| line.contains("64") && line.contains("user space"));
+    assert!(told, "{log}");
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.talk(20);
+    let streams = call.rtp_streams(&ng);
+    let in_kernel = |stream: &Value| stream["flags"].to_string().contains("kernelized");
+    assert!(!streams.iter().any(in_kernel), "{streams:?}");
 }

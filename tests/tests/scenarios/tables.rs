@@ -1,34 +1,13 @@
 //! Tables are open to anyone who looks, and nothing of them stays when their relay is gone.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-
-use lab::relay::{Launch, underpass_binary};
-use lab::{Call, CallOptions, Engine, Lab, Relay, TwoNetworks, Wiring, wait_until};
+use lab::relay::Launch;
+use lab::{Call, CallOptions, Engine, Lab, Node, Relay, TwoNetworks, Wiring, wait_until};
 use serde_json::Value;
 
-/// What `underpass tables --json` says of the table that the process owns.
+/// What `underpass tables --json` says of the table that the relay owns, or owned last.
 fn table_of(relay: &mut Relay) -> Option<Value> {
-    let pid = u64::from(relay.process().pid());
-    let listing = Command::new(underpass_binary())
-        .args(["tables", "--json"])
-        .output()
-        .unwrap();
-    let tables: Vec<Value> = serde_json::from_slice(&listing.stdout).unwrap();
-    tables
-        .into_iter()
-        .find(|table| table["owner"]["pid"] == pid)
-}
-
-/// Where the maps of a table are pinned.
-fn pins(table: &Value) -> PathBuf {
-    let layouts = fs::read_dir("/sys/fs/bpf/underpass").unwrap();
-    let number = table["table"].to_string();
-    layouts
-        .map(|layout| layout.unwrap().path().join("tables").join(&number))
-        .find(|directory| directory.is_dir())
-        .expect("the table's maps are pinned")
+    let pid = relay.process().pid();
+    relay.node().table_of(pid)
 }
 
 fn start(net: &TwoNetworks, launch: &Launch) -> (Relay, Call) {
@@ -59,10 +38,10 @@ fn flows_and_packets_are_listed_while_calls_are_up() {
     let table = table_of(&mut relay).unwrap();
     assert_eq!(table["usage"]["flows"], 2, "{table}");
     assert_eq!(table["alive"], true, "{table}");
-    let maps = fs::read_dir(pins(&table)).unwrap();
-    let mut maps: Vec<_> = maps.map(|map| map.unwrap().file_name()).collect();
-    maps.sort();
-    assert_eq!(maps, ["HEADER", "OUTCOMES", "PORTS", "RECORDS"]);
+    let pins = relay.node().pins();
+    for map in ["HEADER", "OUTCOMES", "PORTS", "RECORDS"] {
+        assert!(pins.iter().any(|pin| pin.ends_with(map)), "{map}: {pins:?}");
+    }
     call.hang_up(&relay.client(&net.relay));
     wait_until("the end of both flows", || {
         table_of(&mut relay).unwrap()["usage"]["flows"] == 0
@@ -76,50 +55,86 @@ fn a_relay_that_ends_leaves_no_pin_and_no_table() {
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
     let (mut relay, _call) = start(&net, &launch());
-    let pins = pins(&table_of(&mut relay).unwrap());
+    assert!(!relay.node().pins().is_empty());
     relay.process().signal(nix::sys::signal::Signal::SIGTERM);
     relay.process().wait();
-    assert!(!pins.exists(), "{}", pins.display());
+    relay.node().assert_empty();
     assert_eq!(table_of(&mut relay), None);
 }
 
 #[test]
-fn a_killed_relay_s_table_is_dead_and_the_next_owner_starts_it_empty() {
+fn a_killed_relay_s_table_stays_for_its_lease_and_is_nobody_else_s() {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
     let (mut killed, call) = start(&net, &launch());
-    let number = table_of(&mut killed).unwrap()["table"].to_string();
+    let table = table_of(&mut killed).unwrap();
+    assert_eq!(table["lease_left_ms"], Value::Null, "{table}");
     killed.process().kill();
-    // Another test's `auto` may be faster: then that has shown what is to be shown here.
-    let Some(table) = table_of(&mut killed) else {
+    let table = table_of(&mut killed).unwrap();
+    assert_eq!(table["alive"], false, "{table}");
+    let left = table["lease_left_ms"].as_u64().unwrap();
+    assert!(
+        0 < left && left <= table["lease_ms"].as_u64().unwrap(),
+        "{table}"
+    );
+    assert_eq!(table["usage"]["flows"], 2, "{table}");
+    // The program forwards on, without anybody.
+    call.talk(20);
+    let number = table["table"].to_string();
+    let another = launch().on(killed.node()).table(&number);
+    let (status, log) = another.start_refused(&net.relay);
+    assert!(!status.success());
+    let owner = killed.process().pid().to_string();
+    assert!(
+        log.contains(&owner),
+        "the owner, {owner}, is not named:\n{log}"
+    );
+}
+
+#[test]
+fn a_table_is_released_by_hand_once_its_owner_is_gone() {
+    let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
-    assert_eq!(table["alive"], false, "{table}");
-    let again = launch().table(&number);
-    let mut relay = again.spawn(&net.relay);
-    wait_until("a pong, or the end of the relay", || {
-        !relay.process().is_running() || relay.client(&net.relay).pings()
-    });
-    if !relay.process().is_running() {
-        assert!(
-            relay.process().log().contains("table"),
-            "{}",
-            relay.process().log()
-        );
-        return;
-    }
-    let table = table_of(&mut relay).unwrap();
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let (mut relay, _call) = start(&net, &launch());
+    let node = relay.node().clone();
+    let number = table_of(&mut relay).unwrap()["table"].to_string();
+    let (released, _, stderr) = node.tables_command(&["release", &number]);
+    assert!(!released, "the owner lives");
+    let owner = relay.process().pid().to_string();
+    assert!(
+        stderr.contains(&owner) && stderr.contains("--force"),
+        "{stderr}"
+    );
+    assert!(table_of(&mut relay).is_some());
+    relay.process().kill();
+    let (released, _, stderr) = node.tables_command(&["release", &number]);
+    assert!(released, "{stderr}");
+    node.assert_empty();
+    // The next owner starts it empty.
+    let mut next = launch().on(&node).table(&number).start(&net.relay);
+    let table = table_of(&mut next).unwrap();
     assert_eq!(table["usage"]["flows"], 0, "{table}");
     assert_eq!(table["usage"]["packets"], 0, "{table}");
-    // The dead relay's program is gone, too: nobody forwards for its call.
-    let before = call.callee.arrivals().len();
-    let ng = relay.client(&net.relay);
-    call.send_both(20);
-    let new = Call::set_up(&net, &ng, &CallOptions::default());
-    new.bring_into_kernel(&ng);
-    assert_eq!(call.callee.arrivals().len(), before);
+}
+
+#[test]
+fn a_table_released_by_force_leaves_its_owner_in_user_space() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let (mut relay, call) = start(&net, &launch());
+    let node = relay.node().clone();
+    let number = table_of(&mut relay).unwrap()["table"].to_string();
+    let (released, _, stderr) = node.tables_command(&["release", &number, "--force"]);
+    assert!(released, "{stderr}");
+    wait_until("the table to go", || node.records().is_empty());
+    call.talk(20);
+    assert!(relay.process().is_running());
 }
 
 /// Two relays on the same interfaces, told apart by their ports.
@@ -133,8 +148,10 @@ fn two_relays_on_one_interface_forward_side_by_side() {
         (Wiring::VethWithXdpPeer, Engine::Xdp),
     ] {
         let net = TwoNetworks::build(&lab, wiring);
+        let node = Node::new();
         let relay = |ports: [u16; 2]| {
             launch()
+                .on(&node)
                 .engine(engine)
                 .option(&format!("--port-min={}", ports[0]))
                 .option(&format!("--port-max={}", ports[1]))
@@ -161,7 +178,9 @@ fn two_relays_on_one_interface_forward_side_by_side() {
         settled(&second, &second_call);
         let after = [in_kernel(&first), in_kernel(&second)];
         assert_eq!(after, before.map(|packets| packets + 200), "{engine:?}");
+        // One is gone: both go on.
         first.process().kill();
+        first_call.talk(100);
         second_call.talk(100);
         settled(&second, &second_call);
         assert_eq!(in_kernel(&second), after[1] + 200, "{engine:?}");

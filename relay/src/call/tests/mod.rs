@@ -9,6 +9,7 @@ mod property;
 mod query;
 mod real_exchange;
 mod reinvite;
+mod restore;
 mod rtcp_mux;
 mod survey;
 mod timeouts;

@@ -8,7 +8,7 @@ use super::world::*;
 use crate::call::Settings;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Exchange {
         is_offer: bool,
         call: &'static str,
@@ -84,7 +84,7 @@ fn words(words: &[&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
     prop::sample::subsequence(words.to_vec(), 0..=2)
 }
 
-fn exchange() -> impl Strategy<Value = Step> {
+pub(super) fn exchange() -> impl Strategy<Value = Step> {
     let who = (
         any::<bool>(),
         call(),
@@ -141,7 +141,7 @@ fn deletion() -> impl Strategy<Value = Step> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => exchange(),
         3 => deletion(),
@@ -159,7 +159,7 @@ fn optional(command: Command, key: &'static str, value: Option<&'static str>) ->
     }
 }
 
-fn take(world: &mut World, step: Step) {
+pub(super) fn take(world: &mut World, step: Step) {
     match step {
         Step::Exchange {
             is_offer,

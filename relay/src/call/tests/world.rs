@@ -34,7 +34,7 @@ pub(super) struct World {
 
 /// Hands out ports from 30000 up, each once.
 pub(super) struct Pool {
-    next: u16,
+    pub(super) next: u16,
     pub(super) left: usize,
     pub(super) held: BTreeMap<StreamId, PortPair>,
     /// What is added to the names of ports that are taken again.

@@ -2,7 +2,9 @@
 
 mod agent;
 mod ethtool;
+mod following;
 mod handle;
+mod hearing;
 mod judge;
 mod maps;
 mod pins;

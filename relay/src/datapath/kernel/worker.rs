@@ -1,7 +1,6 @@
 //! The thread that carries out what is wished for, follows what changes, and counts.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,14 +14,13 @@ use super::handle::{Command, Inbox};
 use super::maps::Outcomes;
 use super::now_ns;
 use super::sysctl::HopLimits;
-use super::view::{Questions, View};
-use crate::datapath::next_hop::{Kernel, NextHops, Path};
-use crate::datapath::placement::{Device, Ways};
-use crate::datapath::table::{FlowTable, Previous, Way};
+use super::view::View;
+use crate::datapath::next_hop::Path;
+use crate::datapath::placement::Ways;
+use crate::datapath::table::{FlowTable, Previous};
 use crate::datapath::watchdog::Watchdog;
-use crate::datapath::{Flow, FlowId, FlowReport, Monitor, Reason};
-use crate::netlink::{Event, Neighbour};
-use crate::tables::protocol::{FromAgent, Place, Placement, Refusal};
+use crate::datapath::{Flow, FlowId, FlowReport, Monitor};
+use crate::tables::protocol::Place;
 
 const TICK: Duration = Duration::from_secs(1);
 /// How often neighbours in use are confirmed, in ticks: well within the time the kernel takes one for reachable.
@@ -31,8 +29,6 @@ const CONFIRM: u64 = 5;
 const REVISE: u64 = 60;
 /// Commands carried out before events are looked at again.
 const BATCH: usize = 4096;
-/// How long route changes gather before all routes are looked up again.
-const GATHER: Duration = Duration::from_millis(100);
 
 /// Everything the thread owns.
 pub(super) struct Worker {
@@ -153,244 +149,10 @@ impl Worker {
         }
     }
 
-    fn give_back(&mut self, path: &Path) {
+    pub(super) fn give_back(&mut self, path: &Path) {
         if let Some(view) = self.view(path.place) {
             view.hops.give_back(path);
         }
-    }
-
-    /// Carries out what has happened in one place.
-    fn follow(&mut self, place: Place) {
-        let Some(view) = self.view(place) else {
-            return;
-        };
-        let mut paths = BTreeSet::new();
-        let mut unresolved = Vec::new();
-        let mut reroute = false;
-        let mut links_changed = false;
-        for event in view.watch.events() {
-            match event {
-                Event::Lost => {
-                    if let Err(error) = view.read_all() {
-                        tracing::error!(%error, "links and neighbours can't be read");
-                    }
-                    reroute = true;
-                    paths.extend(view.hops.paths());
-                }
-                // An address that comes or goes changes routes, not always with a word about each.
-                Event::Routes | Event::Address(..) | Event::AddressGone(..) => reroute = true,
-                Event::Neighbour(index, address, neighbour) => {
-                    let touched = view.hops.neighbour_changed(index, address, neighbour);
-                    let is_lost = neighbour.and_then(Neighbour::usable).is_none();
-                    if is_lost && !touched.is_empty() {
-                        unresolved.push((index, address));
-                    }
-                    paths.extend(touched);
-                }
-                Event::Link(index, link) => {
-                    links_changed |= view.hops.link_changed(index, Some(link));
-                }
-                Event::LinkGone(index) => links_changed |= view.hops.link_changed(index, None),
-            }
-        }
-        if links_changed {
-            paths.extend(view.hops.paths());
-            self.hop_limits.forget();
-        }
-        if links_changed || reroute {
-            self.reroute_soon();
-        }
-        self.with_kernel(place, |_, kernel| {
-            for (index, address) in unresolved {
-                kernel.use_neighbour(index, address);
-            }
-        });
-        for path in paths {
-            self.place_along(&path);
-        }
-    }
-
-    /// Carries out what the agent has said.
-    fn hear(&mut self) {
-        while let Some(message) = self.agent.connection.receive() {
-            match message {
-                FromAgent::Placement(placement) => self.set_placement(placement),
-                FromAgent::Granted(granted) => {
-                    if !granted.takes_over {
-                        self.go_on_from_previous();
-                    }
-                    self.set_placement(granted.placement);
-                }
-                FromAgent::Settled => self.go_on_from_previous(),
-                FromAgent::Refused(refused) if refused.reason == Refusal::NoSuchTable => {
-                    self.lose(&refused.text);
-                }
-                FromAgent::Refused(refused) => {
-                    tracing::warn!("the agent refused: {}", refused.text);
-                    self.agent.wait_no_longer();
-                }
-                FromAgent::Released => self.lose("it has been freed"),
-                FromAgent::Tables { .. } => {}
-            }
-        }
-    }
-
-    /// The agent has taken the table back.
-    fn lose(&mut self, why: &str) {
-        tracing::error!("forwarding in user space only: the table is gone: {why}");
-        self.ways.lose();
-        self.agent.wait_no_longer();
-        self.monitor.set_interfaces(Vec::new());
-        self.place_all();
-    }
-
-    fn set_placement(&mut self, placement: Placement) {
-        self.ways.set(placement);
-        let ways = &self.ways;
-        self.agent.has(|device| ways.egress(device).is_some());
-        let before = self.monitor.interfaces();
-        let now = self.ways.summary(&self.addresses);
-        for interface in now.iter().filter(|interface| !before.contains(interface)) {
-            let engine = interface
-                .engine
-                .map_or_else(|| "user space".to_owned(), |engine| engine.to_string());
-            let (name, note) = (&interface.name, &interface.note);
-            tracing::info!(%name, %engine, %note, "interface changed");
-        }
-        self.monitor.set_interfaces(now);
-        self.place_all();
-    }
-
-    /// The generation before is gone: what it has counted belongs to the flows that have taken over.
-    fn go_on_from_previous(&mut self) {
-        if self.agent.settled()
-            && let Some(previous) = self.previous.take()
-        {
-            let flows = self.table.take_over(&previous);
-            tracing::info!(flows, "the table has taken its predecessor's place");
-        }
-        self.agent.wait_no_longer();
-    }
-
-    /// The agent, or its successor, is there again.
-    fn found_again(&mut self) {
-        self.agent.found_again();
-        for device in self.ways.given_up() {
-            self.say_not_sending(device);
-        }
-        self.place_all();
-    }
-
-    fn reroute_soon(&mut self) {
-        // With many paths a lookup takes its time: a machine whose routes never rest may spend a tenth on it.
-        let pause = GATHER.max(self.reroute_took * 9);
-        self.reroute_at
-            .get_or_insert_with(|| Instant::now() + pause);
-    }
-
-    fn reroute(&mut self) {
-        let began = Instant::now();
-        let mut changed = Vec::new();
-        for place in [Place::Own, Place::Node] {
-            self.with_kernel(place, |hops, kernel| {
-                changed.extend(hops.reroute(kernel));
-                hops.ask_unresolved(kernel);
-            });
-        }
-        for path in changed {
-            self.place_along(&path);
-        }
-        self.reroute_took = began.elapsed();
-    }
-
-    /// Everything may have changed, even where next hops are looked up.
-    pub(super) fn place_all(&mut self) {
-        for id in self.table.ids() {
-            let Some(flow) = self.table.flow(id) else {
-                continue;
-            };
-            let path = self.path(flow);
-            let before = self.table.path(id);
-            if let Some(before) = before.filter(|before| *before != path) {
-                self.with_kernel(path.place, |hops, kernel| hops.take(path, kernel));
-                self.table.set_path(id, path);
-                self.give_back(&before);
-            }
-            self.place(id, &path);
-        }
-    }
-
-    fn place_along(&mut self, path: &Path) {
-        for id in self.table.on_path(path) {
-            self.place(id, path);
-        }
-    }
-
-    fn place(&mut self, id: FlowId, path: &Path) {
-        if let Some(local) = self.table.flow(id).map(|flow| flow.local.ip()) {
-            let way = self.way(local, path);
-            self.table.reroute(id, way);
-        }
-    }
-
-    /// What a flow's route is looked up by, and where.
-    fn path(&self, flow: &Flow) -> Path {
-        Path {
-            place: self.ways.lookup(flow.local.ip()),
-            to: flow.to.ip(),
-            from: flow.from.ip(),
-            oif: match flow.to {
-                SocketAddr::V6(to) => to.scope_id(),
-                SocketAddr::V4(_) => 0,
-            },
-        }
-    }
-
-    /// How packets for `local` can be forwarded along a path now, or why they can't.
-    fn way(&mut self, local: IpAddr, path: &Path) -> Result<Way, Reason> {
-        let view = self.view(path.place).ok_or(Reason::NoRoute)?;
-        let hop = view.hops.get(path)?;
-        let ingress = self.ways.ingress(local)?;
-        let named = Device {
-            place: path.place,
-            ifindex: hop.ifindex,
-        };
-        let Some(egress) = self.ways.egress(named) else {
-            self.agent.want(named);
-            return Err(Reason::EgressNotGranted);
-        };
-        // What comes in at the node turns around there: an interface of ours stands for its parent.
-        let leaves_by = if ingress.device.place == path.place {
-            named
-        } else {
-            ingress.device
-        };
-        // Most drivers have queues for XDP to send by only while a program of their own is attached.
-        if ingress.by_xdp && !egress.xdp {
-            return Err(Reason::EgressUnsupported);
-        }
-        if ingress.by_xdp && self.ways.is_given_up(leaves_by) {
-            return Err(Reason::EngineGivenUp);
-        }
-        let ttl = match (self.ttl.or(hop.hop_limit), path.to) {
-            (Some(ttl), _) => ttl,
-            (None, IpAddr::V4(_)) => self.hop_limits.ttl(),
-            (None, IpAddr::V6(_)) => {
-                let link = self.own.hops.link(hop.ifindex);
-                // The node's own settings are not to be had.
-                let link = link.filter(|_| path.place == Place::Own);
-                self.hop_limits
-                    .hop_limit(link.map_or("default", |link| link.name.as_str()))
-            }
-        };
-        Ok(Way {
-            hop,
-            egress: egress.slot,
-            from_mac: egress.mac,
-            ttl,
-            local_mac: ingress.mac,
-            between: [ingress.device, leaves_by],
-        })
     }
 
     fn count(&mut self) {
@@ -420,30 +182,6 @@ impl Worker {
             for place in [Place::Own, Place::Node] {
                 self.with_kernel(place, |hops, kernel| hops.keep_fresh(kernel));
             }
-        }
-    }
-
-    /// What is known of a place; `None` if it can't be seen.
-    pub(super) fn view(&mut self, place: Place) -> Option<&mut View> {
-        match place {
-            Place::Own => Some(&mut self.own),
-            Place::Node => self.node.as_mut(),
-        }
-    }
-
-    fn with_kernel(&mut self, place: Place, act: impl FnOnce(&mut NextHops, &mut Questions<'_>)) {
-        let view = match place {
-            Place::Own => Some(&mut self.own),
-            Place::Node => self.node.as_mut(),
-        };
-        if let Some(View { netlink, hops, .. }) = view {
-            let agent = &mut self.agent.connection;
-            let mut questions = Questions {
-                netlink,
-                agent,
-                place,
-            };
-            act(hops, &mut questions);
         }
     }
 }

@@ -67,6 +67,18 @@ fn without_learning_flows_are_handed_over_before_any_packet() {
 }
 
 #[test]
+fn ports_are_held_while_they_have_streams_and_that_is_said_once_a_batch() {
+    let mut relay = Relay::start();
+    let call = relay.call(|_| {});
+    let ports = [&call.a.pair, &call.b.pair].map(|pair| [pair.rtp.address, pair.rtcp.address]);
+    let expected = ports.into_iter().flatten().collect();
+    let held = || relay.datapath.held.lock().unwrap().clone();
+    assert_eq!(held(), (expected, 1));
+    relay.hang_up(&call);
+    assert_eq!(held(), (BTreeSet::new(), 2));
+}
+
+#[test]
 fn streams_that_stay_in_user_space_say_why() {
     let mut relay = Relay::start();
     let call = relay.call(|_| {});

@@ -5,7 +5,7 @@ mod forwarding;
 mod kernel;
 mod pool;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ enum Asked {
 struct Recorder {
     asked: Mutex<Vec<Asked>>,
     reports: Mutex<BTreeMap<FlowId, Arc<FlowReport>>>,
+    /// Ports said to have sockets, and how often something was said about that.
+    held: Mutex<(BTreeSet<SocketAddr>, usize)>,
 }
 
 impl Datapath for Recorder {
@@ -66,6 +68,18 @@ impl Datapath for Recorder {
     fn refresh(&self) {}
 
     fn refresh_flows(&self, _flows: &[FlowId]) {}
+
+    fn hold(&self, ports: &[SocketAddr]) {
+        let mut held = self.held.lock().unwrap();
+        held.0.extend(ports);
+        held.1 += 1;
+    }
+
+    fn let_go(&self, ports: &[SocketAddr]) {
+        let mut held = self.held.lock().unwrap();
+        held.0.retain(|port| !ports.contains(port));
+        held.1 += 1;
+    }
 }
 
 impl Recorder {

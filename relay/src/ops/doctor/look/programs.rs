@@ -8,7 +8,7 @@ use underpass_object::{SHARE_TC, SHARE_XDP, TC, XDP};
 
 use super::super::facts::Program;
 use crate::datapath::Engine;
-use crate::netlink::{Filter, Link, Netlink};
+use crate::netlink::{Classifier, Link, Netlink};
 
 /// What is on an interface; `Err`: why it can't be told.
 pub(super) struct Found {
@@ -131,7 +131,7 @@ fn filters(
     if !own.is_empty() {
         ours.push(Engine::Tc);
     }
-    let program = |filter: Filter| Program {
+    let program = |filter: Classifier| Program {
         id: filter.priority,
         name: filter.name,
     };

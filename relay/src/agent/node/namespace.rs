@@ -1,0 +1,60 @@
+//! Network namespaces: told apart by their inode, entered by threads of their own.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
+
+/// The one that this thread is in.
+///
+/// # Errors
+/// /proc is not mounted.
+pub(super) fn current() -> io::Result<OwnedFd> {
+    Ok(File::open("/proc/thread-self/ns/net")?.into())
+}
+
+/// What tells a namespace from the others there are now. A later one may get the same.
+///
+/// # Errors
+/// Not a namespace's descriptor.
+pub(super) fn inode(namespace: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(fstat(namespace)?.st_ino)
+}
+
+/// Finds a namespace by a process in it.
+pub(super) fn find(wanted: u64) -> Option<OwnedFd> {
+    let processes = fs::read_dir("/proc").ok()?;
+    processes
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit())
+        .find_map(|entry| open(&entry.path().join("ns/net"), wanted))
+}
+
+fn open(path: &Path, wanted: u64) -> Option<OwnedFd> {
+    let namespace = File::open(path).ok()?;
+    let found = inode(namespace.as_fd()).ok()?;
+    (found == wanted).then(|| namespace.into())
+}
+
+/// Acts in a namespace. The calling thread stays where it is.
+///
+/// # Errors
+/// It can't be entered, or `act` panicked.
+pub(super) fn within<T: Send>(
+    namespace: BorrowedFd<'_>,
+    act: impl FnOnce() -> T + Send,
+) -> io::Result<T> {
+    thread::scope(|scope| {
+        let inside = thread::Builder::new().spawn_scoped(scope, || {
+            setns(namespace, CloneFlags::CLONE_NEWNET)?;
+            Ok(act())
+        })?;
+        inside
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread in the namespace panicked")))
+    })
+}

@@ -1,0 +1,139 @@
+//! Loading: a generation's maps, its instances of the program, and what hands packets to several of them. What is loaded is
+//! pinned at once, and found by its pin from then on.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use aya::EbpfLoader;
+use aya::programs::{Program, ProgramError};
+use underpass_abi::{GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share};
+use underpass_object::{GENERIC_XDP, INSTANCE, PLACE, SHARE, SHARE_TC, SHARE_XDP, TC, XDP};
+
+use super::{bpf, grant, hook};
+use crate::agent::kernel::Generation;
+use crate::datapath::Engine;
+use crate::datapath::table::Sizes;
+use crate::tables::protocol::Place;
+
+/// Every map of a generation.
+const MAPS: [&str; 5] = [GRANT, HEADER, PORTS, RECORDS, OUTCOMES];
+/// Every map of a share.
+pub(super) const SHARE_MAPS: [&str; 3] = [share::LOCALS, share::OWNERS, share::INSTANCES];
+/// The pin of a share's program, beside its maps.
+pub(super) const SHARE_PROGRAM: &str = "program";
+
+/// Makes the maps of a generation, pinned in `directory`.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn make_maps(directory: &Path, sizes: Sizes) -> Result<(), String> {
+    let processors = aya::util::nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries(PORTS, sizes.blocks * PORT_LINES)
+        .map_max_entries(RECORDS, sizes.records)
+        .map_max_entries(OUTCOMES, processors as u32);
+    for name in MAPS {
+        loader.map_pin_path(name, directory.join(name));
+    }
+    loader
+        .load(INSTANCE)
+        .map(drop)
+        .map_err(|error| chain(&error))
+}
+
+/// A generation's program for an engine and a place; `directory` has its maps.
+///
+/// # Errors
+/// What the kernel, or its verifier, says; or the generation is of another layout and has none.
+pub(super) fn instance(
+    directory: &Path,
+    generation: Generation,
+    engine: Engine,
+    place: Place,
+) -> Result<OwnedFd, String> {
+    let pin = directory.join(format!("{engine}-{}", hook::word(place)));
+    if let Ok(program) = bpf::open(&pin) {
+        return Ok(program);
+    }
+    if generation.layout != LAYOUT_VERSION {
+        return Err("its program is of another build, which had another engine".to_owned());
+    }
+    let (is_generic, element) = (
+        u32::from(engine == Engine::XdpGeneric),
+        grant::element(place),
+    );
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global(GENERIC_XDP, &is_generic, true)
+        .override_global(PLACE, &element, true);
+    for name in MAPS {
+        loader.map_pin_path(name, directory.join(name));
+    }
+    let name = match engine {
+        Engine::Tc => TC,
+        Engine::Xdp | Engine::XdpGeneric => XDP,
+    };
+    load(&mut loader, INSTANCE, name, &pin)
+}
+
+/// Makes the program that hands packets to tables' instances, with room for `addresses`; maps and program are pinned in
+/// `directory`.
+///
+/// # Errors
+/// What the kernel, or its verifier, says.
+pub(super) fn make_share(directory: &Path, engine: Engine, addresses: u32) -> Result<(), String> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries(share::LOCALS, addresses)
+        .map_max_entries(share::OWNERS, addresses * share::OWNER_LINES);
+    for name in SHARE_MAPS {
+        loader.map_pin_path(name, directory.join(name));
+    }
+    let name = match engine {
+        Engine::Tc => SHARE_TC,
+        Engine::Xdp | Engine::XdpGeneric => SHARE_XDP,
+    };
+    load(&mut loader, SHARE, name, &directory.join(SHARE_PROGRAM)).map(drop)
+}
+
+/// Loads one program of an object and pins it.
+fn load(
+    loader: &mut EbpfLoader<'_>,
+    object: &[u8],
+    name: &str,
+    pin: &Path,
+) -> Result<OwnedFd, String> {
+    let mut ebpf = loader.load(object).map_err(|error| chain(&error))?;
+    let program = ebpf
+        .program_mut(name)
+        .ok_or_else(|| format!("no program {name} in the object"))?;
+    let loaded: Result<(), ProgramError> = match program {
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        _ => return Err(format!("{name} is of another type")),
+    };
+    loaded.map_err(|error| chain(&error))?;
+    let descriptor = program.fd().map_err(|error| chain(&error))?;
+    let keep = || -> io::Result<OwnedFd> {
+        bpf::pin(descriptor.as_fd(), pin)?;
+        descriptor.as_fd().try_clone_to_owned()
+    };
+    keep().map_err(|error| format!("{}: {error}", pin.display()))
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

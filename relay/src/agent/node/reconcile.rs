@@ -1,0 +1,314 @@
+//! Bringing about what a plan says, as links and addresses come and go.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::Node;
+use super::hook::{Hook, Tenant};
+use super::pins::At;
+use super::plan::{self, Entrance, Ground, Plan};
+use super::table::Attempt;
+use crate::agent::kernel::Generation;
+use crate::datapath::{Engine, EngineChoice};
+
+impl Node {
+    /// Makes a table's plan anew, and brings it about: ways out at once, programs if the table is at work.
+    pub(super) fn reconcile(&mut self, generation: Generation) {
+        let Some(plan) = self.plan(generation) else {
+            return;
+        };
+        let Some(table) = self.tables.get_mut(&generation) else {
+            return;
+        };
+        if table.plan != plan {
+            self.changed.insert(generation);
+        }
+        table.adopt(plan, generation);
+        if table.is_attached {
+            self.attach_entrances(generation);
+        }
+    }
+
+    /// The interfaces where a generation is at work.
+    pub(super) fn attached_at(&self, generation: Generation) -> impl Iterator<Item = At> + use<'_> {
+        let pins = &self.hooks.pins;
+        let interfaces = pins.interfaces().into_iter();
+        interfaces.filter(move |at| Hook::read(pins, *at).serves(generation))
+    }
+
+    /// Takes a generation off an interface.
+    pub(super) fn expel(&mut self, at: At, generation: Generation) {
+        let space = self.spaces.get_mut(&at.namespace);
+        let netlink = space.map(|space| &mut space.netlink);
+        self.hooks.expel(at, generation, netlink);
+        self.tell_tenants(at, generation);
+    }
+
+    /// Has a lone table's interface give native XDP up, for good.
+    pub(super) fn give_up_xdp(&mut self, generation: Generation, at: At) {
+        let hook = Hook::read(&self.hooks.pins, at);
+        if hook.engine() != Some(Engine::Xdp) || !hook.serves(generation) {
+            return;
+        }
+        let link = self.spaces.get(&at.namespace);
+        let Some(link) = link.and_then(|space| space.view.links.get(&at.ifindex)) else {
+            return;
+        };
+        let name = link.name.clone();
+        if hook.tenants().len() > 1 {
+            tracing::error!(
+                %name,
+                table = generation.table,
+                "the device does not send what native XDP forwards for this table; others share it, so it stays"
+            );
+            return;
+        }
+        tracing::error!(%name, "the device does not send what native XDP forwards: giving the engine up on it");
+        self.given_up.insert((at.namespace, name));
+        self.reattach(generation, at);
+        self.changed.insert(generation);
+    }
+
+    fn plan(&mut self, generation: Generation) -> Option<Plan> {
+        let table = self.tables.get(&generation)?;
+        table.grant.as_ref()?;
+        let inode = table.namespace?;
+        let addresses = table.spec.addresses.clone();
+        let is_home = inode == self.home;
+        let uplinks = self.uplink_indices();
+        let (mut node_id, mut routed) = (None, BTreeSet::new());
+        if !uplinks.is_empty() && !is_home {
+            node_id = self.node_id(inode);
+            routed = self.routed(addresses);
+        }
+        let table = self.tables.get(&generation)?;
+        Some(plan::plan(&Ground {
+            spec: &table.spec,
+            own: &self.spaces.get(&inode)?.view,
+            node: &self.spaces.get(&self.home)?.view,
+            is_home,
+            node_id,
+            uplinks,
+            routed,
+            asked: &table.asked,
+        }))
+    }
+
+    fn uplink_indices(&self) -> BTreeSet<u32> {
+        let home = self.spaces.get(&self.home);
+        let links = home.into_iter().flat_map(|home| &home.view.links);
+        links
+            .filter(|(_, link)| self.uplinks.contains(&link.name))
+            .map(|(index, _)| *index)
+            .collect()
+    }
+
+    /// What a namespace calls the node's.
+    fn node_id(&mut self, inode: u64) -> Option<i32> {
+        let home = self.spaces.get(&self.home)?.descriptor();
+        let home = home.try_clone_to_owned().ok()?;
+        let space = self.spaces.get_mut(&inode)?;
+        space
+            .netlink
+            .namespace_id(std::os::fd::AsFd::as_fd(&home))
+            .ok()?
+    }
+
+    /// Those that the node routes into a veth.
+    fn routed(&mut self, addresses: Vec<IpAddr>) -> BTreeSet<IpAddr> {
+        let Some(home) = self.spaces.get_mut(&self.home) else {
+            return BTreeSet::new();
+        };
+        let mut is_routed = |address: &IpAddr| {
+            let device = home.netlink.device_towards(*address).ok().flatten();
+            let link = device.and_then(|index| home.view.links.get(&index));
+            link.is_some_and(|link| link.kind.as_deref() == Some("veth"))
+        };
+        addresses.into_iter().filter(|a| is_routed(a)).collect()
+    }
+
+    fn attach_entrances(&mut self, generation: Generation) {
+        let Some(table) = self.tables.get_mut(&generation) else {
+            return;
+        };
+        let entrances = table.plan.entrances.clone();
+        let mut wanted = BTreeSet::new();
+        for entrance in &entrances {
+            if let Some(at) = self.at(generation, entrance)
+                && !entrance.is_anchor
+                && entrance.choice != EngineChoice::Null
+                && wanted.insert(at)
+            {
+                self.attach_entrance(generation, at, entrance);
+            }
+        }
+        let left: Vec<At> = self
+            .attached_at(generation)
+            .filter(|at| !wanted.contains(at))
+            .collect();
+        for at in left {
+            self.expel(at, generation);
+        }
+        if let Some(table) = self.tables.get_mut(&generation) {
+            table.attempts.retain(|at, _| wanted.contains(at));
+        }
+    }
+
+    /// Where an entrance of a table is.
+    pub(super) fn at(&self, generation: Generation, entrance: &Entrance) -> Option<At> {
+        let (place, ifindex) = entrance.spot;
+        let namespace = self.namespace_of(generation, place)?;
+        Some(At { namespace, ifindex })
+    }
+
+    fn attach_entrance(&mut self, generation: Generation, at: At, entrance: &Entrance) {
+        let hook = Hook::read(&self.hooks.pins, at);
+        let is_there = hook.serves(generation);
+        let before = self
+            .tables
+            .get(&generation)
+            .and_then(|table| table.attempts.get(&at));
+        // Another engine may be possible now: it has become, or is no longer, a parent; or it got its name only after
+        // attaching by the old one failed.
+        match before {
+            Some(attempt) if attempt.is_parent != entrance.is_parent => {
+                if is_there && hook.tenants().len() == 1 {
+                    self.reattach(generation, at);
+                    return;
+                }
+            }
+            Some(attempt) if attempt.result.is_err() && attempt.name == entrance.name => return,
+            Some(attempt) if is_there && attempt.result.is_ok() => return,
+            // Found as an agent before has left it.
+            None if is_there => {
+                let Some(engine) = hook.engine() else {
+                    return;
+                };
+                self.note(generation, at, entrance, Ok((engine, String::new())));
+                return;
+            }
+            _ => {}
+        }
+        let tenant = Tenant {
+            generation,
+            place: entrance.spot.0,
+        };
+        let (candidates, notes) = self.candidates(at, entrance);
+        let result = match hook.engine() {
+            Some(Engine::Xdp) if entrance.is_parent => Err(
+                "xdp is there, for another table: another media interface sits on this one"
+                    .to_owned(),
+            ),
+            joined => {
+                let Some(space) = self.spaces.get_mut(&at.namespace) else {
+                    return;
+                };
+                let result = self.hooks.admit(space, at.ifindex, tenant, &candidates);
+                let others = hook.tenants().iter();
+                let is_shared = others
+                    .filter(|other| other.generation.table != generation.table)
+                    .count()
+                    > 0;
+                match (joined, is_shared) {
+                    (Some(_), true) => result.map(|(engine, _)| {
+                        (engine, format!("{engine}: as the table before chose"))
+                    }),
+                    _ => with_notes(result, &notes),
+                }
+            }
+        };
+        self.note(generation, at, entrance, result);
+        self.tell_tenants(at, generation);
+    }
+
+    /// Attaches a lone table by another engine.
+    fn reattach(&mut self, generation: Generation, at: At) {
+        let Some(table) = self.tables.get(&generation) else {
+            return;
+        };
+        let mut entrances = table.plan.entrances.iter();
+        let Some(entrance) = entrances
+            .find(|entrance| self.at(generation, entrance) == Some(at))
+            .cloned()
+        else {
+            return;
+        };
+        let (candidates, notes) = self.candidates(at, &entrance);
+        let Some(space) = self.spaces.get_mut(&at.namespace) else {
+            return;
+        };
+        let result = self.hooks.change_engine(space, at.ifindex, &candidates);
+        self.note(generation, at, &entrance, with_notes(result, &notes));
+    }
+
+    /// The engines to try, best first, and why others are left out.
+    fn candidates(&self, at: At, entrance: &Entrance) -> (Vec<Engine>, Vec<String>) {
+        let (mut candidates, mut notes) = (Vec::new(), Vec::new());
+        let given_up = self
+            .given_up
+            .contains(&(at.namespace, entrance.name.clone()));
+        for engine in entrance.choice.candidates(entrance.kind.as_deref()) {
+            if *engine == Engine::Xdp && given_up {
+                notes.push("xdp: given up, the device did not send".to_owned());
+            } else if *engine == Engine::Xdp && entrance.is_parent {
+                // XDP would see the other interface's frames first, and can't send through it.
+                notes.push("xdp: another media interface sits on this one".to_owned());
+            } else {
+                candidates.push(*engine);
+            }
+        }
+        (candidates, notes)
+    }
+
+    /// Keeps what came of attaching, and says it in the log.
+    fn note(
+        &mut self,
+        generation: Generation,
+        at: At,
+        entrance: &Entrance,
+        result: Result<(Engine, String), String>,
+    ) {
+        let (name, table) = (&entrance.name, generation.table);
+        match &result {
+            Ok((engine, note)) => tracing::info!(table, %name, %engine, %note, "engine attached"),
+            Err(note) => {
+                tracing::warn!(table, %name, %note, "no engine on this interface: user space forwards");
+            }
+        }
+        let attempt = Attempt {
+            name: entrance.name.clone(),
+            is_parent: entrance.is_parent,
+            result,
+        };
+        if let Some(table) = self.tables.get_mut(&generation)
+            && table.attempts.insert(at, attempt.clone()) != Some(attempt)
+        {
+            self.changed.insert(generation);
+        }
+    }
+
+    /// Whoever else has part of an interface may see another shape there.
+    fn tell_tenants(&mut self, at: At, but: Generation) {
+        for tenant in Hook::read(&self.hooks.pins, at).tenants() {
+            let known = self.tables.contains_key(&tenant.generation);
+            if known && tenant.generation != but {
+                self.changed.insert(tenant.generation);
+            }
+        }
+    }
+}
+
+fn with_notes(
+    result: Result<(Engine, String), String>,
+    notes: &[String],
+) -> Result<(Engine, String), String> {
+    let join = |more: String| {
+        let mut notes = notes.to_vec();
+        notes.extend(Some(more).filter(|more| !more.is_empty()));
+        notes.join("; ")
+    };
+    match result {
+        Ok((engine, more)) => Ok((engine, join(more))),
+        Err(more) => Err(join(more)),
+    }
+}

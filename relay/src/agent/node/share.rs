@@ -1,0 +1,178 @@
+//! What hands the packets of one interface to several tables' instances: its program and maps, pinned in a directory, and
+//! filled in from the tenants' deeds alone, so that any agent can go on with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use underpass_abi::share::{INSTANCES, LOCALS, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE};
+
+use super::bpf;
+use super::deed::Deed;
+use super::programs::{self, SHARE_PROGRAM};
+use crate::datapath::Engine;
+use crate::datapath::mapped::{Access, Mapped};
+
+/// A table that has part of an interface.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Its number.
+    pub(super) table: u32,
+    /// Its instance.
+    pub(super) program: OwnedFd,
+    /// Its addresses and ports.
+    pub(super) deed: Deed,
+}
+
+/// Addresses that some tables have, together.
+pub(super) fn addresses(parts: &[Part]) -> u32 {
+    let addresses: BTreeSet<IpAddr> = parts
+        .iter()
+        .flat_map(|part| part.deed.addresses.iter().copied())
+        .collect();
+    addresses.len() as u32
+}
+
+/// One that is loaded.
+#[derive(Debug)]
+pub(super) struct Share {
+    program: OwnedFd,
+    locals: OwnedFd,
+    instances: OwnedFd,
+    owners: Mapped<OwnerLine>,
+}
+
+impl Share {
+    /// Makes one in a directory, with room for so many addresses.
+    ///
+    /// # Errors
+    /// What the kernel, or its verifier, says.
+    pub(super) fn make(directory: &Path, engine: Engine, room: u32) -> Result<Self, String> {
+        programs::make_share(directory, engine, room)?;
+        Self::open(directory).map_err(|error| format!("{}: {error}", directory.display()))
+    }
+
+    /// Finds one again.
+    ///
+    /// # Errors
+    /// It is not there, or not as this build makes it.
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+        let open = |name| bpf::open(&directory.join(name));
+        let owners = open(OWNERS)?;
+        let size = bpf::map_size(owners.as_fd())?;
+        if size.value != size_of::<OwnerLine>() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Self {
+            program: open(SHARE_PROGRAM)?,
+            locals: open(LOCALS)?,
+            instances: open(INSTANCES)?,
+            owners: Mapped::new(owners.as_fd(), size.elements, Access::Write)?,
+        })
+    }
+
+    /// What is to be attached.
+    pub(super) fn program(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
+
+    /// Addresses it has room for.
+    pub(super) fn room(&self) -> u32 {
+        self.owners.count() / OWNER_LINES
+    }
+
+    /// Has these tables share, and no others. What a table keeps it has all the time, and an instance is replaced by
+    /// another from one packet to the next.
+    ///
+    /// # Errors
+    /// What the kernel says; OutOfMemory: there is no room.
+    pub(super) fn divide(&self, parts: &[Part]) -> io::Result<()> {
+        for part in parts {
+            let program = part.program.as_raw_fd().to_ne_bytes();
+            bpf::update(self.instances.as_fd(), &part.table.to_ne_bytes(), &program)?;
+        }
+        let mut wanted: BTreeMap<[u8; 16], Vec<&Part>> = BTreeMap::new();
+        for part in parts {
+            for address in &part.deed.addresses {
+                wanted.entry(key(*address)).or_default().push(part);
+            }
+        }
+        let mut blocks = self.blocks()?;
+        for (address, parts) in &wanted {
+            let block = match blocks.get(address) {
+                Some(block) => *block,
+                None => {
+                    let block = self.free(&blocks)?;
+                    blocks.insert(*address, block);
+                    block
+                }
+            };
+            self.own(block, parts);
+            bpf::update(self.locals.as_fd(), address, &block.to_ne_bytes())?;
+        }
+        for (address, block) in blocks {
+            if !wanted.contains_key(&address) {
+                bpf::delete(self.locals.as_fd(), &address)?;
+                self.own(block, &[]);
+            }
+        }
+        for table in 0..underpass_abi::share::TABLES {
+            if !parts.iter().any(|part| part.table == table) {
+                // Most have none.
+                let _ = bpf::delete(self.instances.as_fd(), &table.to_ne_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// The block of each address that has one.
+    fn blocks(&self) -> io::Result<BTreeMap<[u8; 16], u32>> {
+        let mut blocks = BTreeMap::new();
+        for key in bpf::keys(self.locals.as_fd())? {
+            let value = bpf::lookup(self.locals.as_fd(), &key)?;
+            if let (Ok(key), Ok(value)) = (key.try_into(), value.try_into()) {
+                blocks.insert(key, u32::from_ne_bytes(value));
+            }
+        }
+        Ok(blocks)
+    }
+
+    fn free(&self, blocks: &BTreeMap<[u8; 16], u32>) -> io::Result<u32> {
+        let used: BTreeSet<u32> = blocks.values().copied().collect();
+        (0..self.room())
+            .find(|block| !used.contains(block))
+            .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// Says who has the ports of a block.
+    fn own(&self, block: u32, parts: &[&Part]) {
+        let mut owners = vec![0_u8; 1 << 16];
+        for part in parts {
+            let ports = usize::from(part.deed.ports.first)..=usize::from(part.deed.ports.last);
+            if let Some(owned) = owners.get_mut(ports) {
+                owned.fill(part.table as u8 + 1);
+            }
+        }
+        if block >= self.room() {
+            return;
+        }
+        for (line, owners) in (block * OWNER_LINES..).zip(owners.chunks_exact(PORTS_PER_LINE)) {
+            let places = self.owners.at(line).cast::<u8>();
+            for (place, owner) in owners.iter().enumerate() {
+                // SAFETY: a byte of the line, inside the mapping, which is only accessed atomically.
+                unsafe { AtomicU8::from_ptr(places.add(place)) }.store(*owner, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// An address as [`LOCALS`] has it.
+fn key(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}

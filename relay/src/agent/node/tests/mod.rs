@@ -1,0 +1,1 @@
+//! The node's part in namespaces of their own, against the kernel. Without root nothing is tested.
