@@ -73,7 +73,7 @@ impl AgentLaunch {
         let program = self.binary.clone().unwrap_or_else(underpass_binary);
         let process = Process::start(ns, &program.to_string_lossy(), |command| {
             command
-                .args(["agent", "--config-file=none"])
+                .args("agent --config-file=none --foreground --log-stderr".split_whitespace())
                 .arg(format!("--socket={}", self.node.socket().display()))
                 .arg(format!("--registry={}", self.node.registry().display()))
                 .arg(format!("--bpffs={}", self.node.bpffs().display()))

@@ -366,11 +366,6 @@ impl Launch {
                     format!("--bpffs={}", self.node.bpffs().display()),
                     format!("--state-dir={}", self.state.display()),
                 ]);
-                // The place it would be found in by a relay of another test is no place for a journal.
-                let is_given = |option: &String| option.starts_with("--state-dir=");
-                if !self.options.iter().any(is_given) {
-                    arguments.push("--state-dir=none".to_owned());
-                }
             }
         }
         arguments.extend(self.options.iter().cloned());

@@ -94,7 +94,8 @@ pub(crate) trait NodeKernel {
         namespace: Option<OwnedFd>,
     ) -> Result<(), KernelError>;
 
-    /// The maps of a generation of this build's layout; `for_owner`: to be written, but for OUTCOMES.
+    /// The maps of a generation of this build's layout; `for_owner`: to be written. OUTCOMES never is: the kernel sees to
+    /// that. (It does not see to it that the others are only read where that is all that is wanted.)
     fn maps(&mut self, generation: Generation, for_owner: bool) -> Result<Maps, KernelError>;
 
     /// Puts a generation to work wherever its packets come in. Where `previous` is at work it takes its place from one

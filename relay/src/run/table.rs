@@ -23,6 +23,9 @@ pub enum NoTable {
     /// It can't be used.
     #[error(transparent)]
     NotStarted(#[from] StartError),
+    /// Nobody to claim one of.
+    #[error("agent = none: no table can be claimed")]
+    NoAgent,
     /// Built without the `kernel` feature.
     #[error(
         "this build has no kernel engines; use table = -1, or a build with the 'kernel' feature"
@@ -66,9 +69,9 @@ pub(super) fn start(config: &Config, identity: &str) -> Result<Started, RunError
 
 #[cfg(feature = "kernel")]
 fn claim_and_start(config: &Config, identity: &str) -> Result<Started, NoTable> {
-    let claim = client::claim(&claim_config(config, identity))?;
+    let table = client::claim(&claim_config(config, identity))?;
     Ok(datapath::start(DatapathConfig {
-        claim,
+        claim: Some(table.ok_or(NoTable::NoAgent)?),
         ..DatapathConfig::default()
     })?)
 }
@@ -92,7 +95,7 @@ fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
             table: config.table,
             identity: identity.to_owned(),
             name: config.name.clone(),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: command_line(),
             addresses,
             ports: Ports {
                 first: config.port_min,
@@ -103,6 +106,14 @@ fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
             interface_engines: config.device_engines.clone(),
         },
     }
+}
+
+/// For people, so no more than they would read.
+#[cfg(feature = "kernel")]
+fn command_line() -> String {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let line = words.collect::<Vec<_>>().join(" ");
+    line.chars().take(1000).collect()
 }
 
 #[cfg(not(feature = "kernel"))]

@@ -12,7 +12,6 @@ mod relay;
 mod unprivileged;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use net::{CALLEE, CALLEE6, CALLER, Net, RELAY_A, RELAY_B, RELAY_B6, relayed, rtp, skipped, until};
@@ -202,7 +201,7 @@ fn an_address_on_loopback_is_served_by_the_interfaces_named() {
     let net = Net::new();
     net.ip("r", &["address", "add", ANCHORED, "dev", "lo"]);
     net.ip("a", &["route", "add", ANCHORED, "via", RELAY_A]);
-    let relay = Relay::at(&net, "r", &[ANCHORED], |claim| {
+    let relay = Relay::at(&net, "r", &[ANCHORED, RELAY_B], |claim| {
         for name in ["r0", "r1"] {
             claim
                 .interface_engines

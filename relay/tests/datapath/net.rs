@@ -82,16 +82,6 @@ impl Net {
         run("nsenter", &[&[net.as_str(), program], arguments].concat());
     }
 
-    /// What `ip` says in a namespace.
-    pub(crate) fn ip_says(&self, namespace: &str, arguments: &[&str]) -> String {
-        let output = Command::new("ip")
-            .args(["-n", &self.name(namespace)])
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     /// A program to be run in a namespace.
     pub(crate) fn command(&self, namespace: &str, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
@@ -202,10 +192,15 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// A packet of 20 ms of G.711.
 pub(crate) fn rtp(sequence: u16) -> Vec<u8> {
+    rtp_of(0x1234_5678, sequence)
+}
+
+/// The same of another sender.
+pub(crate) fn rtp_of(ssrc: u32, sequence: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 0];
     packet.extend(sequence.to_be_bytes());
     packet.extend((u32::from(sequence) * 160).to_be_bytes());
-    packet.extend(0x1234_5678_u32.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
     packet.extend([0xd5; 160]);
     packet
 }

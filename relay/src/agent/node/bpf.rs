@@ -16,12 +16,12 @@ const MAP_GET_NEXT_KEY: libc::c_int = 4;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const MAP_FREEZE: libc::c_int = 22;
 const LINK_CREATE: libc::c_int = 28;
 const LINK_UPDATE: libc::c_int = 29;
 const LINK_DETACH: libc::c_int = 34;
 
 const MAP_TYPE_ARRAY: u32 = 2;
-const F_RDONLY: u32 = 1 << 3;
 const ATTACH_XDP: u32 = 37;
 const ATTACH_TCX_INGRESS: u32 = 46;
 const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
@@ -48,23 +48,11 @@ pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the kernel says; NotFound: nothing is.
 pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
-    open_with(path, 0)
-}
-
-/// Opens a pinned map for reading alone.
-///
-/// # Errors
-/// As [`open`].
-pub(super) fn open_to_read(path: &Path) -> io::Result<OwnedFd> {
-    open_with(path, F_RDONLY)
-}
-
-fn open_with(path: &Path, flags: u32) -> io::Result<OwnedFd> {
     let path = text(path)?;
     let attributes = Pinning {
         path: path.as_ptr() as u64,
         object: 0,
-        flags,
+        flags: 0,
     };
     call(OBJ_GET, &attributes).map(owned)
 }
@@ -73,7 +61,11 @@ fn open_with(path: &Path, flags: u32) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn attach(program: BorrowedFd<'_>, ifindex: u32, engine: Engine) -> io::Result<OwnedFd> {
+pub(super) fn attach(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    engine: Engine,
+) -> io::Result<OwnedFd> {
     let (attach_type, flags) = match engine {
         Engine::Xdp => (ATTACH_XDP, XDP_FLAGS_DRV_MODE),
         Engine::XdpGeneric => (ATTACH_XDP, XDP_FLAGS_SKB_MODE),
@@ -108,8 +100,8 @@ pub(super) fn replace(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Resu
 /// # Errors
 /// What the kernel says.
 pub(super) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
-    let attributes = LinkDetachment {
-        link: link.as_raw_fd() as u32,
+    let attributes = Single {
+        object: link.as_raw_fd() as u32,
     };
     call(LINK_DETACH, &attributes).map(drop)
 }
@@ -117,6 +109,8 @@ pub(super) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
 /// What a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LinkInfo {
+    /// What tells it from others.
+    pub(super) id: u32,
     /// The program it runs.
     pub(super) program: u32,
     /// The interface it is at; 0: that is gone.
@@ -132,6 +126,7 @@ pub(super) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     let words: [u32; 16] = info(link)?;
     match words[0] {
         LINK_TYPE_XDP | LINK_TYPE_TCX => Ok(LinkInfo {
+            id: words[1],
             program: words[2],
             ifindex: words[4],
         }),
@@ -193,6 +188,27 @@ pub(super) fn create_map(value: &[u8], name: &str) -> io::Result<OwnedFd> {
     let map = owned(call(MAP_CREATE, &attributes)?);
     update(map.as_fd(), &0_u32.to_ne_bytes(), value)?;
     Ok(map)
+}
+
+/// What tells a map from others.
+///
+/// # Errors
+/// What the kernel says.
+#[cfg(test)]
+pub(super) fn map_id(map: BorrowedFd<'_>) -> io::Result<u32> {
+    info::<16>(map).map(|words| words[1])
+}
+
+/// Has a map written by programs alone from now on. (A descriptor for reading alone would not do: such maps can't be mapped
+/// into memory.)
+///
+/// # Errors
+/// What the kernel says; EBUSY: it is mapped to be written.
+pub(super) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
+    let attributes = Single {
+        object: map.as_raw_fd() as u32,
+    };
+    call(MAP_FREEZE, &attributes).map(drop)
 }
 
 /// An element of a map.
@@ -325,8 +341,8 @@ struct LinkUpdate {
 }
 
 #[repr(C)]
-struct LinkDetachment {
-    link: u32,
+struct Single {
+    object: u32,
 }
 
 #[repr(C)]
@@ -370,7 +386,7 @@ impl Element {
 impl Attributes for Pinning {}
 impl Attributes for LinkCreation {}
 impl Attributes for LinkUpdate {}
-impl Attributes for LinkDetachment {}
+impl Attributes for Single {}
 impl Attributes for Info {}
 impl Attributes for MapCreation {}
 impl Attributes for Element {}

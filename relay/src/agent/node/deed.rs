@@ -42,7 +42,7 @@ impl Deed {
     /// # Errors
     /// It is not there, or not understood.
     pub(super) fn read(directory: &Path) -> io::Result<Self> {
-        let map = bpf::open_to_read(&directory.join(DEED))?;
+        let map = bpf::open(&directory.join(DEED))?;
         Ok(serde_json::from_slice(&bpf::lookup(map.as_fd(), &KEY)?)?)
     }
 }

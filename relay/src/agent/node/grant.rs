@@ -95,6 +95,14 @@ impl Grant {
         self.set_lease_ns(0);
     }
 
+    /// Is nothing forwarded?
+    #[cfg(test)]
+    pub(super) fn is_revoked(&self) -> bool {
+        // SAFETY: inside the mapping, and every bit pattern is a valid value.
+        let lease_ns = |place| unsafe { (&raw const (*self.at(place)).lease_ns).read_volatile() };
+        [Place::Own, Place::Node].map(lease_ns) == [0, 0]
+    }
+
     /// What is behind a way out at a place.
     pub(super) fn egress(&self, place: Place, slot: u32) -> Option<Device> {
         // SAFETY: inside the mapping, and every bit pattern is a valid value.

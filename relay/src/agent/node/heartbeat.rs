@@ -12,7 +12,7 @@ use crate::datapath::mapped::{Access, Mapped};
 
 /// When there was one last, ns of CLOCK_MONOTONIC; `None` if it can't be told.
 pub(super) fn last(directory: &Path) -> Option<u64> {
-    let header = bpf::open_to_read(&directory.join(HEADER)).ok()?;
+    let header = bpf::open(&directory.join(HEADER)).ok()?;
     let word: Mapped<u64> = Mapped::new(header.as_fd(), 1, Access::Read).ok()?;
     // SAFETY: an aligned word inside the mapping, which is only loaded.
     Some(unsafe { AtomicU64::from_ptr(word.at(0)) }.load(Ordering::Relaxed))

@@ -206,28 +206,22 @@ impl NodeKernel for Node {
         Ok(())
     }
 
-    fn maps(&mut self, generation: Generation, for_owner: bool) -> Result<Maps, KernelError> {
+    fn maps(&mut self, generation: Generation, _for_owner: bool) -> Result<Maps, KernelError> {
         if generation.layout != LAYOUT_VERSION {
             return Err(KernelError::NotThere(generation));
         }
         let directory = self.directory(generation);
-        let open = |name, writable| {
-            let path = directory.join(name);
-            let opened = if writable {
-                bpf::open(&path)
-            } else {
-                bpf::open_to_read(&path)
-            };
-            opened.map_err(|error| match error.kind() {
+        let open = |name| {
+            bpf::open(&directory.join(name)).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => KernelError::NotThere(generation),
                 _ => KernelError::Pins(error),
             })
         };
         Ok(Maps {
-            header: open(HEADER, for_owner)?,
-            ports: open(PORTS, for_owner)?,
-            records: open(RECORDS, for_owner)?,
-            outcomes: open(OUTCOMES, false)?,
+            header: open(HEADER)?,
+            ports: open(PORTS)?,
+            records: open(RECORDS)?,
+            outcomes: open(OUTCOMES)?,
         })
     }
 

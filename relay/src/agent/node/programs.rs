@@ -7,7 +7,9 @@ use std::path::Path;
 
 use aya::EbpfLoader;
 use aya::programs::{Program, ProgramError};
-use underpass_abi::{GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share};
+use underpass_abi::{
+    GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share,
+};
 use underpass_object::{GENERIC_XDP, INSTANCE, PLACE, SHARE, SHARE_TC, SHARE_XDP, TC, XDP};
 
 use super::{bpf, grant, hook};
@@ -23,7 +25,7 @@ pub(super) const SHARE_MAPS: [&str; 3] = [share::LOCALS, share::OWNERS, share::I
 /// The pin of a share's program, beside its maps.
 pub(super) const SHARE_PROGRAM: &str = "program";
 
-/// Makes the maps of a generation, pinned in `directory`.
+/// Makes the maps of a generation, pinned in `directory`. What becomes of packets is for programs alone to write.
 ///
 /// # Errors
 /// What the kernel says.
@@ -37,10 +39,11 @@ pub(super) fn make_maps(directory: &Path, sizes: Sizes) -> Result<(), String> {
     for name in MAPS {
         loader.map_pin_path(name, directory.join(name));
     }
-    loader
-        .load(INSTANCE)
-        .map(drop)
-        .map_err(|error| chain(&error))
+    loader.load(INSTANCE).map_err(|error| chain(&error))?;
+    let outcomes = directory.join(OUTCOMES);
+    bpf::open(&outcomes)
+        .and_then(|map| bpf::freeze(map.as_fd()))
+        .map_err(|error| format!("{}: {error}", outcomes.display()))
 }
 
 /// A generation's program for an engine and a place; `directory` has its maps.

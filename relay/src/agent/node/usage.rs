@@ -48,7 +48,7 @@ pub(super) fn usage(directory: &Path) -> Option<TableUsage> {
 
 /// A whole map, for reading.
 fn open<T>(directory: &Path, name: &str) -> Option<Mapped<T>> {
-    let map = bpf::open_to_read(&directory.join(name)).ok()?;
+    let map = bpf::open(&directory.join(name)).ok()?;
     let size = bpf::map_size(map.as_fd()).ok()?;
     if size.value != size_of::<T>() {
         return None;

@@ -243,4 +243,4 @@ fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -95,6 +95,7 @@ impl NodeTables {
             self.free_table(&locked, given_up.table, given_up.generations())
                 .map_err(unusable)?;
         }
+        self.is_changed = true;
         granting.granted.placement = match record.previous {
             None => self.kernel.attach(record.current(), None),
             Some(_) => self.kernel.placement(record.current()),

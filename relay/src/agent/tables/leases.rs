@@ -31,13 +31,27 @@ impl NodeTables {
                 changes.extend(self.restoring(&locked, record, entry.is_alive)?);
             }
         }
-        drop(locked);
-        changes.extend(self.follow());
+        changes.extend(self.changed_placements());
         Ok(changes)
     }
 
-    /// What has changed of links and addresses.
-    pub(crate) fn follow(&mut self) -> Vec<Change> {
+    /// What has changed of links and addresses, and by what was done for others.
+    ///
+    /// # Errors
+    /// The registry can't be used.
+    pub(crate) fn follow(&mut self) -> Result<Vec<Change>, RegistryError> {
+        let locked = self.registry.lock()?;
+        self.take_stock(&locked)?;
+        Ok(self.changed_placements())
+    }
+
+    /// There is something for [`Self::follow`] that no descriptor tells of.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    fn changed_placements(&mut self) -> Vec<Change> {
+        self.is_changed = false;
         let changed = self.kernel.follow();
         changed
             .into_iter()
@@ -69,17 +83,15 @@ impl NodeTables {
             if let Some(record) = &entry.record {
                 self.adopt(record, entry.is_alive);
             }
+            let generations = self.generations_of(&entry);
             if self.is_over(&entry) {
-                let generations = self.generations_of(&entry);
                 tracing::info!(
                     table = entry.table,
                     "the owner is gone and the lease over: the table is free"
                 );
                 self.free_table(locked, entry.table, generations)?;
-                continue;
-            }
-            if let Some(record) = &entry.record {
-                named.extend(record.generations());
+            } else {
+                named.extend(generations);
             }
         }
         let ended: Vec<Generation> = self
