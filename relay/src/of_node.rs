@@ -68,7 +68,7 @@ fn agent(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
     match daemon::start(loaded.config.process.foreground)? {
         Role::Launcher(status) => Ok(ExitCode::from(status)),
         Role::Relay(background) => {
-            underpass::run_agent(loaded, background)?;
+            underpass::ops::agent::run(loaded, background)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -184,7 +184,7 @@ impl Node {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let listens = log.any(|line| line.unwrap().contains("serving at"));
+        let listens = log.any(|line| line.unwrap().contains("tables are granted at"));
         assert!(listens, "the agent does not listen");
         Agent { process, log }
     }
