@@ -41,6 +41,7 @@ fn granted(claim: &Claim, caller: &Caller, namespace: NamespaceId, table: u32) -
             is_trusted: false,
         },
         previous: None,
+        interfaces: Vec::new(),
     }
 }
 

@@ -71,6 +71,7 @@ impl NodeTables {
             self.known.remove(&previous);
         }
         record.previous = None;
+        record.interfaces.clone_from(&placement.interfaces);
         self.is_changed = true;
         locked.write(record)?;
         Ok(placement)

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::node::{Node, claim, next, wait_until};
 use crate::agent::caller::{Peer, namespace_of};
-use crate::agent::monotonic_ns;
 use crate::agent::tables::{Applicant, Change, Granting, NodeTables};
+use crate::agent::{look, monotonic_ns};
 use crate::tables::client::{ClaimFailed, Table};
 use crate::tables::protocol::{Claim, FromAgent, Place, Refusal, ToAgent};
 
@@ -232,8 +232,13 @@ fn changed_placements_are_told_to_their_owners() {
     let mut other = node.claim(claim(2));
     let generation = node.kernel.attached()[1];
     node.kernel.world().changed.push(generation);
-    assert!(matches!(next(&mut other), FromAgent::Placement(_)));
+    let FromAgent::Placement(placement) = next(&mut other) else {
+        panic!("no placement");
+    };
     assert_eq!(one.connection.receive(), None);
+    // And to those who only look.
+    let looked = look(&node.registry(), &node.registry()).unwrap();
+    assert_eq!(looked[1].interfaces, placement.interfaces);
 }
 
 #[test]
