@@ -19,6 +19,4 @@ mod run;
 pub mod sdp;
 pub mod tables;
 
-#[cfg(feature = "kernel")]
-pub use run::run_agent;
 pub use run::{RunError, run};

@@ -1,19 +1,14 @@
 //! The `underpass` binary.
 
+#[cfg(feature = "kernel")]
+mod of_node;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use underpass::config::{
-    self, Command, CommandLine, ConfigError, Loaded, TablesConfig, ThisMachine,
-};
+use underpass::config::{self, Command, CommandLine, ConfigError, Loaded, ThisMachine};
 use underpass::ops::daemon::{self, Role};
-#[cfg(feature = "kernel")]
-use underpass::ops::doctor::{self, Wanted};
-use underpass::ops::node;
-use underpass::tables;
-#[cfg(feature = "kernel")]
-use underpass::tables::client::Operator;
 
 /// Calls are many small values that one thread makes and another drops; glibc's allocator costs a command a sixth more.
 #[global_allocator]
@@ -44,10 +39,10 @@ fn execute() -> anyhow::Result<ExitCode> {
         Command::Config { json: true } => {
             print(&format!("{:#}\n", config::json(&load(&command_line)?)))?;
         }
-        Command::Tables { json } => print(&list_tables(&command_line, json)?)?,
-        Command::Doctor { json } => return doctor(&command_line, json),
-        Command::Agent => return agent(&command_line),
-        Command::Release { table, force } => release(&command_line, table, force)?,
+        Command::Agent
+        | Command::Tables { .. }
+        | Command::Release { .. }
+        | Command::Doctor { .. } => return of_node(&command_line),
         Command::Version => print(&config::version())?,
         Command::Help(topic) => print(&config::help(topic))?,
         Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
@@ -66,74 +61,14 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(feature = "kernel")]
-fn agent(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
-    let loaded = config::load_agent(command_line, variables(), &ThisMachine)?;
-    match daemon::start(loaded.config.process.foreground)? {
-        Role::Launcher(status) => Ok(ExitCode::from(status)),
-        Role::Relay(background) => {
-            underpass::run_agent(loaded, background)?;
-            Ok(ExitCode::SUCCESS)
-        }
-    }
-}
-
-#[cfg(feature = "kernel")]
-fn release(command_line: &CommandLine, table: u32, force: bool) -> anyhow::Result<()> {
-    let config = config::load_tables(command_line, variables(), &ThisMachine)?.config;
-    operator(config).free(table, force)?;
-    print(&format!("table {table} is free\n"))
-}
-
-#[cfg(feature = "kernel")]
-fn operator(config: TablesConfig) -> Operator {
-    Operator {
-        agent: config.agent,
-        bpffs: config.bpffs,
-        registry: config.registry,
-    }
-}
-
-fn list_tables(command_line: &CommandLine, json: bool) -> anyhow::Result<String> {
-    let config = config::load_tables(command_line, variables(), &ThisMachine)?.config;
-    let tables = node::tables(&config)?;
-    Ok(if json {
-        tables::json(&tables) + "\n"
-    } else {
-        tables::human(&tables)
-    })
-}
-
-/// A configuration that is wrong is a finding among others here.
-#[cfg(feature = "kernel")]
-fn doctor(command_line: &CommandLine, json: bool) -> anyhow::Result<ExitCode> {
-    let (wanted, problem) = match load(command_line) {
-        Ok(loaded) => {
-            let uplinks = loaded.settings.get("uplink");
-            let uplinks = uplinks.map_or_else(Vec::new, |uplinks| {
-                uplinks
-                    .values
-                    .iter()
-                    .map(|given| given.text.clone())
-                    .collect()
-            });
-            (Wanted::by(&loaded.config, uplinks), None)
-        }
-        Err(error) => (Wanted::unknown(), Some(error.to_string())),
-    };
-    let findings = doctor::examine(&doctor::look(wanted, problem));
-    print(&if json {
-        doctor::json(&findings)
-    } else {
-        doctor::human(&findings)
-    })?;
-    let healthy = doctor::is_healthy(&findings);
-    Ok(ExitCode::from(if healthy { 0 } else { RUNTIME }))
+fn of_node(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
+    of_node::execute(command_line)
 }
 
 #[cfg(not(feature = "kernel"))]
-fn doctor(_command_line: &CommandLine, _json: bool) -> anyhow::Result<ExitCode> {
+fn of_node(_command_line: &CommandLine) -> anyhow::Result<ExitCode> {
     Err(anyhow!(
-        "this build has no kernel engines: it forwards in user space, whatever the machine"
+        "this build has no kernel engines: it knows no tables and no agent, and forwards in user space"
     ))
 }
 

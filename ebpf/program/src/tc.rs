@@ -8,10 +8,10 @@ use aya_ebpf::helpers::{
     bpf_skb_change_proto, bpf_skb_pull_data, bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use aya_ebpf::programs::TcContext;
-use underpass_abi::{Flow, Outcome};
+use underpass_abi::{Flow, Outcome, PLACE_OWN};
 use underpass_packet::{
     Admitted, Datagram, Ethernet, Head, Internet, Ipv4, Ipv6, Link, Plain, Rtp, Sum, Udp, Vlan,
-    add, admit, carry, is_pseudo, lease_runs, leaves_by, leaving, refuse, write_frame,
+    add, admit, carry, is_for, is_pseudo, lease_runs, leaves_by, leaving, refuse, write_frame,
 };
 
 use crate::frame::{FRONT_V4, FRONT_V6, Frame, Packet, is};
@@ -113,7 +113,12 @@ where
     if !lease_runs(now, maps::alive_ns().unwrap_or(0), found.grant.lease_ns) {
         return refuse(Outcome::LeaseOver);
     }
-    if packet_type(context) != TO_THIS_HOST {
+    // What is for a macvlan is another host's to the uplink below it.
+    let is_ours = match maps::place() {
+        PLACE_OWN => packet_type(context) == TO_THIS_HOST,
+        _ => is_for(frame, flow),
+    };
+    if !is_ours {
         return refuse(Outcome::OtherHost);
     }
     let admitted = admit::<I>(packet, flow)?;

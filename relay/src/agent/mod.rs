@@ -10,6 +10,7 @@ mod claims;
 #[cfg(test)]
 mod fake_kernel;
 pub(crate) mod kernel;
+mod look;
 mod node;
 mod policy;
 mod registry;
@@ -28,6 +29,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::time::{ClockId, clock_gettime};
 
 use kernel::{KernelError, NodeKernel};
+pub use look::look;
 use policy::Policy;
 pub use policy::PolicyError;
 use registry::Registry;

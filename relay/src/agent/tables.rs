@@ -17,6 +17,8 @@ use super::registry::{Locked, Registry, RegistryError};
 use crate::tables::protocol::{Granted, Placement, Refusal, Refused};
 
 pub(crate) use grant::Applicant;
+pub(super) use leases::left;
+pub(super) use list::recorded;
 
 /// Reads CLOCK_MONOTONIC, ns.
 pub(crate) type Clock = Box<dyn Fn() -> u64 + Send>;
@@ -32,6 +34,8 @@ pub(crate) struct NodeTables {
     known: BTreeSet<Generation>,
     /// Since when owners are seen to be gone whose last sign of life can't be told, ns.
     gone_since: BTreeMap<u32, u64>,
+    /// Something was done that may have changed other tables' placements.
+    is_changed: bool,
 }
 
 /// A table on its way to its owner.
@@ -74,6 +78,7 @@ impl NodeTables {
             clock,
             known: BTreeSet::new(),
             gone_since: BTreeMap::new(),
+            is_changed: false,
         };
         let locked = tables.registry.lock()?;
         tables.take_stock(&locked)?;
@@ -106,6 +111,7 @@ impl NodeTables {
             self.end(generation);
         }
         self.gone_since.remove(&table);
+        self.is_changed = true;
         locked.remove(table)
     }
 

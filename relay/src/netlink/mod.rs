@@ -8,6 +8,7 @@ mod request;
 mod watch;
 
 pub(crate) use filter::Filter;
+pub(crate) use inspect::Classifier;
 pub(crate) use request::Netlink;
 pub(crate) use watch::Watch;
 

@@ -16,8 +16,6 @@ const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const NDA_DST: u16 = 1;
 const NTF_USE: u8 = 1;
-/// The ingress side of a clsact qdisc.
-pub(super) const CLSACT_INGRESS: u32 = 0xffff_fff2;
 /// No answer is longer: the kernel cuts dumps into parts of at most 32 KiB.
 const BUFFER: usize = 64 * 1024;
 

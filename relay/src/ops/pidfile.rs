@@ -24,12 +24,14 @@ impl PidFile {
         Ok(Self { path, content })
     }
 
-    /// As [`Self::write`]; a process without its file is better than none, and rtpengine goes on, too.
+    /// The same where a process without its pid file is better than none, as rtpengine has it.
+    #[must_use]
     pub fn write_or_warn(path: &Path) -> Option<Self> {
-        let warn = |error: &io::Error| {
-            tracing::warn!("pidfile = {}: cannot write it: {error}", path.display());
-        };
-        Self::write(path).inspect_err(warn).ok()
+        Self::write(path)
+            .inspect_err(|error| {
+                tracing::warn!("pidfile = {}: cannot write it: {error}", path.display());
+            })
+            .ok()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Being a relay: from a configuration to the exit.
 
-#[cfg(feature = "kernel")]
-mod agent;
 mod calls;
 mod journaling;
 mod kept;
@@ -21,9 +19,6 @@ use crate::ops::signals::{Signals, StopRequest};
 use crate::ops::{limits, logging, notify};
 use start::Relay;
 use table::NoTable;
-
-#[cfg(feature = "kernel")]
-pub use agent::run_agent;
 
 /// Why the relay stopped, or never started.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +43,6 @@ pub enum RunError {
     /// No kernel forwarding, and `no-fallback` is set.
     #[error("{0}; not going on in user space because of no-fallback")]
     NoFallback(NoTable),
-    /// The agent can't serve.
-    #[cfg(feature = "kernel")]
-    #[error(transparent)]
-    Agent(#[from] crate::agent::AgentError),
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),

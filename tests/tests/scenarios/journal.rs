@@ -4,26 +4,24 @@ use lab::relay::Launch;
 use lab::{Call, CallOptions, Engine, Lab, Relay, TwoNetworks, Wiring, sdp, wait};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use tempfile::TempDir;
 
 /// A relay in user space with a journal of its own.
-fn launch(state: &TempDir) -> Launch {
+fn launch() -> Launch {
     Relay::underpass()
         .engine(Engine::Null)
         .table("-1")
         .two_networks()
-        .option(&format!("--state-dir={}", state.path().display()))
 }
 
 /// Waits until what the relay has answered so far is in its journal, by its own measure of time.
-fn wait_for_the_journal(state: &TempDir, calls: usize) {
+fn wait_for_the_journal(launch: &Launch, calls: usize) {
     let reads = |path: &std::path::Path| {
         let bytes = std::fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         text.matches("call_id").count()
     };
     wait::wait_until("the calls in the journal", || {
-        let entries = std::fs::read_dir(state.path()).into_iter().flatten();
+        let entries = std::fs::read_dir(launch.state()).into_iter().flatten();
         let files = entries
             .flatten()
             .map(|entry| entry.path().join("journal.db"));
@@ -42,17 +40,17 @@ fn calls_go_on_after_kill_9_on_the_same_ports_without_a_word_of_signalling() {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let state = tempfile::tempdir().unwrap();
-    let mut relay = launch(&state).start(&net.relay);
+    let launch = launch();
+    let mut relay = launch.clone().start(&net.relay);
     let ng = relay.client(&net.relay);
     let set_up = |_| Call::set_up(&net, &ng, &CallOptions::default());
     let calls: Vec<Call> = (0..5).map(set_up).collect();
     calls.iter().for_each(|call| call.talk(5));
     calls.iter().for_each(Call::exchange_rtcp);
-    wait_for_the_journal(&state, calls.len());
+    wait_for_the_journal(&launch, calls.len());
     relay.process().kill();
 
-    let relay = launch(&state).start(&net.relay);
+    let relay = launch.start(&net.relay);
     let ng = relay.client(&net.relay);
     assert_eq!(relay.calls(&net.relay).len(), calls.len());
     for call in &calls {
@@ -79,15 +77,15 @@ fn a_relay_hands_its_calls_over_on_sigusr2() {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let state = tempfile::tempdir().unwrap();
-    let mut relay = launch(&state).start(&net.relay);
+    let launch = launch();
+    let mut relay = launch.clone().start(&net.relay);
     let call = Call::set_up(&net, &relay.client(&net.relay), &CallOptions::default());
     call.talk(5);
     let before = sum(&call, &relay, &net);
     relay.process().signal(Signal::SIGUSR2);
     assert!(relay.process().wait().success());
 
-    let relay = launch(&state).start(&net.relay);
+    let relay = launch.start(&net.relay);
     assert_eq!(
         sum(&call, &relay, &net),
         before,
@@ -104,14 +102,14 @@ fn calls_that_ended_before_the_end_do_not_come_back() {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let state = tempfile::tempdir().unwrap();
-    let mut relay = launch(&state).start(&net.relay);
+    let launch = launch();
+    let mut relay = launch.clone().start(&net.relay);
     let call = Call::set_up(&net, &relay.client(&net.relay), &CallOptions::default());
-    wait_for_the_journal(&state, 1);
+    wait_for_the_journal(&launch, 1);
     relay.process().signal(Signal::SIGTERM);
     assert!(relay.process().wait().success());
     drop(call);
-    let relay = launch(&state).start(&net.relay);
+    let relay = launch.start(&net.relay);
     relay.assert_idle(&net.relay);
 }
 
@@ -121,15 +119,14 @@ fn a_damaged_journal_is_said_and_keeps_nothing_from_starting() {
         return;
     };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let state = tempfile::tempdir().unwrap();
-    let directory = state.path().join("media-1");
-    std::fs::create_dir(&directory).unwrap();
+    let launch = launch().option("--identity=media-1");
+    let directory = launch.state().join("media-1");
+    std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("journal.db"), [0x5a; 100_000]).unwrap();
-    let launch = launch(&state).option("--identity=media-1");
     let mut relay = launch.clone().start(&net.relay);
     assert!(relay.process().log().contains("the journal is damaged"));
     let call = Call::set_up(&net, &relay.client(&net.relay), &CallOptions::default());
-    wait_for_the_journal(&state, 1);
+    wait_for_the_journal(&launch, 1);
     relay.process().kill();
     let relay = launch.start(&net.relay);
     call.talk(5);

@@ -73,7 +73,7 @@ impl Scene {
         let relay = launch.clone().start(&net.relay);
         let ng = relay.client(&net.relay);
         let mut load = Load::start(&net, &ng, calls());
-        load.wait_for_kernel(&ng);
+        load.bring_into_kernel(&ng);
         load.measure();
         let (counters, unreachables) = (load.counters(&ng), unreachables(&net));
         Self {

@@ -9,6 +9,7 @@ mod front;
 mod grant;
 mod heartbeat;
 mod hook;
+pub(super) mod look;
 mod namespace;
 mod pins;
 mod placement;
@@ -113,6 +114,28 @@ impl Node {
         });
     }
 
+    /// Takes in what has changed since it was looked at last.
+    fn catch_up(&mut self) {
+        let moved: BTreeSet<u64> = self
+            .spaces
+            .values_mut()
+            .filter_map(|space| space.follow().then_some(space.inode))
+            .collect();
+        let at_home = moved.contains(&self.home) && !self.uplinks.is_empty();
+        let concerned: Vec<Generation> = self
+            .tables
+            .iter()
+            .filter(|(_, table)| {
+                let namespace = table.namespace;
+                at_home || namespace.is_some_and(|inode| moved.contains(&inode))
+            })
+            .map(|(generation, _)| *generation)
+            .collect();
+        for generation in concerned {
+            self.reconcile(generation);
+        }
+    }
+
     /// The namespace that a place of a table is.
     fn namespace_of(&self, generation: Generation, place: Place) -> Option<u64> {
         match place {
@@ -166,6 +189,7 @@ impl NodeKernel for Node {
         spec: &Spec,
         namespace: OwnedFd,
     ) -> Result<(), KernelError> {
+        self.catch_up();
         let namespace = self.enter(namespace)?;
         match self.make(generation, spec) {
             Ok(grant) => {
@@ -192,6 +216,7 @@ impl NodeKernel for Node {
         if !directory.is_dir() {
             return Err(KernelError::NotThere(generation));
         }
+        self.catch_up();
         let mut table = Table::new(spec.clone(), None, None);
         if generation.layout == LAYOUT_VERSION {
             table = Table::new(spec.clone(), None, Some(open_grant(&directory)?));
@@ -226,6 +251,7 @@ impl NodeKernel for Node {
     }
 
     fn attach(&mut self, generation: Generation, previous: Option<Generation>) -> Placement {
+        self.catch_up();
         if let Some(table) = self.tables.get_mut(&generation) {
             table.is_attached = true;
             table.attempts.clear();
@@ -344,24 +370,7 @@ impl NodeKernel for Node {
     }
 
     fn follow(&mut self) -> Vec<Generation> {
-        let moved: BTreeSet<u64> = self
-            .spaces
-            .values_mut()
-            .filter_map(|space| space.follow().then_some(space.inode))
-            .collect();
-        let at_home = moved.contains(&self.home) && !self.uplinks.is_empty();
-        let concerned: Vec<Generation> = self
-            .tables
-            .iter()
-            .filter(|(_, table)| {
-                let namespace = table.namespace;
-                at_home || namespace.is_some_and(|inode| moved.contains(&inode))
-            })
-            .map(|(generation, _)| *generation)
-            .collect();
-        for generation in concerned {
-            self.reconcile(generation);
-        }
+        self.catch_up();
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use underpass_abi::share::{INSTANCES, LOCALS, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE};
 
@@ -160,10 +160,15 @@ impl Share {
             return;
         }
         for (line, owners) in (block * OWNER_LINES..).zip(owners.chunks_exact(PORTS_PER_LINE)) {
-            let places = self.owners.at(line).cast::<u8>();
-            for (place, owner) in owners.iter().enumerate() {
-                // SAFETY: a byte of the line, inside the mapping, which is only accessed atomically.
-                unsafe { AtomicU8::from_ptr(places.add(place)) }.store(*owner, Ordering::Release);
+            let words = self.owners.at(line).cast::<u64>();
+            for (word, owners) in owners.as_chunks::<8>().0.iter().enumerate() {
+                // SAFETY: an aligned word of the line, inside the mapping, which is only accessed atomically.
+                let word = unsafe { AtomicU64::from_ptr(words.add(word)) };
+                let owners = u64::from_ne_bytes(*owners);
+                // What does not change stays in the caches of those who read it.
+                if word.load(Ordering::Relaxed) != owners {
+                    word.store(owners, Ordering::Release);
+                }
             }
         }
     }

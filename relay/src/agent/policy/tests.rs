@@ -153,7 +153,6 @@ fn what_is_wrong_in_a_file_is_said_with_its_line() {
         ),
         ("ports = \"39999-30000\"\n", 3, "39999-30000"),
         ("ports = 5000\n", 3, "string"),
-        ("name = \"a\nb\"\n", 3, "string"),
     ] {
         let (at, said) = wrong(&format!("{head}{text}"));
         assert_eq!(at, line, "{text}: {said}");

@@ -90,12 +90,13 @@ impl Server {
         for (at, flags) in &ready.connections {
             self.turn(*at, *flags);
         }
-        if ready.kernel {
-            let changes = self.tables.follow();
-            self.tell(changes);
-        }
         if self.ticked.elapsed() >= TICK {
             self.tick();
+        } else if ready.kernel || self.tables.is_changed() {
+            match self.tables.follow() {
+                Ok(changes) => self.tell(changes),
+                Err(error) => tracing::warn!("links are not followed for a moment: {error}"),
+            }
         }
         self.tell_owners_of_nothing();
         self.connections.retain(|connection| !connection.is_over());

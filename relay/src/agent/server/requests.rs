@@ -43,24 +43,22 @@ pub(super) fn handle(
                 connection.say(&FromAgent::Settled, Vec::new());
                 connection.say(&FromAgent::Placement(placement), Vec::new());
             }),
-        ToAgent::WantEgress { place, ifindex } => own(connection).map(|generation| {
-            tables.for_owner(generation, |kernel| {
+        ToAgent::WantEgress { place, ifindex } => own(connection).and_then(|generation| {
+            tables.change(generation, |kernel| {
                 kernel.want_egress(generation, place, ifindex);
-            });
+            })
+        }),
+        ToAgent::NotSending { place, ifindex } => own(connection).and_then(|generation| {
+            tables.change(generation, |kernel| {
+                kernel.not_sending(generation, place, ifindex);
+            })
         }),
         ToAgent::UseNeighbour {
             place,
             ifindex,
             address,
         } => own(connection).map(|generation| {
-            tables.for_owner(generation, |kernel| {
-                kernel.use_neighbour(generation, place, ifindex, address);
-            });
-        }),
-        ToAgent::NotSending { place, ifindex } => own(connection).map(|generation| {
-            tables.for_owner(generation, |kernel| {
-                kernel.not_sending(generation, place, ifindex);
-            });
+            tables.use_neighbour(generation, (place, ifindex, address));
         }),
         ToAgent::Release => own(connection)
             .and_then(|generation| tables.release(generation))

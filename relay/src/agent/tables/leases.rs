@@ -8,6 +8,7 @@ use crate::agent::caller::open_namespace;
 use crate::agent::claims::{Life, Standing};
 use crate::agent::kernel::{Generation, KernelError};
 use crate::agent::registry::{Entry, Locked, Record, RegistryError};
+use crate::tables::protocol::Placement;
 
 /// What a lease has on top: an owner gives a sign of life once a second, so its last may be older than its end.
 pub(super) const SLACK: Duration = Duration::from_secs(2);
@@ -31,18 +32,34 @@ impl NodeTables {
                 changes.extend(self.restoring(&locked, record, entry.is_alive)?);
             }
         }
-        drop(locked);
-        changes.extend(self.follow());
+        changes.extend(self.changed_placements(&locked)?);
         Ok(changes)
     }
 
-    /// What has changed of links and addresses.
-    pub(crate) fn follow(&mut self) -> Vec<Change> {
-        let changed = self.kernel.follow();
-        changed
-            .into_iter()
-            .map(|generation| Change::Placement(generation, self.kernel.placement(generation)))
-            .collect()
+    /// What has changed of links and addresses, and by what was done for others.
+    ///
+    /// # Errors
+    /// The registry can't be used.
+    pub(crate) fn follow(&mut self) -> Result<Vec<Change>, RegistryError> {
+        let locked = self.registry.lock()?;
+        self.take_stock(&locked)?;
+        self.changed_placements(&locked)
+    }
+
+    /// There is something for [`Self::follow`] that no descriptor tells of.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    fn changed_placements(&mut self, locked: &Locked) -> Result<Vec<Change>, RegistryError> {
+        self.is_changed = false;
+        let mut changes = Vec::new();
+        for generation in self.kernel.follow() {
+            let placement = self.kernel.placement(generation);
+            note(locked, generation, &placement)?;
+            changes.push(Change::Placement(generation, placement));
+        }
+        Ok(changes)
     }
 
     /// The tables that are not free, for a claim.
@@ -69,17 +86,15 @@ impl NodeTables {
             if let Some(record) = &entry.record {
                 self.adopt(record, entry.is_alive);
             }
+            let generations = self.generations_of(&entry);
             if self.is_over(&entry) {
-                let generations = self.generations_of(&entry);
                 tracing::info!(
                     table = entry.table,
                     "the owner is gone and the lease over: the table is free"
                 );
                 self.free_table(locked, entry.table, generations)?;
-                continue;
-            }
-            if let Some(record) = &entry.record {
-                named.extend(record.generations());
+            } else {
+                named.extend(generations);
             }
         }
         let ended: Vec<Generation> = self
@@ -232,7 +247,26 @@ impl NodeTables {
     }
 }
 
-fn left(from_ns: u64, lease_ms: u64, now_ns: u64) -> u64 {
+/// Keeps what has changed for those who only look.
+fn note(
+    locked: &Locked,
+    generation: Generation,
+    placement: &Placement,
+) -> Result<(), RegistryError> {
+    let record = locked
+        .entry(generation.table)?
+        .and_then(|entry| entry.record);
+    match record.filter(|record| record.at_work() == generation) {
+        Some(mut record) if record.interfaces != placement.interfaces => {
+            record.interfaces.clone_from(&placement.interfaces);
+            locked.write(&record)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is left of a lease that began then, ms.
+pub(in crate::agent) fn left(from_ns: u64, lease_ms: u64, now_ns: u64) -> u64 {
     let slack = u64::try_from(SLACK.as_nanos()).unwrap_or_default();
     let end = lease_ms
         .saturating_mul(NS_PER_MS)

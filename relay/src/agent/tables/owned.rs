@@ -1,5 +1,6 @@
 //! What owners ask of tables that they have, and operators of any.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::grant::{by_kernel, check_version, granted};
@@ -7,7 +8,7 @@ use super::{Granting, NodeTables, unusable};
 use crate::agent::claims::refused;
 use crate::agent::kernel::{Generation, NodeKernel};
 use crate::agent::registry::{Locked, Record, RegistryError};
-use crate::tables::protocol::{Granted, Placement, Refusal, Refused};
+use crate::tables::protocol::{Granted, Place, Placement, Refusal, Refused};
 
 impl NodeTables {
     /// Goes on with a table for its owner, who has lost the agent it claimed it from.
@@ -70,6 +71,8 @@ impl NodeTables {
             self.known.remove(&previous);
         }
         record.previous = None;
+        record.interfaces.clone_from(&placement.interfaces);
+        self.is_changed = true;
         locked.write(record)?;
         Ok(placement)
     }
@@ -118,14 +121,31 @@ impl NodeTables {
             .map_err(unusable)
     }
 
-    /// What a table's owner wants of the kernel, if the table is still its own as far as this agent knows.
-    pub(crate) fn for_owner(
+    /// Something that a table's owner wants of the kernel and that changes what is attached or granted.
+    ///
+    /// # Errors
+    /// The table is its no more.
+    pub(crate) fn change(
         &mut self,
         generation: Generation,
         ask: impl FnOnce(&mut dyn NodeKernel),
+    ) -> Result<(), Refused> {
+        let locked = self.registry.lock().map_err(unusable)?;
+        self.owned(&locked, generation)?;
+        ask(self.kernel.as_mut());
+        self.is_changed = true;
+        Ok(())
+    }
+
+    /// A table's owner sends to this neighbour. Said often, and changes nothing that another agent would know of.
+    pub(crate) fn use_neighbour(
+        &mut self,
+        generation: Generation,
+        (place, ifindex, address): (Place, u32, IpAddr),
     ) {
         if self.known.contains(&generation) {
-            ask(self.kernel.as_mut());
+            self.kernel
+                .use_neighbour(generation, place, ifindex, address);
         }
     }
 

@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -65,6 +67,19 @@ impl Node {
             Box::new(monotonic_ns),
         )
         .unwrap()
+    }
+
+    /// The same, on another clock.
+    pub(super) fn tables_at(&self, clock: Arc<AtomicU64>) -> (NodeTables, Arc<AtomicU64>) {
+        let at = clock.clone();
+        let tables = NodeTables::open(
+            Box::new(self.kernel.clone()),
+            Registry::open(&self.registry()).unwrap(),
+            Policy::default(),
+            self.lease,
+            Box::new(move || at.load(Ordering::Relaxed)),
+        );
+        (tables.unwrap(), clock)
     }
 
     pub(super) fn agent(&self) -> Running {

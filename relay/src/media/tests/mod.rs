@@ -4,6 +4,7 @@ mod flood;
 mod forwarding;
 mod kernel;
 mod pool;
+mod resuming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};

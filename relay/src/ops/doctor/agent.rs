@@ -18,10 +18,19 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             format!("there is no socket {}", path.display()),
             "start underpass agent with --socket there, mount its directory into the container, or use agent = embedded",
         ),
+        Agent::Gone(path) => {
+            let text = format!("nobody listens at {}: the agent is gone", path.display());
+            let advice = "restart underpass agent; what it has attached forwards on meanwhile";
+            match facts.wanted.agent {
+                // The relay is its own then, if it may.
+                AgentChoice::Auto => Finding::warn(CHECK, text, advice),
+                _ => Finding::bad(CHECK, text, advice),
+            }
+        }
         Agent::Broken(path, what) => Finding::bad(
             CHECK,
             format!("the agent at {} {what}", path.display()),
-            "restart underpass agent; forwarding goes on meanwhile",
+            "look at its log; restart underpass agent: what it has attached forwards on meanwhile",
         ),
         Agent::Answers(path, tables) => Finding::ok(
             CHECK,
@@ -48,6 +57,14 @@ mod tests {
         assert_eq!(verdict(missing(), AgentChoice::Auto), Verdict::Ok);
         let asked = AgentChoice::At("/run/a.sock".into());
         assert_eq!(verdict(missing(), asked), Verdict::Bad);
+    }
+
+    #[test]
+    fn an_agent_that_is_gone_is_bad_for_whoever_depends_on_it() {
+        let gone = || Agent::Gone("/run/a.sock".into());
+        assert_eq!(verdict(gone(), AgentChoice::Auto), Verdict::Warn);
+        let asked = AgentChoice::At("/run/a.sock".into());
+        assert_eq!(verdict(gone(), asked), Verdict::Bad);
     }
 
     #[test]

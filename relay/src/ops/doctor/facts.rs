@@ -140,6 +140,8 @@ pub enum Agent {
     NotAsked,
     /// No socket there.
     Missing(PathBuf),
+    /// A socket that nobody listens on.
+    Gone(PathBuf),
     /// A socket, but no answer of an agent, and what comes instead.
     Broken(PathBuf, String),
     /// It answers; so many tables are claimed.
@@ -180,6 +182,8 @@ pub struct Interface {
     pub choice: EngineChoice,
     /// What the node's tables say of it.
     pub at_work: Vec<AtWork>,
+    /// Engines that programs of ours are there for, by their names; whose they are, [`Self::at_work`] may tell.
+    pub attached: Vec<Engine>,
     /// XDP programs on it that are not ours.
     pub foreign_xdp: Result<Vec<Program>, String>,
     /// TCX programs at its ingress that are not ours and come before ours, or before where ours would.
@@ -299,6 +303,7 @@ impl Interface {
             mtu: 1500,
             choice: EngineChoice::Auto,
             at_work: vec![],
+            attached: vec![],
             foreign_xdp: Ok(vec![]),
             foreign_tcx: Ok(vec![]),
             foreign_filters: Ok(vec![]),

@@ -53,6 +53,10 @@ fn interface(interface: &Interface) -> Finding {
     if !interface.at_work.is_empty() {
         return at_work(&name, &interface.at_work);
     }
+    if !interface.attached.is_empty() {
+        let engines: Vec<String> = interface.attached.iter().map(Engine::to_string).collect();
+        return Finding::ok(CHECK, format!("{name} has {}", engines.join(" and ")));
+    }
     if !interface.is_ethernet {
         let text = format!("{name} is no Ethernet device: its media stays in user space");
         return Finding::warn(CHECK, text, "receive media on an Ethernet interface");
@@ -208,6 +212,15 @@ mod tests {
         );
         assert_eq!(found.verdict, Verdict::Ok);
         assert_eq!(with(None).verdict, Verdict::Bad);
+    }
+
+    #[test]
+    fn programs_of_ours_are_told_where_nobody_says_whose_they_are() {
+        let found = interface(&Interface {
+            attached: vec![Engine::Tc],
+            ..Interface::veth()
+        });
+        assert_eq!(found.text, "eth0 (veth) has tc");
     }
 
     #[test]

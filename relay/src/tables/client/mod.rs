@@ -121,12 +121,18 @@ fn claim_within(config: &ClaimConfig, patience: Patience) -> Result<Option<Table
     let Some((agent, socket)) = Agent::find(&config.agent, &reach, patience.connect)? else {
         return Ok(None);
     };
-    let namespace = own_namespace().map_err(|error| {
-        agent.unusable(format!(
-            "needs /proc/thread-self/ns/net, which can't be opened: {error}"
-        ))
-    })?;
-    let asked = ToAgent::Claim(config.claim.clone());
+    claim_from(agent, socket, &config.claim, patience).map(Some)
+}
+
+fn claim_from(
+    agent: Agent,
+    socket: OwnedFd,
+    claim: &Claim,
+    patience: Patience,
+) -> Result<Table, ClaimFailed> {
+    let namespace = own_namespace()
+        .map_err(|error| agent.unusable(format!("needs /proc/thread-self/ns/net: {error}")))?;
+    let asked = ToAgent::Claim(claim.clone());
     let (answer, descriptors) = agent.ask(
         socket.as_fd(),
         &asked,
@@ -134,10 +140,16 @@ fn claim_within(config: &ClaimConfig, patience: Patience) -> Result<Option<Table
         patience.answer,
     )?;
     match answer {
-        FromAgent::Granted(granted) => table(agent, socket, granted, descriptors).map(Some),
+        FromAgent::Granted(granted) => table(agent, socket, granted, descriptors),
         FromAgent::Refused(refused) => Err(ClaimFailed::Refused(refused)),
         other => Err(agent.out_of_turn(&other)),
     }
+}
+
+/// Claims from the agent at the other end.
+#[cfg(test)]
+pub(crate) fn claim_on(socket: OwnedFd, claim: &Claim) -> Result<Table, ClaimFailed> {
+    claim_from(Agent::At(PathBuf::new()), socket, claim, PATIENCE)
 }
 
 /// The thread's, which is the process's but in tests.
@@ -210,4 +222,4 @@ impl Sorted {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -167,7 +167,8 @@ pub(super) fn run(namespace: BorrowedFd<'_>, command: &str, words: &str) -> (boo
 pub(super) fn give(from: BorrowedFd<'_>, name: &str, to: BorrowedFd<'_>, as_name: &str) {
     // `ip` wants a name or a process for a namespace: a descriptor of this process is one, by way of /proc.
     use std::os::fd::AsRawFd;
-    let path = format!("/proc/{}/fd/{}", std::process::id(), to.as_raw_fd());
+    let thread = nix::unistd::gettid();
+    let path = format!("/proc/{thread}/fd/{}", to.as_raw_fd());
     ip(from, &format!("link set {name} netns {path} name {as_name}"));
 }
 

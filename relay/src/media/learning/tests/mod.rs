@@ -2,6 +2,7 @@
 
 mod properties;
 mod ranks;
+mod resuming;
 mod signalling;
 mod table;
 

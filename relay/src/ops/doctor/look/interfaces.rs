@@ -38,8 +38,8 @@ pub(super) fn look(wanted: &Wanted, tables: &[TableState]) -> (Vec<Interface>, V
     let interfaces = links.iter().map(|(index, link)| {
         let is_parent = parents.contains(index);
         let at_work = at_work(*index, link, wanted, tables);
-        let foreign = programs::foreign(*index, link, &mut netlink, &programs, !at_work.is_empty());
-        describe(link, wanted, is_parent, at_work, foreign)
+        let found = programs::on(*index, link, &mut netlink, &programs, !at_work.is_empty());
+        describe(link, wanted, is_parent, at_work, found)
     });
     let interfaces = interfaces.collect();
     let homeless = wanted.addresses.iter().copied();
@@ -53,7 +53,7 @@ fn describe(
     wanted: &Wanted,
     is_parent: bool,
     at_work: Vec<AtWork>,
-    foreign: programs::Foreign,
+    found: programs::Found,
 ) -> Interface {
     let name = &link.name;
     let (queues, driver) = (queues(name), driver(name));
@@ -70,9 +70,10 @@ fn describe(
         mtu: link.mtu,
         choice: *wanted.device_engines.get(name).unwrap_or(&wanted.engine),
         at_work,
-        foreign_xdp: foreign.xdp,
-        foreign_tcx: foreign.tcx,
-        foreign_filters: foreign.filters,
+        attached: found.ours,
+        foreign_xdp: found.xdp,
+        foreign_tcx: found.tcx,
+        foreign_filters: found.filters,
         queues,
         hashes_ports: match is_physical && queues > 1 {
             true => ethtool::hashes_ports(name),

@@ -6,18 +6,21 @@ mod interfaces;
 mod iptables;
 mod nft;
 mod programs;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use nix::unistd::{AccessFlags, access};
 
 use super::facts::{Agent, Bpffs, Conntrack, Facts, Kernel, NatRule, Process, Sysctls, Wanted};
-use crate::ops::node::{self, AskError};
-use crate::tables::TableState;
+use crate::tables::client::{ClaimFailed, Operator};
+use crate::tables::{AgentChoice, SOCKET, TableState};
 
 /// Gathers all facts. `configuration`: why the configuration can't be run with.
 #[must_use]
@@ -71,20 +74,30 @@ fn process() -> Process {
     }
 }
 
-/// The agent, and the tables that it, or the registry, tells of.
+/// The agent, and the tables that it tells of. Without one nobody is asked: that would take an agent in this process, which
+/// does more than to look.
 fn agent(wanted: &Wanted) -> (Agent, Vec<TableState>) {
-    let Some(path) = node::socket_of(&wanted.agent) else {
-        let tables = node::read_tables(&wanted.registry, &wanted.bpffs);
-        return (Agent::NotAsked, tables.unwrap_or_default());
+    let path = match &wanted.agent {
+        AgentChoice::Auto => PathBuf::from(SOCKET),
+        AgentChoice::At(path) => path.clone(),
+        AgentChoice::Embedded | AgentChoice::None => return (Agent::NotAsked, Vec::new()),
     };
-    match node::ask_tables(&path) {
-        Ok(tables) => (Agent::Answers(path, tables.len()), tables),
-        Err(AskError::Missing { .. }) => {
-            let tables = node::read_tables(&wanted.registry, &wanted.bpffs);
-            (Agent::Missing(path), tables.unwrap_or_default())
-        }
-        Err(error) => (Agent::Broken(path, error.what()), Vec::new()),
-    }
+    let operator = Operator {
+        agent: AgentChoice::At(path.clone()),
+        bpffs: wanted.bpffs.clone(),
+        registry: wanted.registry.clone(),
+    };
+    let agent = match operator.list() {
+        Ok(tables) => return (Agent::Answers(path, tables.len()), tables),
+        Err(ClaimFailed::NoAgent { source, .. }) => match source.kind() {
+            io::ErrorKind::NotFound => Agent::Missing(path),
+            io::ErrorKind::ConnectionRefused => Agent::Gone(path),
+            _ => Agent::Broken(path, format!("can't be reached: {source}")),
+        },
+        Err(ClaimFailed::Unusable { what, .. }) => Agent::Broken(path, what),
+        Err(error) => Agent::Broken(path, format!("refuses: {error}")),
+    };
+    (agent, Vec::new())
 }
 
 fn bpffs(path: &Path) -> Bpffs {
