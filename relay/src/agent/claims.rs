@@ -256,7 +256,8 @@ pub(crate) fn check_uplinks(
         let Some(address) = overlap(claim, record) else {
             continue;
         };
-        let comes_in = |at: &&Interface| at.shape == Shape::Uplink && at.addresses.contains(&address);
+        let comes_in =
+            |at: &&Interface| at.shape == Shape::Uplink && at.addresses.contains(&address);
         let mut theirs = record.interfaces.iter().filter(comes_in);
         if theirs.any(|their| {
             let mut ours = interfaces.iter().filter(comes_in);

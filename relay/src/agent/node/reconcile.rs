@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::Node;
 use super::hook::{Hook, Tenant};
 use super::pins::At;
 use super::plan::{self, Entrance, Ground, Plan};
 use super::table::Attempt;
-use super::Node;
 use crate::agent::kernel::Generation;
 use crate::datapath::{Engine, EngineChoice};
 
@@ -108,7 +108,10 @@ impl Node {
         let home = self.spaces.get(&self.home)?.descriptor();
         let home = home.try_clone_to_owned().ok()?;
         let space = self.spaces.get_mut(&inode)?;
-        space.netlink.namespace_id(std::os::fd::AsFd::as_fd(&home)).ok()?
+        space
+            .netlink
+            .namespace_id(std::os::fd::AsFd::as_fd(&home))
+            .ok()?
     }
 
     /// Those that the node routes into a veth.
@@ -192,9 +195,10 @@ impl Node {
         };
         let (candidates, notes) = self.candidates(at, entrance);
         let result = match hook.engine() {
-            Some(Engine::Xdp) if entrance.is_parent => {
-                Err("xdp is there, for another table: another media interface sits on this one".to_owned())
-            }
+            Some(Engine::Xdp) if entrance.is_parent => Err(
+                "xdp is there, for another table: another media interface sits on this one"
+                    .to_owned(),
+            ),
             joined => {
                 let Some(space) = self.spaces.get_mut(&at.namespace) else {
                     return;
@@ -206,9 +210,9 @@ impl Node {
                     .count()
                     > 0;
                 match (joined, is_shared) {
-                    (Some(_), true) => {
-                        result.map(|(engine, _)| (engine, format!("{engine}: as the table before chose")))
-                    }
+                    (Some(_), true) => result.map(|(engine, _)| {
+                        (engine, format!("{engine}: as the table before chose"))
+                    }),
                     _ => with_notes(result, &notes),
                 }
             }
@@ -308,4 +312,3 @@ fn with_notes(
         Err(more) => Err(join(more)),
     }
 }
-

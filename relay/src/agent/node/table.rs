@@ -82,7 +82,10 @@ impl Table {
             }
             let mut order = (0..MAX_EGRESSES).map(|step| (self.next_slot + step) % MAX_EGRESSES);
             let Some(free) = order.find(|slot| self.slots[*slot].is_none()) else {
-                tracing::warn!(table = generation.table, "more than {MAX_EGRESSES} ways out: some are left out");
+                tracing::warn!(
+                    table = generation.table,
+                    "more than {MAX_EGRESSES} ways out: some are left out"
+                );
                 break;
             };
             self.slots[free] = Some(exit.spot);

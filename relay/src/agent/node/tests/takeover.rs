@@ -149,7 +149,10 @@ fn what_is_removed_forwards_nothing_whoever_holds_its_maps() {
         let grant = super::super::open_grant(&directory).unwrap();
         node.remove(generation);
         assert!(grant.is_revoked());
-        assert!(matches!(node.maps(generation, true), Err(KernelError::NotThere(_))));
+        assert!(matches!(
+            node.maps(generation, true),
+            Err(KernelError::NotThere(_))
+        ));
         drop(maps);
     });
 }
@@ -164,9 +167,8 @@ fn an_owner_can_not_write_what_became_of_packets() {
         let mut node = world.node(&[]);
         node.create(generation, &spec, pair.relay()).unwrap();
         let maps = node.maps(generation, true).unwrap();
-        let may = |map: std::os::fd::BorrowedFd<'_>, access| {
-            Mapped::<u64>::new(map, 1, access).is_ok()
-        };
+        let may =
+            |map: std::os::fd::BorrowedFd<'_>, access| Mapped::<u64>::new(map, 1, access).is_ok();
         assert!(may(maps.outcomes.as_fd(), Access::Read));
         assert!(!may(maps.outcomes.as_fd(), Access::Write));
         assert!(may(maps.header.as_fd(), Access::Write));
@@ -199,7 +201,12 @@ fn a_generation_of_another_layout_is_replaced_without_being_read() {
         assert_eq!(engine(&placement, "r0"), Some(Engine::Tc));
         assert_eq!(link_id(world), link);
         assert_eq!(node.pinned(), [new]);
-        assert!(!world.pins().iter().any(|path| path.to_string_lossy().contains("/v99/")));
+        assert!(
+            !world
+                .pins()
+                .iter()
+                .any(|path| path.to_string_lossy().contains("/v99/"))
+        );
     });
 }
 
@@ -209,7 +216,8 @@ fn one_of_another_layout_can_share() {
         let pair = Pair::new(world);
         let mut node = world.node(&[]);
         let old = world.generation(5);
-        node.create(old, &spec(&["10.0.0.1"], EngineChoice::Auto), pair.relay()).unwrap();
+        node.create(old, &spec(&["10.0.0.1"], EngineChoice::Auto), pair.relay())
+            .unwrap();
         let placement = node.attach(old, None);
         let mut table = Filled::new(&mut node, old, 1);
         let flow = table.install(&pair.echo(&placement, LOCAL, 0));
@@ -218,18 +226,25 @@ fn one_of_another_layout_can_share() {
         ip(pair.relay.as_fd(), "address add 10.0.0.9/24 dev r0");
         let mut node = world.node(&[]);
         let new = world.generation(6);
-        node.create(new, &spec(&["10.0.0.9"], EngineChoice::Auto), pair.relay()).unwrap();
+        node.create(new, &spec(&["10.0.0.9"], EngineChoice::Auto), pair.relay())
+            .unwrap();
         let placement = node.attach(new, None);
         assert_eq!(engine(&placement, "r0"), Some(Engine::Tc), "{placement:?}");
         let from = socket(pair.phone.as_fd(), "10.0.0.2:5000");
-        assert!(send_until(&from, LOCAL.parse().unwrap(), || table.packets(flow) > 0));
+        assert!(send_until(&from, LOCAL.parse().unwrap(), || table
+            .packets(flow)
+            > 0));
     });
 }
 
 /// Has what is pinned look as a build of another layout would have left it.
 fn make_foreign(world: &World, generation: Generation) -> Generation {
     let root = world.bpffs.join("underpass");
-    std::fs::rename(root.join(format!("v{}", generation.layout)), root.join("v99")).unwrap();
+    std::fs::rename(
+        root.join(format!("v{}", generation.layout)),
+        root.join("v99"),
+    )
+    .unwrap();
     let foreign = Generation {
         layout: 99,
         ..generation
@@ -248,7 +263,12 @@ fn link_id(world: &World) -> u32 {
     let links: Vec<PathBuf> = world
         .pins()
         .into_iter()
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("link-"))
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("link-")
+        })
         .collect();
     assert_eq!(links.len(), 1, "{links:?}");
     let link = super::super::bpf::open(&links[0]).unwrap();

@@ -91,12 +91,18 @@ impl World {
         let inode = namespace::inode(to).unwrap();
         // By way of a name that is nobody else's: indices and names are given out per namespace.
         let passing = format!("p{}", inode % 1_000_000_000);
-        ip(from, &format!("link add {near} type veth peer name {passing}"));
+        ip(
+            from,
+            &format!("link add {near} type veth peer name {passing}"),
+        );
         give(from, &passing, to, far);
         for (namespace, name, address) in [(from, near, near_address), (to, far, far_address)] {
             if !address.is_empty() {
                 let nodad = if address.contains(':') { " nodad" } else { "" };
-                ip(namespace, &format!("address add {address} dev {name}{nodad}"));
+                ip(
+                    namespace,
+                    &format!("address add {address} dev {name}{nodad}"),
+                );
             }
             ip(namespace, &format!("link set {name} up"));
         }
@@ -123,7 +129,10 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         for path in self.pins() {
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("link-")) {
+            if path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("link-"))
+            {
                 let _ = fs::remove_file(path);
             }
         }
@@ -154,7 +163,9 @@ fn try_ip(namespace: BorrowedFd<'_>, words: &str) -> bool {
 /// Runs a command in a namespace: whether it went well, and what it said.
 pub(super) fn run(namespace: BorrowedFd<'_>, command: &str, words: &str) -> (bool, String) {
     let output = namespace::within(namespace, || {
-        Command::new(command).args(words.split_whitespace()).output()
+        Command::new(command)
+            .args(words.split_whitespace())
+            .output()
     });
     let output = output.unwrap().unwrap();
     (
@@ -169,7 +180,10 @@ pub(super) fn give(from: BorrowedFd<'_>, name: &str, to: BorrowedFd<'_>, as_name
     use std::os::fd::AsRawFd;
     let thread = nix::unistd::gettid();
     let path = format!("/proc/{thread}/fd/{}", to.as_raw_fd());
-    ip(from, &format!("link set {name} netns {path} name {as_name}"));
+    ip(
+        from,
+        &format!("link set {name} netns {path} name {as_name}"),
+    );
 }
 
 /// The MAC and the index of a link.
@@ -335,7 +349,10 @@ pub(super) fn follow_until(node: &mut Node, mut holds: impl FnMut(&mut Node) -> 
         if holds(node) {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "what was waited for did not happen");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "what was waited for did not happen"
+        );
         let mut watched: Vec<PollFd<'_>> = node
             .descriptors()
             .into_iter()
@@ -356,7 +373,9 @@ pub(super) fn interface<'a>(placement: &'a Placement, name: &str) -> &'a Interfa
 pub(super) fn slot(placement: &Placement, place: Place, ifindex: u32) -> u32 {
     let mut egresses = placement.egresses.iter();
     let found = egresses.find(|egress| (egress.place, egress.ifindex) == (place, ifindex));
-    found.unwrap_or_else(|| panic!("no way out in {placement:?}")).slot
+    found
+        .unwrap_or_else(|| panic!("no way out in {placement:?}"))
+        .slot
 }
 
 /// The engine on an interface of a placement.
