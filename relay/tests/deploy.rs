@@ -19,8 +19,15 @@ fn command(arguments: &[String]) -> Command {
 
 fn started_by(unit: &str) -> Command {
     let unit = example(unit);
-    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart="));
-    let arguments: Vec<String> = line.unwrap().split(' ').skip(1).map(str::to_owned).collect();
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
+    let arguments: Vec<String> = line
+        .unwrap()
+        .split(' ')
+        .skip(1)
+        .map(str::to_owned)
+        .collect();
     command(&arguments)
 }
 
