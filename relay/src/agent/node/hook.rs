@@ -138,11 +138,6 @@ impl Hook {
         self.means.map(Means::engine)
     }
 
-    /// Is there anything?
-    pub(super) fn is_empty(&self) -> bool {
-        self.means.is_none() && self.tenants.is_empty()
-    }
-
     /// Who has part of it.
     pub(super) fn tenants(&self) -> &BTreeSet<Tenant> {
         &self.tenants

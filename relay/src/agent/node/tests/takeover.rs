@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::world::*;
 use crate::agent::kernel::{Generation, KernelError, NodeKernel};
+use crate::agent::node::Node;
 use crate::datapath::{Engine, EngineChoice};
-use crate::tables::protocol::Placement;
+use crate::tables::protocol::{Place, Placement};
 
 const LOCAL: &str = "10.0.0.1:30000";
 
@@ -40,6 +41,34 @@ fn a_fresh_agent_finds_everything() {
         });
         node.remove(generation);
         assert_eq!(world.pins(), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
+fn agents_beside_one_another_agree_on_ways_out() {
+    in_world(|world| {
+        let pair = Pair::new(world);
+        let ends = [pair.relay.as_fd(), pair.phone.as_fd()];
+        world.wire((ends[0], "r1", ""), (ends[1], "p1", ""));
+        world.wire((ends[0], "r2", ""), (ends[1], "p2", ""));
+        let [r1, r2] = ["r1", "r2"].map(|name| link(pair.relay.as_fd(), name).0);
+        let spec = spec(&["10.0.0.1"], EngineChoice::Auto);
+        let generation = world.generation(5);
+        let mut one = world.node(&[]);
+        one.create(generation, &spec, pair.relay()).unwrap();
+        let mut other = world.node(&[]);
+        other.adopt(generation, &spec, Some(pair.relay())).unwrap();
+
+        one.want_egress(generation, Place::Own, r1);
+        other.want_egress(generation, Place::Own, r2);
+        one.attach(generation, None);
+
+        let slots = |node: &mut Node| {
+            let placement = node.placement(generation);
+            [r1, r2].map(|index| slot(&placement, Place::Own, index))
+        };
+        assert_eq!(slots(&mut one), [1, 2]);
+        assert_eq!(slots(&mut other), [1, 2]);
     });
 }
 

@@ -123,6 +123,48 @@ fn flows_of_a_macvlan_turn_around_at_its_parent() {
 }
 
 #[test]
+fn an_agent_elsewhere_that_knows_no_uplink_leaves_it_alone() {
+    in_world(|world| {
+        let _phone = phone(world);
+        let relay = macvlan(world, "10.0.0.11");
+        let mut node = world.node(&["up0"]);
+        let generation = world.generation(0);
+        let spec = spec(&["10.0.0.11"], EngineChoice::Auto);
+        node.create(generation, &spec, relay.try_clone().unwrap())
+            .unwrap();
+        let placement = node.attach(generation, None);
+        let pins = sorted(world.pins());
+
+        // A namespace is found by a process in it.
+        let sleep = || std::process::Command::new("sleep").arg("60").spawn();
+        let mut someone = crate::agent::node::namespace::within(world.home.as_fd(), sleep)
+            .unwrap()
+            .unwrap();
+        // Some embedded agent, in a namespace of its own.
+        let elsewhere = namespace();
+        crate::agent::node::namespace::within(elsewhere.as_fd(), || {
+            let mut other = world.node(&[]);
+            other
+                .adopt(generation, &spec, Some(relay.try_clone().unwrap()))
+                .unwrap();
+            assert_eq!(other.placement(generation), placement);
+            ip(relay.as_fd(), "address add 10.0.0.99/24 dev eth0");
+            other.follow();
+        })
+        .unwrap();
+        someone.kill().unwrap();
+        someone.wait().unwrap();
+        assert_eq!(sorted(world.pins()), pins);
+        assert_eq!(node.placement(generation), placement);
+    });
+}
+
+fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    paths
+}
+
+#[test]
 fn flows_of_a_routed_pod_turn_around_at_the_uplink() {
     in_world(|world| {
         let phone = phone(world);

@@ -1,13 +1,12 @@
 //! A node in a network namespace of its own, with bpffs for itself, and relays beside it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -45,7 +44,7 @@ pub(super) fn in_world(act: impl FnOnce(&World) + Send) {
 pub(super) struct World {
     pub(super) bpffs: PathBuf,
     pub(super) home: OwnedFd,
-    numbers: Cell<u64>,
+    numbers: AtomicU64,
 }
 
 impl World {
@@ -61,7 +60,7 @@ impl World {
         Self {
             bpffs: PathBuf::from("/sys/fs/bpf").join(name),
             home,
-            numbers: Cell::new(1),
+            numbers: AtomicU64::new(1),
         }
     }
 
@@ -73,8 +72,7 @@ impl World {
 
     /// A new generation of a table.
     pub(super) fn generation(&self, table: u32) -> Generation {
-        let number = self.numbers.get();
-        self.numbers.set(number + 1);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         Generation {
             table,
             number,
