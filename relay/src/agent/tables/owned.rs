@@ -67,7 +67,10 @@ impl NodeTables {
         for contents in record.contents() {
             let namespace = namespace.try_clone().map_err(KernelError::Namespace)?;
             let generation = contents.of(record.table);
-            match self.kernel.adopt(generation, &contents.spec(), Some(namespace)) {
+            match self
+                .kernel
+                .adopt(generation, &contents.spec(), Some(namespace))
+            {
                 Ok(()) | Err(KernelError::NotThere(_)) => {}
                 Err(error) => return Err(error),
             }
