@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use underpass_abi::LAYOUT_VERSION;
+
 use super::grant::{by_kernel, check_version, granted};
 use super::{Granting, NodeTables, unusable};
 use crate::agent::claims::refused;
@@ -14,7 +16,7 @@ impl NodeTables {
     /// Goes on with a table for its owner, who has lost the agent it claimed it from.
     ///
     /// # Errors
-    /// It is not, or no longer, the owner's: the lock tells.
+    /// It is not, or no longer, the owner's: the lock tells. Or its maps are of another build's layout.
     pub(crate) fn resume(
         &mut self,
         version: u32,
@@ -38,6 +40,16 @@ impl NodeTables {
             self.readopt(&record, &namespace).map_err(by_kernel)?;
         }
         let current = record.current();
+        if current.layout != LAYOUT_VERSION {
+            // What can't be read has no placement here, and an empty one would take every flow out of the kernel.
+            return Err(refused(
+                Refusal::Version,
+                format!(
+                    "its layout is {}, the agent's {LAYOUT_VERSION}: it is left alone; restart the relay, of the same version",
+                    current.layout
+                ),
+            ));
+        }
         let sockets = self.kernel.node_sockets(current).map_err(by_kernel)?;
         let has_node_sockets = sockets.is_some();
         tracing::info!(table, owner = %record.owner, "table resumed");
@@ -55,7 +67,10 @@ impl NodeTables {
         for contents in record.contents() {
             let namespace = namespace.try_clone().map_err(KernelError::Namespace)?;
             let generation = contents.of(record.table);
-            match self.kernel.adopt(generation, &contents.spec(), Some(namespace)) {
+            match self
+                .kernel
+                .adopt(generation, &contents.spec(), Some(namespace))
+            {
                 Ok(()) | Err(KernelError::NotThere(_)) => {}
                 Err(error) => return Err(error),
             }
