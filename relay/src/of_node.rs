@@ -1,5 +1,6 @@
 //! The commands about a node: its agent, its tables, its health.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
@@ -7,7 +8,7 @@ use underpass::config::{self, Command, CommandLine, ConfigError, ThisMachine};
 use underpass::ops::daemon::{self, Role};
 use underpass::ops::doctor::{self, Wanted};
 use underpass::tables::client::{ClaimFailed, Operator};
-use underpass::tables::{self, AgentChoice};
+use underpass::tables::{self, AgentChoice, SOCKET};
 
 use crate::{RUNTIME, load, print, variables};
 
@@ -41,8 +42,12 @@ fn release(command_line: &CommandLine, table: u32, force: bool) -> anyhow::Resul
 
 fn operator(command_line: &CommandLine) -> Result<Operator, ConfigError> {
     let config = config::load_tables(command_line, variables(), &ThisMachine)?.config;
-    // A relay that wants no agent says nothing about the others of the node.
+    // A relay that wants no agent says nothing about the others of the node. And an agent that is only gone for a moment
+    // may have uplinks, which one in this process would not know of.
     let agent = match config.agent {
+        AgentChoice::None | AgentChoice::Auto if Path::new(SOCKET).exists() => {
+            AgentChoice::At(SOCKET.into())
+        }
         AgentChoice::None => AgentChoice::Auto,
         agent => agent,
     };
@@ -56,7 +61,7 @@ fn operator(command_line: &CommandLine) -> Result<Operator, ConfigError> {
 fn as_operator(error: ClaimFailed) -> anyhow::Error {
     match error {
         ClaimFailed::NoAgent { path, source } => anyhow!(
-            "no agent at {}: {source}; where relays are their own, the superuser can look after their tables",
+            "no agent at {}: {source}; start it, or, where relays are their own, use --agent=embedded as root",
             path.display()
         ),
         other => other.into(),

@@ -2,14 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use aya::maps::Array;
 use aya::programs::{Xdp, XdpMode};
+use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use lab::{Lab, Netns};
 use underpass_abi::{
-    ANY_SSRC, Flow, HEADER, Header, LocalV4, LocalV6, MAX_LOCALS, PORT_LINES, PORTS,
-    PORTS_PER_LINE, PortLine, RECORDS, Record,
+    ANY_SSRC, Egress, Flow, GRANT, Grant, GrantedV4, GrantedV6, MAX_EGRESSES, MAX_LOCALS, OUTCOMES,
+    PLACE_OWN, PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
 };
 use underpass_packet::Addressing;
 
@@ -18,6 +19,8 @@ use crate::packet::rtp_frame;
 
 const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
 const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 1);
+/// The index that the address has in the grant that packets leave from.
+const FROM: u16 = 1;
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// No such interface: the program only says that it would redirect.
 const EGRESS: u32 = 1_000_000;
@@ -44,16 +47,18 @@ impl Tables {
         let mut loader = EbpfLoader::new();
         loader.map_max_entries(PORTS, PORT_LINES);
         loader.map_max_entries(RECORDS, records);
+        let cpus = nr_cpus().map_err(|(path, error)| anyhow!("{path}: {error}"))?;
+        loader.map_max_entries(OUTCOMES, cpus as u32);
         let lab = Lab::open().context("running programs needs root")?;
         let ns = lab.netns("cores");
         ns.veth("idle", &ns, "peer");
         let mut tables = Self {
-            ebpf: loader.load(underpass::datapath::object::BYTES)?,
+            ebpf: loader.load(underpass_object::INSTANCE)?,
             attached_in: ns,
         };
         let xdp: &mut Xdp = tables
             .ebpf
-            .program_mut("underpass_xdp")
+            .program_mut(underpass_object::XDP)
             .context("no XDP program in the object")?
             .try_into()?;
         xdp.load()?;
@@ -61,18 +66,7 @@ impl Tables {
         // again, for which it waits, longer than the program runs; one that is on it already it leaves there.
         let ns = &tables.attached_in;
         ns.run(|| xdp.attach("idle", XdpMode::Driver))?;
-        let mut v4 = [LocalV4::default(); MAX_LOCALS];
-        v4[0].address = LOCAL.octets();
-        let header = Header {
-            v4_count: 1,
-            v6_count: 0,
-            v4,
-            v6: [LocalV6::default(); MAX_LOCALS],
-            flows: 0,
-            past_packets: 0,
-            past_bytes: 0,
-        };
-        tables.set::<_, { size_of::<Header>() }>(HEADER, 0, &header)?;
+        tables.set::<_, { size_of::<Grant>() }>(GRANT, PLACE_OWN, &grant())?;
         Ok(tables)
     }
 
@@ -81,7 +75,7 @@ impl Tables {
         let (local, source) = ends(place.port);
         let mut flow = Flow {
             payload_types: [u64::MAX; 2],
-            egress_ifindex: EGRESS,
+            from_local: FROM,
             stats_record: place.record,
             clock_rate: 8000,
             egress_mtu: 1500,
@@ -117,7 +111,7 @@ impl Tables {
 
     /// To run it; several threads may at once.
     pub(super) fn program(&self) -> Result<&Xdp> {
-        let program = self.ebpf.program("underpass_xdp");
+        let program = self.ebpf.program(underpass_object::XDP);
         Ok(program
             .context("no XDP program in the object")?
             .try_into()?)
@@ -131,6 +125,29 @@ impl Tables {
         let mut map: Array<_, [u8; N]> = Array::try_from(map)?;
         Ok(map.set(index, bytes_of(value), 0)?)
     }
+}
+
+/// Both addresses and the way out, by a lease that does not end.
+fn grant() -> Grant {
+    let mut grant = Grant {
+        lease_ns: u64::MAX / 2,
+        v4_count: 2,
+        v6_count: 0,
+        v4: [GrantedV4::default(); MAX_LOCALS],
+        v6: [GrantedV6::default(); MAX_LOCALS],
+        egresses: [Egress::default(); MAX_EGRESSES],
+    };
+    for (local, address) in grant.v4.iter_mut().zip([LOCAL, SOURCE]) {
+        *local = GrantedV4 {
+            address: address.octets(),
+            block: 0,
+            first_port: 1,
+            last_port: u16::MAX,
+        };
+    }
+    grant.egresses[0].mac[2..].copy_from_slice(&MAC);
+    grant.egresses[0].ifindex = EGRESS;
+    grant
 }
 
 /// The packet that a flow at `port` turns into itself.

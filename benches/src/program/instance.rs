@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData};
+use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use underpass_abi::{
-    Egress, GRANT, Grant, GrantedV4, GrantedV6, MAX_EGRESSES, MAX_LOCALS, PLACE_OWN, PORT_LINES,
-    PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
+    Egress, GRANT, Grant, GrantedV4, GrantedV6, MAX_EGRESSES, MAX_LOCALS, OUTCOMES, PLACE_OWN,
+    PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
 };
 
 use super::ring::Ring;
@@ -19,7 +20,9 @@ pub(super) fn load(ring: &Ring, numbers: impl Iterator<Item = u32>) -> Result<Eb
     let addresses = ring.addresses();
     // Packets arrive at the first half of them.
     let locals = &addresses[..addresses.len() / 2];
+    let cpus = nr_cpus().map_err(|(path, error)| anyhow!("{path}: {error}"))?;
     let mut ebpf = EbpfLoader::new()
+        .map_max_entries(OUTCOMES, cpus as u32)
         .map_max_entries(PORTS, locals.len() as u32 * PORT_LINES)
         .map_max_entries(RECORDS, numbers.len() as u32)
         .load(underpass_object::INSTANCE)?;

@@ -1,7 +1,7 @@
 //! The kernel programs, built from `ebpf/program` and embedded.
 //!
-//! Of either object only one program may be loaded from one set of maps: what calls and is called through a program array is
-//! of one type.
+//! Their arrays have the least size until a loader says how many elements there are to be: ports, records, possible CPUs,
+//! owners.
 
 use aya::include_bytes_aligned;
 
@@ -9,7 +9,7 @@ use aya::include_bytes_aligned;
 pub static INSTANCE: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/underpass.bpf.o"));
 
 /// The ELF object of what hands packets to instances: the programs [`SHARE_XDP`] and [`SHARE_TC`], and the maps of
-/// `underpass_abi::share`.
+/// `underpass_abi::share`. Only one of them can be loaded with one set of maps: what a program array calls is of one type.
 pub static SHARE: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/share.bpf.o"));
 
 /// An instance for XDP.

@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use underpass_abi::{ANY_SSRC, Flow, Outcome};
 use underpass_packet::{
-    Addressing, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Vlan, admit,
-    udp_checksum, write_frame,
+    Addressing, Datagram, Ethernet, Head, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Vlan,
+    admit, udp_checksum, write_frame,
 };
 
 /// A flow that takes whatever source the packet has, at whatever address: the parser must hold out whatever comes.
@@ -89,7 +89,8 @@ where
     let checksum = udp_checksum::<I>(flow, udp, packet.skip(I::LENGTH), Reading::Native)?;
     let mut frame = vec![0; 14 + O::LENGTH + 8];
     frame.extend(&packet[Datagram::<I>::LENGTH..]);
-    write_frame::<O>(frame.as_mut_slice(), flow, udp.length, checksum, false)
+    let head = Head::copy::<O>(flow);
+    write_frame::<O>(frame.as_mut_slice(), &head, udp.length, checksum, 0)
         .ok_or(Outcome::HelperFailed)?;
     Ok(frame)
 }
@@ -142,13 +143,13 @@ fn the_corpus_goes_where_its_names_say() {
 #[test]
 fn nothing_is_written_past_the_end() {
     let any = "192.0.2.1:1".parse().unwrap();
-    for tagged in [false, true] {
-        let tag = if tagged { size_of::<Vlan>() } else { 0 };
+    for vlan in [0, 5] {
+        let tag = if vlan == 0 { 0 } else { size_of::<Vlan>() };
         for (family, header) in [(4, Datagram::<Ipv4>::LENGTH), (6, Datagram::<Ipv6>::LENGTH)] {
             let flow = permissive(any, any, family);
             let write = |frame: &mut [u8]| match family {
-                4 => write_frame::<Ipv4>(frame, &flow, 8, 1, tagged),
-                _ => write_frame::<Ipv6>(frame, &flow, 8, 1, tagged),
+                4 => write_frame::<Ipv4>(frame, &Head::copy::<Ipv4>(&flow), 8, 1, vlan),
+                _ => write_frame::<Ipv6>(frame, &Head::copy::<Ipv6>(&flow), 8, 1, vlan),
             };
             let whole = size_of::<Ethernet>() + tag + header;
             let mut frame = vec![0; whole];

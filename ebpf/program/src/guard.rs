@@ -4,7 +4,6 @@
 //! that the port is unreachable, and many a sender then hangs up: before the owner is back to take its calls over.
 
 use core::ffi::c_void;
-use core::ptr::null_mut;
 
 use aya_ebpf::bindings::{
     BPF_F_CURRENT_NETNS, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
@@ -12,7 +11,7 @@ use aya_ebpf::bindings::{
 };
 use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_sk_lookup_udp, bpf_sk_release};
 use underpass_abi::PLACE_OWN;
-use underpass_packet::{Datagram, Internet, Ipv4, Ipv6, Link, Plain, lease_runs};
+use underpass_packet::{Datagram, Internet, Ipv4, Ipv6, Link, Plain, Read, lease_runs};
 
 use crate::frame::Frame;
 use crate::maps;
@@ -35,7 +34,6 @@ fn is_gone_at<I: Socket>(context: *mut c_void, frame: Frame, link: Link) -> bool
 where
     Datagram<I>: Plain,
 {
-    use underpass_packet::Read;
     let packet = frame.skip(link.length);
     let Ok(datagram) = Datagram::<I>::parse(packet) else {
         return false;
@@ -52,6 +50,7 @@ where
         && !I::has_socket(context, &datagram)
 }
 
+/// A network layer whose sockets are looked up.
 trait Socket: Internet {
     /// Whether there is a socket in the namespace that would take the datagram.
     fn has_socket(context: *mut c_void, datagram: &Datagram<Self>) -> bool;
@@ -92,7 +91,7 @@ fn look_up<T>(context: *mut c_void, addresses: &mut T) -> bool {
     // SAFETY: the context is the program's own, and the tuple as long as said. The reference that is taken is given back.
     unsafe {
         let socket = bpf_sk_lookup_udp(context, tuple, length, here, 0);
-        if socket == null_mut() {
+        if socket.is_null() {
             return false;
         }
         bpf_sk_release(socket.cast());

@@ -10,6 +10,7 @@ mod claims;
 #[cfg(test)]
 mod fake_kernel;
 pub(crate) mod kernel;
+mod look;
 mod node;
 mod policy;
 mod registry;
@@ -28,12 +29,13 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::time::{ClockId, clock_gettime};
 
 use kernel::{KernelError, NodeKernel};
+pub use look::look;
 use policy::Policy;
 pub use policy::PolicyError;
 use registry::Registry;
 pub use registry::RegistryError;
 pub use server::ListenError;
-use server::Server;
+use server::{Listener, Server};
 use tables::NodeTables;
 
 /// What an agent is started with.
@@ -82,9 +84,12 @@ impl Agent {
     /// # Errors
     /// [`AgentError`]; that another agent listens there is one.
     pub fn listen(socket: &Path, config: &AgentConfig) -> Result<Self, AgentError> {
+        // First, so that who may not listen touches nothing.
+        let listener = Listener::bind(socket)?;
         let tables = open(config, &|| kernel_of(config))?;
-        let server = Server::listen(tables, socket)?;
-        Ok(Self { server })
+        Ok(Self {
+            server: Server::listen(tables, listener),
+        })
     }
 
     /// Serves until SIGTERM or SIGINT. What is attached stays, and forwards on. Call it where no other thread runs that

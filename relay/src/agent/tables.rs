@@ -17,6 +17,8 @@ use super::registry::{Locked, Registry, RegistryError};
 use crate::tables::protocol::{Granted, Placement, Refusal, Refused};
 
 pub(crate) use grant::Applicant;
+pub(super) use leases::left;
+pub(super) use list::recorded;
 
 /// Reads CLOCK_MONOTONIC, ns.
 pub(crate) type Clock = Box<dyn Fn() -> u64 + Send>;

@@ -130,6 +130,11 @@ impl NextHops {
         })
     }
 
+    /// Through which device a path in use leads, or led last.
+    pub(crate) fn egress(&self, path: &Path) -> Option<u32> {
+        self.paths.get(path)?.egress
+    }
+
     /// A link as last told.
     pub(crate) fn link(&self, ifindex: u32) -> Option<&Link> {
         self.links.get(&ifindex)

@@ -81,42 +81,34 @@ impl Journal {
     /// Opens the journal in `directory`, which is made if it is not there, and reads what is in it. Damage is no error: what is
     /// intact is found, the file set aside, and the new one is empty. What was found counts even if there is no journal now.
     pub fn open(directory: &Path) -> (Result<Self, JournalError>, Found) {
-        match Self::try_open(directory) {
-            Ok((journal, found)) => (Ok(journal), found),
-            Err((error, found)) => (Err(error), found),
-        }
+        let mut found = Found::default();
+        let journal = Self::try_open(directory, &mut found);
+        (journal, found)
     }
 
-    fn try_open(directory: &Path) -> Result<(Self, Found), (JournalError, Found)> {
-        let in_vain = |error| (error, Found::default());
-        make_private(directory)
-            .map_err(JournalError::io(directory))
-            .map_err(in_vain)?;
-        let lock = Lock::take(directory).map_err(in_vain)?;
+    fn try_open(directory: &Path, found: &mut Found) -> Result<Self, JournalError> {
+        make_private(directory).map_err(JournalError::io(directory))?;
+        let lock = Lock::take(directory)?;
         let path = directory.join(NAME);
-        let (connection, found) = match open_checked(&path) {
-            Ok((connection, rows)) => (connection, Found::of(rows)),
-            Err(Trouble::Other(error)) => return Err(in_vain(error)),
+        let (connection, stored) = match open_checked(&path) {
+            Ok((connection, rows)) => {
+                *found = Found::of(rows);
+                (connection, found.rows.iter().map(|row| row.key).collect())
+            }
+            Err(Trouble::Other(error)) => return Err(error),
             Err(Trouble::Damage(damage)) => {
-                let file = fs::read(&path)
-                    .map_err(JournalError::io(&path))
-                    .map_err(in_vain)?;
-                let mut found = Found::of(salvage::rows(&file));
+                let file = fs::read(&path).map_err(JournalError::io(&path))?;
+                *found = Found::of(salvage::rows(&file));
                 found.damage = Some(damage);
-                match set_aside(directory).and_then(|()| open_fresh(&path)) {
-                    Ok(connection) => (connection, found),
-                    Err(error) => return Err((error, found)),
-                }
+                set_aside(directory)?;
+                (open(&path)?, BTreeSet::new())
             }
         };
-        let sound = found.damage.is_none();
-        let rows = found.rows.iter().filter(|_| sound);
-        let journal = Self {
-            stored: rows.map(|row| row.key).collect(),
+        Ok(Self {
             connection,
+            stored,
             _lock: lock,
-        };
-        Ok((journal, found))
+        })
     }
 
     /// Writes a batch.
@@ -254,10 +246,6 @@ fn check_header(path: &Path) -> Result<(), Trouble> {
         return Ok(());
     }
     Err(Trouble::Damage("its header is no journal's".to_owned()))
-}
-
-fn open_fresh(path: &Path) -> Result<Connection, JournalError> {
-    Ok(open(path)?)
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

@@ -247,7 +247,7 @@ impl PortSource for Ports {
             address: rtp,
             reason,
         };
-        if rtp.port() % 2 != 0 {
+        if !rtp.port().is_multiple_of(2) {
             return Err(not_bound("RTP ports are even".to_owned()));
         }
         let sockets = SocketPair::bind(rtp).map_err(|error| not_bound(error.to_string()))?;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::filter::INGRESS;
 use super::message::{Message, Request, attributes, u32_at};
-use super::request::{CLSACT_INGRESS, Netlink};
+use super::request::Netlink;
 
 const TC_HEADER: usize = 20;
 const LINK_HEADER: usize = 16;
@@ -58,7 +59,7 @@ impl Netlink {
     pub(crate) fn ingress_filters(&mut self, ifindex: u32) -> io::Result<Vec<Classifier>> {
         let mut body = [0; TC_HEADER];
         body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-        body[12..16].copy_from_slice(&CLSACT_INGRESS.to_ne_bytes());
+        body[12..16].copy_from_slice(&INGRESS.to_ne_bytes());
         let request = Request::new(libc::RTM_GETTFILTER, libc::NLM_F_DUMP as u16, &body);
         let mut filters = Vec::new();
         self.ask(request, |message| filters.extend(filter(message)))?;

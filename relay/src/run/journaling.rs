@@ -21,7 +21,7 @@ use crate::plan::CallKey;
 /// How often what has changed is written. A call that begins and ends in between is never looked at.
 const ROUND: Duration = Duration::from_millis(50);
 /// How often the owner says that it lives, and how soon a journal that is in trouble is tried again.
-const BEAT: Duration = Duration::from_secs(1);
+pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// Rounds in which each call's counters are looked at once: five seconds.
 const ROUNDS_PER_SWEEP: usize = 100;
 /// Calls that are copied while commands wait. A copy takes a few microseconds.

@@ -48,14 +48,17 @@ impl Relay {
         let cli = bind("listen-cli", &config.listen_cli).await?;
         let survival = Survival::of(config);
         let Started {
-            datapath, monitor, ..
+            datapath,
+            monitor,
+            takes_over,
+            ..
         } = table::start(config, &survival.identity)?;
 
         let media = Media::prepare(media_config(config, Arc::clone(&datapath)))?;
         let (journal, legacy) = match &survival.directory {
             Some(directory) => {
                 let (journal, found) = Journal::open(directory);
-                (Some(journal), Legacy::of(found, survival.lease))
+                (Some(journal), Legacy::of(found, survival.lease, takes_over))
             }
             None => (None, Legacy::default()),
         };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::calls::{self, CallServer};
+use super::journaling::BEAT;
 use super::kept::Kept;
 use crate::config::Config;
 use crate::journal::{Found, Owner, boot_id};
@@ -55,8 +56,9 @@ pub(super) struct Outcome {
 }
 
 impl Legacy {
-    /// What of the journal may be taken up: all if its owner was alive within `lease`, else nothing. Says what is lost, and why.
-    pub(super) fn of(found: Found, lease: Duration) -> Self {
+    /// What of the journal may be taken up: all if the table still forwards for its owner (`takes_over`: the agent knows best, whose
+    /// lease may be another), or if that was alive within `lease`, else nothing. Says what is lost, and why.
+    pub(super) fn of(found: Found, lease: Duration, takes_over: bool) -> Self {
         if let Some(damage) = &found.damage {
             warn!(
                 "the journal is damaged ({damage}): {} calls are intact, at least {} are lost; it is kept as \
@@ -69,7 +71,7 @@ impl Legacy {
         let silence = found.owner.as_ref().map(silence);
         let why = match silence {
             None if calls == 0 => return Self::default(),
-            Some(Some(silence)) if silence <= lease => return Self { found },
+            Some(Some(silence)) if takes_over || silence <= lease + BEAT => return Self { found },
             // A salvage without the owner's row: nothing says that the calls are old.
             None => return Self { found },
             Some(None) => "they are of before the machine was started".to_owned(),

@@ -1,10 +1,9 @@
-//! Claiming a forwarding table on a node.
+//! Claiming a forwarding table on a node: the words that relays and the node's agent share.
 //!
-//! A node has [`TABLES`] tables. A claim is a lock on the table's file: atomic on the machine, and gone with the
-//! process that held it, however it ended.
+//! A node has [`TABLES`] tables. A relay gets one from the agent, with the addresses and ports that it may forward for, and
+//! holds it as long as it lives.
 
 mod choice;
-mod claim;
 #[cfg(feature = "kernel")]
 pub mod client;
 pub mod identity;
@@ -15,7 +14,6 @@ pub(crate) mod packet;
 pub mod protocol;
 
 pub use choice::{AgentChoice, NotAnAgent, SOCKET};
-pub use claim::{Claim, ClaimError, Tables};
 pub use list::{Grant, TableState, human, json};
 pub use owner::Owner;
 

@@ -273,3 +273,6 @@ pub enum Refusal {
     /// A relay of this identity lives.
     IdentityInUse,
 }
+
+#[cfg(test)]
+mod doc;

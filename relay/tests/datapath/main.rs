@@ -6,10 +6,13 @@
     reason = "a test that can't go on says so and fails"
 )]
 
+mod agent;
+mod away;
 mod lease;
 mod net;
 mod relay;
 mod unprivileged;
+mod uplink;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -221,6 +224,56 @@ fn an_address_on_loopback_is_served_by_the_interfaces_named() {
 }
 
 #[test]
+fn a_macvlan_forwards_like_any_other_interface() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    // Else the parent answers for its child's address, too.
+    net.run("r", "sysctl", &["-qw", "net.ipv4.conf.all.arp_ignore=1"]);
+    let macvlan = ["link", "add", "link", "r0", "name", "m0", "type", "macvlan"];
+    net.ip("r", &[&macvlan[..], &["mode", "bridge"]].concat());
+    net.ip("r", &["address", "add", "10.71.0.9/24", "dev", "m0"]);
+    net.ip("r", &["link", "set", "m0", "up"]);
+    let relay = Relay::at(&net, "r", &["10.71.0.9", RELAY_B], |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let local = SocketAddr::new("10.71.0.9".parse().unwrap(), 30_000);
+    let there = Flow {
+        local,
+        ..flow(30_000)
+    };
+    let back = Flow {
+        local: there.from,
+        source: there.to,
+        from: local,
+        to: there.source,
+        ..flow(30_000)
+    };
+    relay.install(1, there.clone());
+    relay.install(2, back.clone());
+    assert_eq!(relayed(&caller, there.local, &callee), Some(there.from));
+    assert_eq!(relayed(&callee, back.local, &caller), Some(back.from));
+}
+
+#[test]
+fn a_way_out_that_carries_no_media_address_is_asked_for() {
+    if skipped() {
+        return;
+    }
+    let net = Net::new();
+    net.ip("b", &["route", "add", RELAY_A, "via", RELAY_B]);
+    let relay = Relay::at(&net, "r", &[RELAY_A], |_| {});
+    let (caller, callee) = (net.socket("a", CALLER, 4000), net.socket("b", CALLEE, 5000));
+    let out = Flow {
+        from: local(40_000),
+        ..flow(30_000)
+    };
+    let report = relay.install(1, out.clone());
+    assert_eq!(relayed(&caller, out.local, &callee), Some(out.from));
+    assert!(is_in_kernel(&report));
+}
+
+#[test]
 fn native_xdp_is_not_put_below_another_media_interface() {
     if skipped() {
         return;
@@ -410,7 +463,12 @@ fn flows_that_cannot_be_forwarded_say_why() {
         local: SocketAddr::new(RELAY_B.parse().unwrap(), 30_000),
         ..flow(30_000)
     };
+    let foreign = Flow {
+        from: "10.72.0.9:40000".parse().unwrap(),
+        ..flow(30_000)
+    };
     for (id, flow, reason) in [
+        (0, foreign, Reason::NotGranted),
         (1, to("10.71.0.1:5000"), Reason::DestinationIsLocal),
         (2, to("192.0.2.1:5000"), Reason::NoRoute),
         (3, to("10.72.0.77:5000"), Reason::NextHopUnresolved),

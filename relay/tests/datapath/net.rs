@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,21 @@ impl Net {
             );
         }
         net
+    }
+
+    /// A namespace `p` for a pod.
+    pub(crate) fn add_pod(&self) {
+        let name = self.name("p");
+        run("ip", &["netns", "add", &name]);
+        run("ip", &["-n", &name, "link", "set", "lo", "up"]);
+    }
+
+    /// Moves a device of the relay's namespace into the pod's, as `eth0`, up, with an address.
+    pub(crate) fn move_to_pod(&self, device: &str, address: &str) {
+        let pod = self.name("p");
+        self.ip("r", &["link", "set", device, "name", "eth0", "netns", &pod]);
+        self.ip("p", &["address", "add", address, "dev", "eth0"]);
+        self.ip("p", &["link", "set", "eth0", "up"]);
     }
 
     /// The pair between caller and relay.
@@ -149,9 +164,10 @@ impl Net {
 
 impl Drop for Net {
     fn drop(&mut self) {
-        for name in ["a", "r", "b"] {
+        for name in ["a", "r", "b", "p"] {
             let _ = Command::new("ip")
                 .args(["netns", "delete", &self.name(name)])
+                .stderr(Stdio::null())
                 .status();
         }
     }

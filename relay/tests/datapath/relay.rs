@@ -48,10 +48,20 @@ impl Relay {
         directory: &Directory,
         configure: impl FnOnce(&mut ClaimConfig),
     ) -> Self {
+        Self::in_namespace(net, "r", directory, configure)
+    }
+
+    /// The same in another namespace than the relay's.
+    pub(crate) fn in_namespace(
+        net: &Net,
+        namespace: &str,
+        directory: &Directory,
+        configure: impl FnOnce(&mut ClaimConfig),
+    ) -> Self {
         let mut config = config(directory.path(), &[RELAY_A, RELAY_B]);
         configure(&mut config);
         Self {
-            started: Some(net.inside("r", || started(&config))),
+            started: Some(net.inside(namespace, || started(&config))),
             _directory: None,
         }
     }

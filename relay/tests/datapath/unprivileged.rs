@@ -1,13 +1,14 @@
 //! A relay without any privilege, and an agent that has it.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use underpass::datapath::{FlowId, FlowReport};
 use underpass::tables::client::AgentChoice;
 
+use crate::agent::{Agent, socket};
 use crate::net::{CALLEE, CALLER, Net, RELAY_A, RELAY_B, relayed, skipped, until};
 use crate::relay::{Directory, config, started};
 use crate::{flow, is_in_kernel, local};
@@ -40,40 +41,6 @@ fn nobody() {
     println!("counted");
 }
 
-fn socket(directory: &Path) -> PathBuf {
-    directory.join("agent.sock")
-}
-
-/// Ends with its process.
-struct Agent(Child);
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start_agent(net: &Net, directory: &Directory) -> Agent {
-    let at = |name: &str| directory.path().join(name);
-    let binary = Path::new(env!("CARGO_BIN_EXE_underpass"));
-    let child = net
-        .command("r", binary)
-        .arg("agent")
-        .arg("--socket")
-        .arg(socket(directory.path()))
-        .arg("--registry")
-        .arg(at("tables"))
-        .arg("--bpffs")
-        .arg(at("bpf"))
-        .arg("--foreground")
-        .spawn()
-        .unwrap();
-    let agent = Agent(child);
-    until("the agent listens", || socket(directory.path()).exists());
-    agent
-}
-
 #[test]
 fn a_relay_of_nobody_without_capabilities_forwards_in_the_kernel() {
     if skipped() {
@@ -81,7 +48,7 @@ fn a_relay_of_nobody_without_capabilities_forwards_in_the_kernel() {
     }
     let net = Net::new();
     let directory = Directory::new();
-    let _agent = start_agent(&net, &directory);
+    let _agent = Agent::start(&net, "r", &directory, &[]);
     let mut path = Command::new("chmod");
     assert!(
         path.arg("755")

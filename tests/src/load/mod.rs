@@ -77,6 +77,14 @@ impl Load {
         }
     }
 
+    /// Waits until `query` says of every call that the kernel forwards both its streams, and lets them be up for a moment more: a
+    /// relay does not write its journal for every packet.
+    #[track_caller]
+    pub fn bring_into_kernel(&self, ng: &NgClient) {
+        self.wait_for_kernel(ng);
+        thread::sleep(Duration::from_secs(1));
+    }
+
     /// Waits until `query` says of every call that the kernel forwards both its streams.
     #[track_caller]
     pub fn wait_for_kernel(&self, ng: &NgClient) {

@@ -36,7 +36,7 @@ fn after(damage: impl FnOnce(&Path)) -> Option<(usize, String)> {
     let launch = Relay::underpass().engine(Engine::Tc).two_networks();
     let mut relay = launch.clone().start(&net.relay);
     let mut load = Load::start(&net, &relay.client(&net.relay), CALLS);
-    load.wait_for_kernel(&relay.client(&net.relay));
+    load.bring_into_kernel(&relay.client(&net.relay));
     load.measure();
     load.note("kill -9 of the relay");
     relay.process().kill();

@@ -47,7 +47,7 @@ impl Scene {
         let relay = launch.clone().start(&net.relay);
         let ng = relay.client(&net.relay);
         let load = Load::start(&net, &ng, 3);
-        load.wait_for_kernel(&ng);
+        load.bring_into_kernel(&ng);
         Some(Self {
             load,
             relay,
@@ -77,7 +77,8 @@ impl Scene {
             if first_error.is_none() && unreachables(&self.net) != before {
                 first_error = Some(now_ns());
             }
-            now_ns() - self.load.last_arrival_ns().max(killed) > SILENCE.as_nanos() as u64
+            let last = self.load.last_arrival_ns().max(killed);
+            now_ns().saturating_sub(last) > SILENCE.as_nanos() as u64
         });
         let after = |at: u64| (at - killed) as f64 / SECOND as f64;
         let ended = after(self.load.last_arrival_ns());
@@ -217,7 +218,23 @@ fn back_within_its_lease_again_and_again_it_never_loses_it() {
         sleep(Duration::from_secs(LEASE / 2));
         scene.relay = scene.launch.clone().start(&scene.net.relay);
         scene.load.note("the relay answers");
-        scene.load.wait_for_kernel(&scene.client());
+        scene.load.bring_into_kernel(&scene.client());
     }
+    scene.load.stop().assert_complete();
+}
+
+#[test]
+fn the_lease_that_counts_is_the_agent_s_not_the_relay_s() {
+    let Some(mut scene) = Scene::begin(true) else {
+        return;
+    };
+    scene.launch = scene.launch.clone().option("--table-lease=1");
+    scene.load.measure();
+    scene.load.note("kill -9 of the relay");
+    scene.relay.process().kill();
+    sleep(Duration::from_secs(LEASE) - Duration::from_millis(500));
+    scene.relay = scene.launch.clone().start(&scene.net.relay);
+    scene.load.note("the relay answers");
+    scene.load.bring_into_kernel(&scene.client());
     scene.load.stop().assert_complete();
 }

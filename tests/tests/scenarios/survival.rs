@@ -73,7 +73,7 @@ impl Scene {
         let relay = launch.clone().start(&net.relay);
         let ng = relay.client(&net.relay);
         let mut load = Load::start(&net, &ng, calls());
-        load.wait_for_kernel(&ng);
+        load.bring_into_kernel(&ng);
         load.measure();
         let (counters, unreachables) = (load.counters(&ng), unreachables(&net));
         Self {
@@ -138,10 +138,22 @@ impl Scene {
         self.load.note("a new call was in the kernel");
     }
 
+    /// The kernel forwards on, whatever the relay thinks.
+    #[track_caller]
+    pub(super) fn the_kernel_forwards(&self) {
+        let packets = || self.relay.metrics(&self.net.relay).kernel_packets();
+        let before = packets();
+        let more = 20 * self.load.ids().len() as u64;
+        wait_until("packets that the kernel forwards", || {
+            packets() > before + more
+        });
+    }
+
     /// The calls go on: queried, offered again, in the kernel, with RTCP.
     #[track_caller]
     pub(super) fn calls_go_on(&mut self) {
         self.load.wait_for_kernel(&self.ng);
+        self.the_kernel_forwards();
         self.load.note("every stream is in the kernel");
         let now = self.load.counters(&self.ng);
         for ((id, before), now) in self.load.ids().iter().zip(&self.counters).zip(&now) {
@@ -154,6 +166,11 @@ impl Scene {
         self.load.wait_for_kernel(&self.ng);
         let since = now_ns();
         wait_until("RTCP at every party", || self.load.oldest_rtcp_ns() > since);
+    }
+
+    /// From here on other counters count.
+    pub(super) fn forget_counters(&mut self) {
+        self.counters.clear();
     }
 
     /// Nothing was lost; the calls end, then the relay, and nothing is left.

@@ -75,10 +75,9 @@ fn a_killed_relay_s_table_stays_for_its_lease_and_is_nobody_else_s() {
     let table = table_of(&mut killed).unwrap();
     assert_eq!(table["alive"], false, "{table}");
     let left = table["lease_left_ms"].as_u64().unwrap();
-    assert!(
-        0 < left && left <= table["lease_ms"].as_u64().unwrap(),
-        "{table}"
-    );
+    // A little more than the lease: the last sign of life may have been a second old.
+    let most = table["lease_ms"].as_u64().unwrap() + 2000;
+    assert!(0 < left && left <= most, "{table}");
     assert_eq!(table["usage"]["flows"], 2, "{table}");
     // The program forwards on, without anybody.
     call.talk(20);

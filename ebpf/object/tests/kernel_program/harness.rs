@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::Array;
 use aya::programs::tc::{SchedClassifierLinkId, qdisc_add_clsact};
-use aya::programs::{SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
+use aya::programs::{ProgramFd, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::time::{ClockId, clock_gettime};
@@ -40,6 +40,17 @@ pub(crate) enum Hook {
     Xdp,
     GenericXdp,
     Tc,
+}
+
+impl Hook {
+    /// What a program returns for a packet that goes up.
+    pub(crate) fn pass(self) -> i32 {
+        if self == Self::Tc {
+            TC_ACT_UNSPEC
+        } else {
+            XDP_PASS
+        }
+    }
 }
 
 pub(crate) const HOOKS: [Hook; 3] = [Hook::Xdp, Hook::GenericXdp, Hook::Tc];
@@ -101,7 +112,8 @@ impl Kernel {
         kernel
     }
 
-    fn from_object(hook: Hook, place: u32) -> Self {
+    /// The program with maps of its own.
+    pub(crate) fn from_object(hook: Hook, place: u32) -> Self {
         let generic = u32::from(hook == Hook::GenericXdp);
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(PORTS, BLOCKS * PORT_LINES)
@@ -138,6 +150,11 @@ impl Kernel {
             self.set(RECORDS, number, &Record::default());
         }
         self.next_record = STATS_RECORD;
+        self.forget_outcomes();
+    }
+
+    /// Counts anew what becomes of packets.
+    pub(crate) fn forget_outcomes(&mut self) {
         for cpu in 0..nr_cpus().unwrap() as u32 {
             self.set(OUTCOMES, cpu, &Outcomes([0; 32]));
         }
@@ -154,6 +171,7 @@ impl Kernel {
     pub(crate) fn install(&mut self, local: SocketAddr, flow: Flow) {
         let number = self.next_record;
         self.next_record = (number + 1) % RECORDS_LEN;
+        self.granting.block(local.ip());
         let egress = self.granting.egress(&flow);
         let from_local = self.granting.local(flow.from.ip());
         let record = Record {
@@ -186,6 +204,13 @@ impl Kernel {
     pub(crate) fn change_grant(&mut self, change: impl FnOnce(&mut Grant)) {
         change(&mut self.granting.grant);
         self.write_grant();
+    }
+
+    /// Takes the lease of this place away, and gives the other one all.
+    pub(crate) fn revoke_here_and_grant_elsewhere(&mut self) {
+        let grant = self.granting.grant;
+        self.set(GRANT, 1 - self.place, &grant);
+        self.change_grant(|grant| grant.lease_ns = 0);
     }
 
     /// Changes the flow that was installed first.
@@ -222,6 +247,14 @@ impl Kernel {
 
     pub(crate) fn record(&self, number: u32) -> Record {
         self.get(RECORDS, number)
+    }
+
+    pub(crate) fn descriptor(&mut self) -> ProgramFd {
+        let descriptor = match self.hook {
+            Hook::Tc => tc(&mut self.ebpf).fd(),
+            Hook::Xdp | Hook::GenericXdp => xdp(&mut self.ebpf).fd(),
+        };
+        descriptor.unwrap().try_clone().unwrap()
     }
 
     pub(crate) fn run(&mut self, packet: &[u8]) -> Ran {
@@ -346,11 +379,7 @@ impl Kernel {
 
     /// What it returns for a packet that goes up.
     pub(crate) fn pass(&self) -> i32 {
-        if self.hook == Hook::Tc {
-            TC_ACT_UNSPEC
-        } else {
-            XDP_PASS
-        }
+        self.hook.pass()
     }
 
     /// What it returns for a packet that is dropped.
@@ -389,7 +418,7 @@ pub(crate) fn now_ns() -> u64 {
 /// An abi type as a map's value.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-struct Plain<T>(T);
+pub(crate) struct Plain<T>(pub(crate) T);
 
 // SAFETY: made of the abi's types alone, which have no padding and take any bytes.
 unsafe impl<T: Copy + 'static> aya::Pod for Plain<T> {}

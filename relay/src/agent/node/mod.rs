@@ -10,6 +10,7 @@ mod grant;
 mod heartbeat;
 mod hook;
 mod hooks;
+pub(super) mod look;
 mod namespace;
 mod pins;
 mod placement;

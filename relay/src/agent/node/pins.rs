@@ -64,6 +64,13 @@ impl Pins {
         Ok(Self { root })
     }
 
+    /// Those below `bpffs`, to be looked at.
+    pub(super) fn at(bpffs: &Path) -> Self {
+        Self {
+            root: bpffs.join("underpass"),
+        }
+    }
+
     /// The directory of a generation.
     pub(super) fn generation(&self, generation: Generation) -> PathBuf {
         let Generation {

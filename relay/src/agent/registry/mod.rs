@@ -8,6 +8,7 @@ mod record;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ pub(crate) use record::{Contents, NamespaceId, Record};
 const PATIENCE: Duration = Duration::from_secs(15);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(5);
 /// Bytes of the longest record that is read.
-const MAX_RECORD: u64 = 64 * 1024;
+const MAX_RECORD: u64 = 1 << 20;
 
 /// The registry of a node.
 #[derive(Clone, Debug)]
@@ -53,15 +54,20 @@ pub(crate) struct Entry {
 impl Registry {
     /// The registry in `directory`, which is made if need be.
     pub(crate) fn open(directory: &Path) -> Result<Self, RegistryError> {
-        let registry = Self {
-            directory: directory.to_owned(),
-        };
+        let registry = Self::at(directory);
         DirBuilder::new()
             .recursive(true)
             .mode(0o755)
             .create(directory)
             .map_err(|source| registry.error(directory, source))?;
         Ok(registry)
+    }
+
+    /// The registry in `directory`, to be looked at; without it there is no table.
+    pub(crate) fn at(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+        }
     }
 
     /// Waits for other agents' changes to end, and keeps them from making others.
@@ -100,6 +106,43 @@ impl Registry {
         }
     }
 
+    /// Every table there is.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, RegistryError> {
+        (0..TABLES)
+            .filter_map(|table| self.entry(table).transpose())
+            .collect()
+    }
+
+    /// One table; `None` if it is free.
+    pub(crate) fn entry(&self, table: u32) -> Result<Option<Entry>, RegistryError> {
+        let path = self.path(table, "json");
+        let record = match read(&path) {
+            Ok(record) => record,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.error(&path, error)),
+        };
+        let record: Option<Record> = serde_json::from_slice(&record).ok();
+        let record = record.filter(|record| record.table == table);
+        let is_alive = self.is_alive(table, record.as_ref())?;
+        Ok(Some(Entry {
+            table,
+            record,
+            is_alive,
+        }))
+    }
+
+    fn is_alive(&self, table: u32, record: Option<&Record>) -> Result<bool, RegistryError> {
+        let path = self.path(table, "lock");
+        match File::open(&path).and_then(|file| lock::is_held(&file)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // Only agents may ask the lock. To others, who just look, a process of that number is as good as the owner.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Ok(record.is_some_and(|record| is_process(record.owner.pid)))
+            }
+            other => other.map_err(|source| self.error(&path, source)),
+        }
+    }
+
     fn path(&self, table: u32, kind: &str) -> PathBuf {
         self.directory.join(format!("{table}.{kind}"))
     }
@@ -119,30 +162,15 @@ pub(crate) struct Locked {
     _lock: Flock<File>,
 }
 
+impl Deref for Locked {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        &self.registry
+    }
+}
+
 impl Locked {
-    /// Every table there is.
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>, RegistryError> {
-        (0..TABLES)
-            .filter_map(|table| self.entry(table).transpose())
-            .collect()
-    }
-
-    /// One table; `None` if it is free.
-    pub(crate) fn entry(&self, table: u32) -> Result<Option<Entry>, RegistryError> {
-        let path = self.registry.path(table, "json");
-        let record = match read(&path) {
-            Ok(record) => record,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.registry.error(&path, error)),
-        };
-        let record: Option<Record> = serde_json::from_slice(&record).ok();
-        Ok(Some(Entry {
-            table,
-            record: record.filter(|record| record.table == table),
-            is_alive: self.is_alive(table)?,
-        }))
-    }
-
     /// Writes a table's record, all of it or nothing.
     pub(crate) fn write(&self, record: &Record) -> Result<(), RegistryError> {
         let path = self.registry.path(record.table, "json");
@@ -210,14 +238,10 @@ impl Locked {
             .map_err(|source| self.registry.error(&path, source))?;
         Ok(next)
     }
+}
 
-    fn is_alive(&self, table: u32) -> Result<bool, RegistryError> {
-        let path = self.registry.path(table, "lock");
-        match File::open(&path).and_then(|file| lock::is_held(&file)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            other => other.map_err(|source| self.registry.error(&path, source)),
-        }
-    }
+fn is_process(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -242,5 +266,7 @@ fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
+#[cfg(test)]
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::kernel::{Generation, Spec};
 use crate::datapath::EngineChoice;
 use crate::tables::Owner;
-use crate::tables::protocol::Ports;
+use crate::tables::protocol::{Interface, Ports};
 
 /// A table that was claimed, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub(crate) struct Record {
     pub(crate) current: Contents,
     /// What forwards on until it says that its calls are restored.
     pub(crate) previous: Option<Contents>,
+    /// Where packets come in, as an agent has last seen it: for those who only look.
+    #[serde(default)]
+    pub(crate) interfaces: Vec<Interface>,
 }
 
 /// A network namespace, by its file's numbers.

@@ -1,47 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 
+use super::sample::record;
 use super::*;
-use crate::datapath::EngineChoice;
-use crate::tables::Owner;
-use crate::tables::protocol::Ports;
-
-fn record(table: u32) -> Record {
-    let contents = |generation| Contents {
-        generation,
-        layout: 3,
-        addresses: vec!["192.0.2.1".parse().unwrap()],
-        ports: Ports {
-            first: 30_000,
-            last: 39_999,
-        },
-        max_flows: 100,
-        lease_ms: 60_000,
-        engine: EngineChoice::Tc,
-        interface_engines: BTreeMap::from([("eth0".to_owned(), EngineChoice::Null)]),
-        is_trusted: true,
-    };
-    Record {
-        table,
-        identity: "media-1".to_owned(),
-        owner: Owner {
-            pid: 42,
-            name: "media-1".to_owned(),
-            since: 1_700_000_000,
-            command: "underpass run".to_owned(),
-        },
-        uid: 1001,
-        pod: None,
-        cgroup: "/system.slice/media.service".to_owned(),
-        namespace: NamespaceId {
-            device: 4,
-            inode: 4_026_531_840,
-        },
-        claimed_ns: u64::MAX - 1,
-        current: contents(u64::MAX),
-        previous: Some(contents(7)),
-    }
-}
 
 fn registry() -> (tempfile::TempDir, Registry) {
     let directory = tempfile::tempdir().unwrap();
@@ -125,7 +86,7 @@ fn a_damaged_record_is_a_table_without_one() {
     let locked = registry.lock().unwrap();
     let whole = serde_json::to_vec(&record(3)).unwrap();
     let other_table = serde_json::to_vec(&record(4)).unwrap();
-    let endless = vec![b'['; 1 << 20];
+    let endless = vec![b'['; 2 << 20];
     for damaged in [
         &whole[..whole.len() / 2],
         b"",

@@ -16,7 +16,7 @@ const BACKLOG: i32 = 128;
 
 /// A listening socket; its file goes with it.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(in crate::agent) struct Listener {
     socket: OwnedFd,
     path: PathBuf,
     file: (u64, u64),
@@ -49,7 +49,7 @@ pub enum ListenError {
 
 impl Listener {
     /// Listens at `path`, in the place of an agent that is gone.
-    pub(super) fn bind(path: &Path) -> Result<Self, ListenError> {
+    pub(in crate::agent) fn bind(path: &Path) -> Result<Self, ListenError> {
         let unusable = |source| ListenError::Unusable {
             path: path.to_owned(),
             source,

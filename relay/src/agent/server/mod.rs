@@ -6,7 +6,6 @@ mod requests;
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,7 +16,7 @@ use crate::tables::packet::{self, Buffer, Incoming};
 use crate::tables::protocol::{FromAgent, Refusal};
 use connection::Connection;
 pub use listener::ListenError;
-use listener::Listener;
+pub(super) use listener::Listener;
 
 /// Between two looks at leases.
 const TICK: Duration = Duration::from_secs(1);
@@ -42,10 +41,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A server for whoever comes to `path`.
-    pub(super) fn listen(tables: NodeTables, path: &Path) -> Result<Self, ListenError> {
-        let listener = Listener::bind(path)?;
-        Ok(Self::new(tables, Some(listener), Vec::new()))
+    /// A server for whoever comes.
+    pub(super) fn listen(tables: NodeTables, listener: Listener) -> Self {
+        Self::new(tables, Some(listener), Vec::new())
     }
 
     /// A server for whoever has the other end.

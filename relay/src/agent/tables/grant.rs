@@ -68,7 +68,7 @@ impl NodeTables {
 
         let now = self.now_ns();
         let generation = locked.next_generation(now).map_err(unusable)?;
-        let record = Record {
+        let mut record = Record {
             table: decision.table,
             identity: claim.identity.clone(),
             owner: owner(claim, &applicant.caller),
@@ -82,9 +82,17 @@ impl NodeTables {
                 let at_work = before.previous.as_ref().unwrap_or(&before.current);
                 at_work.clone()
             }),
+            interfaces: before
+                .as_ref()
+                .map_or_else(Vec::new, |before| before.interfaces.clone()),
         };
         let mut granting = self
             .make(&locked, &record, applicant.namespace)
+            .and_then(|granting| {
+                let interfaces = self.kernel.placement(record.current()).interfaces;
+                claims::check_uplinks(claim, &interfaces, &standings)?;
+                Ok(granting)
+            })
             .inspect_err(|_| self.undo(&locked, &record, before.as_ref()))?;
 
         // An earlier restart of the owner that came to nothing.
@@ -96,10 +104,14 @@ impl NodeTables {
                 .map_err(unusable)?;
         }
         self.is_changed = true;
-        granting.granted.placement = match record.previous {
-            None => self.kernel.attach(record.current(), None),
-            Some(_) => self.kernel.placement(record.current()),
-        };
+        if record.previous.is_none() {
+            let placement = self.kernel.attach(record.current(), None);
+            record.interfaces.clone_from(&placement.interfaces);
+            locked.write(&record).map_err(unusable)?;
+            granting.granted.placement = placement;
+        } else {
+            granting.granted.placement = self.kernel.placement(record.current());
+        }
         tracing::info!(
             table = record.table,
             owner = %record.owner,

@@ -8,6 +8,7 @@ use crate::agent::caller::open_namespace;
 use crate::agent::claims::{Life, Standing};
 use crate::agent::kernel::{Generation, KernelError};
 use crate::agent::registry::{Entry, Locked, Record, RegistryError};
+use crate::tables::protocol::Placement;
 
 /// What a lease has on top: an owner gives a sign of life once a second, so its last may be older than its end.
 pub(super) const SLACK: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ impl NodeTables {
                 changes.extend(self.restoring(&locked, record, entry.is_alive)?);
             }
         }
-        changes.extend(self.changed_placements());
+        changes.extend(self.changed_placements(&locked)?);
         Ok(changes)
     }
 
@@ -42,7 +43,7 @@ impl NodeTables {
     pub(crate) fn follow(&mut self) -> Result<Vec<Change>, RegistryError> {
         let locked = self.registry.lock()?;
         self.take_stock(&locked)?;
-        Ok(self.changed_placements())
+        self.changed_placements(&locked)
     }
 
     /// There is something for [`Self::follow`] that no descriptor tells of.
@@ -50,13 +51,15 @@ impl NodeTables {
         self.is_changed
     }
 
-    fn changed_placements(&mut self) -> Vec<Change> {
+    fn changed_placements(&mut self, locked: &Locked) -> Result<Vec<Change>, RegistryError> {
         self.is_changed = false;
-        let changed = self.kernel.follow();
-        changed
-            .into_iter()
-            .map(|generation| Change::Placement(generation, self.kernel.placement(generation)))
-            .collect()
+        let mut changes = Vec::new();
+        for generation in self.kernel.follow() {
+            let placement = self.kernel.placement(generation);
+            note(locked, generation, &placement)?;
+            changes.push(Change::Placement(generation, placement));
+        }
+        Ok(changes)
     }
 
     /// The tables that are not free, for a claim.
@@ -244,7 +247,26 @@ impl NodeTables {
     }
 }
 
-fn left(from_ns: u64, lease_ms: u64, now_ns: u64) -> u64 {
+/// Keeps what has changed for those who only look.
+fn note(
+    locked: &Locked,
+    generation: Generation,
+    placement: &Placement,
+) -> Result<(), RegistryError> {
+    let record = locked
+        .entry(generation.table)?
+        .and_then(|entry| entry.record);
+    match record.filter(|record| record.at_work() == generation) {
+        Some(mut record) if record.interfaces != placement.interfaces => {
+            record.interfaces.clone_from(&placement.interfaces);
+            locked.write(&record)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is left of a lease that began then, ms.
+pub(in crate::agent) fn left(from_ns: u64, lease_ms: u64, now_ns: u64) -> u64 {
     let slack = u64::try_from(SLACK.as_nanos()).unwrap_or_default();
     let end = lease_ms
         .saturating_mul(NS_PER_MS)

@@ -2,7 +2,7 @@
 
 use super::{NodeTables, unusable};
 use crate::agent::claims::Life;
-use crate::agent::registry::Entry;
+use crate::agent::registry::{Entry, Record};
 use crate::tables::protocol::Refused;
 use crate::tables::{Grant, TableState};
 
@@ -33,18 +33,26 @@ impl NodeTables {
             return state;
         };
         let at_work = record.at_work();
+        let usage = self.kernel.usage(at_work);
         TableState {
-            generation: Some(record.current.generation),
-            owner: Some(record.owner.clone()),
-            identity: Some(record.identity.clone()),
-            lease_ms: Some(record.current.lease_ms),
-            grant: Some(Grant {
-                addresses: record.current.addresses.clone(),
-                ports: record.current.ports,
-            }),
             interfaces: self.kernel.placement(at_work).interfaces,
-            usage: self.kernel.usage(at_work),
-            ..state
+            ..recorded(record, TableState { usage, ..state })
         }
+    }
+}
+
+/// What stands in a record, beside what is found out.
+pub(in crate::agent) fn recorded(record: &Record, found: TableState) -> TableState {
+    TableState {
+        generation: Some(record.current.generation),
+        owner: Some(record.owner.clone()),
+        identity: Some(record.identity.clone()),
+        lease_ms: Some(record.current.lease_ms),
+        grant: Some(Grant {
+            addresses: record.current.addresses.clone(),
+            ports: record.current.ports,
+        }),
+        interfaces: record.interfaces.clone(),
+        ..found
     }
 }

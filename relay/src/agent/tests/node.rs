@@ -13,7 +13,7 @@ use crate::agent::claims::sample;
 use crate::agent::fake_kernel::FakeKernel;
 use crate::agent::policy::Policy;
 use crate::agent::registry::{Locked, Registry};
-use crate::agent::server::Server;
+use crate::agent::server::{Listener, Server};
 use crate::agent::tables::NodeTables;
 use crate::agent::{ListenError, monotonic_ns};
 use crate::tables::client::{self, AgentChoice, ClaimConfig, ClaimFailed, Operator, Table};
@@ -100,10 +100,10 @@ impl Node {
                 lease,
                 Box::new(monotonic_ns),
             );
-            match Server::listen(tables.unwrap(), &socket) {
-                Ok(server) => {
+            match Listener::bind(&socket) {
+                Ok(listener) => {
                     said.send(Ok(())).unwrap();
-                    server.run(Some(stopped.as_fd()));
+                    Server::listen(tables.unwrap(), listener).run(Some(stopped.as_fd()));
                 }
                 Err(error) => said.send(Err(error)).unwrap(),
             }

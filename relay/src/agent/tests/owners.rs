@@ -8,21 +8,28 @@ use std::time::Duration;
 
 use super::node::{Node, claim, next, wait_until};
 use crate::agent::caller::{Peer, namespace_of};
-use crate::agent::monotonic_ns;
+use crate::agent::registry::NamespaceId;
 use crate::agent::tables::{Applicant, Change, Granting, NodeTables};
+use crate::agent::{look, monotonic_ns};
 use crate::tables::client::{ClaimFailed, Table};
 use crate::tables::protocol::{Claim, FromAgent, Place, Refusal, ToAgent};
 
 /// Claims without an agent's socket in between.
 pub(super) fn claim_directly(tables: &mut NodeTables, claim: &Claim) -> Granting {
     let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
-    let namespace = OwnedFd::from(File::open("/proc/self/ns/net").unwrap());
+    let (id, namespace) = own_namespace();
     let applicant = Applicant {
         caller: Peer::of(&near).unwrap().examine().unwrap(),
-        id: namespace_of(namespace.as_fd()).unwrap(),
+        id,
         namespace,
     };
     tables.claim(claim, applicant).unwrap()
+}
+
+/// The network namespace of the tests.
+pub(super) fn own_namespace() -> (NamespaceId, OwnedFd) {
+    let namespace = OwnedFd::from(File::open("/proc/self/ns/net").unwrap());
+    (namespace_of(namespace.as_fd()).unwrap(), namespace)
 }
 
 /// Gives a table back and waits until that is done.
@@ -232,8 +239,13 @@ fn changed_placements_are_told_to_their_owners() {
     let mut other = node.claim(claim(2));
     let generation = node.kernel.attached()[1];
     node.kernel.world().changed.push(generation);
-    assert!(matches!(next(&mut other), FromAgent::Placement(_)));
+    let FromAgent::Placement(placement) = next(&mut other) else {
+        panic!("no placement");
+    };
     assert_eq!(one.connection.receive(), None);
+    // And to those who only look.
+    let looked = look(&node.registry(), &node.registry()).unwrap();
+    assert_eq!(looked[1].interfaces, placement.interfaces);
 }
 
 #[test]

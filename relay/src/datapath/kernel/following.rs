@@ -135,15 +135,21 @@ impl Worker {
 
     /// How packets for `local` can be forwarded along a path now, or why they can't.
     pub(super) fn way(&mut self, local: IpAddr, path: &Path) -> Result<Way, Reason> {
-        let view = self.view(path.place).ok_or(Reason::NoRoute)?;
-        let hop = view.hops.get(path)?;
-        let ingress = self.ways.ingress(local)?;
-        let named = Device {
-            place: path.place,
-            ifindex: hop.ifindex,
-        };
-        let Some(egress) = self.ways.egress(named) else {
+        let place = path.place;
+        let view = self.view(place).ok_or(Reason::NoRoute)?;
+        let hop = view.hops.get(path);
+        let named = view
+            .hops
+            .egress(path)
+            .map(|ifindex| Device { place, ifindex });
+        let egress = named.and_then(|named| self.ways.egress(named));
+        // Even if there is no next hop yet: the agent asks for neighbours at ways out alone.
+        if let Some(named) = named.filter(|_| egress.is_none()) {
             self.agent.want(named);
+        }
+        let hop = hop?;
+        let ingress = self.ways.ingress(local)?;
+        let (Some(named), Some(egress)) = (named, egress) else {
             return Err(Reason::EgressNotGranted);
         };
         // What comes in at the node turns around there: an interface of ours stands for its parent.

@@ -2,7 +2,7 @@
 
 use super::view::View;
 use super::worker::Worker;
-use crate::tables::protocol::{FromAgent, Placement, Refusal};
+use crate::tables::protocol::{FromAgent, Place, Placement, Refusal};
 
 impl Worker {
     /// Carries out what the agent has said.
@@ -66,6 +66,9 @@ impl Worker {
         }
         self.monitor.set_interfaces(now);
         self.place_all();
+        for place in [Place::Own, Place::Node] {
+            self.with_kernel(place, |hops, kernel| hops.ask_unresolved(kernel));
+        }
     }
 
     /// The generation before is gone: what it has counted belongs to the flows that have taken over.

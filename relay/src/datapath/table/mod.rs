@@ -277,9 +277,17 @@ impl FlowTable {
         let Some(entry) = self.flows.get_mut(&id) else {
             return;
         };
-        let put = entry.way.and_then(|way| {
-            self.store
-                .put(id, entry.placed, &entry.flow, &way, &entry.report)
+        // What is not granted is so whatever its way.
+        let granted = self.store.granted(&entry.flow);
+        let put = granted.and_then(|granted| {
+            let way = entry.way?;
+            let Entry {
+                placed,
+                flow,
+                report,
+                ..
+            } = entry;
+            self.store.put(id, *placed, granted, flow, &way, report)
         });
         let state = match put {
             Ok(placed) => {
@@ -291,7 +299,7 @@ impl FlowTable {
                 if let Some(placed) = entry.placed.take() {
                     self.store.take_out(placed);
                 }
-                if entry.way.is_ok() && reason == Reason::TableFull {
+                if reason == Reason::TableFull {
                     self.waiting.insert(id);
                 }
                 FlowState::UserSpace(reason)

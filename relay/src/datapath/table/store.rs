@@ -107,20 +107,29 @@ impl Store {
         true
     }
 
+    /// The port of a flow, and what it calls the address it leaves from.
+    ///
+    /// # Errors
+    /// [`Reason::NotGranted`].
+    pub(super) fn granted(&self, flow: &Flow) -> Result<(Port, u16), Reason> {
+        let port = self.grant.port(flow.local).ok_or(Reason::NotGranted)?;
+        let from_local = self.grant.from_local(flow.from);
+        Ok((port, from_local.ok_or(Reason::NotGranted)?))
+    }
+
     /// Brings a flow to its port, or replaces the one `placed` there in place.
     ///
     /// # Errors
-    /// No room, or not granted. What is `placed` still stands.
+    /// No room. What is `placed` still stands.
     pub(super) fn put(
         &mut self,
         id: FlowId,
         placed: Option<Placed>,
+        (port, from_local): (Port, u16),
         flow: &Flow,
         way: &Way,
         report: &Arc<FlowReport>,
     ) -> Result<Placed, Reason> {
-        let port = self.grant.port(flow.local).ok_or(Reason::NotGranted)?;
-        let from_local = self.grant.from_local(flow.from).ok_or(Reason::NotGranted)?;
         let between = way.between;
         let Some(old) = placed else {
             if self.flows >= self.max_flows {

@@ -1,5 +1,7 @@
 //! The interfaces that media comes in by, and the engine each has or gets.
 
+use std::net::IpAddr;
+
 use super::Finding;
 use super::facts::{AtWork, Facts, Interface};
 use crate::datapath::{Engine, EngineChoice};
@@ -25,17 +27,22 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             .iter()
             .filter(|interface| interface.is_anchor)
         {
-            findings.push(Finding::bad(
-                CHECK,
-                format!(
-                    "{}: media for its addresses comes in by other interfaces",
-                    anchor.name
-                ),
-                "name the one it comes in by: --engine=INTERFACE:auto",
-            ));
+            findings.push(anchored(&anchor.name, facts));
         }
     }
     findings
+}
+
+/// Addresses whose packets come in by an interface that nobody has named.
+fn anchored(name: &str, facts: &Facts) -> Finding {
+    let mut addresses = facts.wanted.addresses.iter();
+    if addresses.all(IpAddr::is_loopback) {
+        let text = format!("{name}: media on loopback addresses stays in user space");
+        return Finding::warn(CHECK, text, "give an address with --interface");
+    }
+    let text = format!("{name}: media for its addresses comes in by other interfaces");
+    let advice = "name the one it comes in by: --engine=INTERFACE:auto";
+    Finding::bad(CHECK, text, advice)
 }
 
 fn interface(interface: &Interface) -> Finding {
@@ -238,6 +245,9 @@ mod tests {
             .wanted
             .device_engines
             .insert("eth0".to_owned(), EngineChoice::Auto);
+        assert!(!bad(&facts));
+        facts.wanted.device_engines.clear();
+        facts.wanted.addresses = vec!["127.0.0.1".parse().unwrap()];
         assert!(!bad(&facts));
     }
 

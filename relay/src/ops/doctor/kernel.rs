@@ -27,7 +27,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         Some(_) => {}
         None => findings.push(Finding::unseen(
             "jit",
-            "net.core.bpf_jit_enable can't be read; root can",
+            "net.core.bpf_jit_enable can't be read here; root can, in the node's own network namespace",
         )),
     }
     if facts.kernel.unprivileged_bpf_disabled == Some(0) {

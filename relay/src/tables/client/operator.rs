@@ -1,13 +1,13 @@
 //! An operator's side of the claim protocol.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::agent::{Agent, Reach};
-use super::{AgentChoice, ClaimFailed, PATIENCE};
-use crate::tables::TableState;
+use super::{AgentChoice, ClaimFailed, PATIENCE, SOCKET};
 use crate::tables::protocol::{FromAgent, ToAgent};
+use crate::tables::{TABLES, TableState};
 
 /// The lease of an agent that only looks and grants nothing.
 const LEASE: Duration = Duration::from_secs(60);
@@ -24,33 +24,29 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Every table of the node that is not free. None, if the agent chosen is [`AgentChoice::None`].
+    /// Every table of the node that is not free: as the agent tells them, or, where none listens, as they stand in the
+    /// registry. None, if the agent chosen is [`AgentChoice::None`].
     ///
     /// # Errors
     /// [`ClaimFailed`].
     pub fn list(&self) -> Result<Vec<TableState>, ClaimFailed> {
-        let mut states = Vec::new();
-        let Some((agent, socket)) = self.find()? else {
-            return Ok(states);
+        let path = match &self.agent {
+            AgentChoice::None => return Ok(Vec::new()),
+            AgentChoice::Embedded => return self.look(),
+            AgentChoice::At(path) => path.clone(),
+            AgentChoice::Auto => PathBuf::from(SOCKET),
         };
-        let patience = PATIENCE.answer;
-        let (mut answer, _) = agent.ask(socket.as_fd(), &ToAgent::List, &[], patience)?;
-        loop {
-            match answer {
-                FromAgent::Tables { tables, more } => {
-                    states.extend(tables);
-                    if !more {
-                        return Ok(states);
-                    }
-                }
-                FromAgent::Refused(refused) => return Err(ClaimFailed::Refused(refused)),
-                other => return Err(agent.out_of_turn(&other)),
-            }
-            if states.len() > crate::tables::TABLES as usize {
-                return Err(agent.unusable("talks nonsense: its list has no end".to_owned()));
-            }
-            answer = agent.answer(socket.as_fd(), patience)?.0;
+        let agent = Agent::At(path);
+        match agent.connect(PATIENCE.connect) {
+            Ok(socket) => listed(&agent, socket.as_fd()),
+            Err(ClaimFailed::NoAgent { .. }) if self.agent == AgentChoice::Auto => self.look(),
+            Err(error) => Err(error),
         }
+    }
+
+    fn look(&self) -> Result<Vec<TableState>, ClaimFailed> {
+        crate::agent::look(&self.registry, &self.bpffs)
+            .map_err(|error| ClaimFailed::Embedded(error.to_string()))
     }
 
     /// Frees a table whose owner is gone; with `force` also one whose owner lives.
@@ -69,12 +65,33 @@ impl Operator {
         }
     }
 
-    fn find(&self) -> Result<Option<(Agent, std::os::fd::OwnedFd)>, ClaimFailed> {
+    fn find(&self) -> Result<Option<(Agent, OwnedFd)>, ClaimFailed> {
         let reach = Reach {
             lease: LEASE,
             bpffs: self.bpffs.clone(),
             registry: self.registry.clone(),
         };
         Agent::find(&self.agent, &reach, PATIENCE.connect)
+    }
+}
+
+fn listed(agent: &Agent, socket: BorrowedFd<'_>) -> Result<Vec<TableState>, ClaimFailed> {
+    let mut states = Vec::new();
+    let mut answer = agent.ask(socket, &ToAgent::List, &[], PATIENCE.answer)?.0;
+    loop {
+        match answer {
+            FromAgent::Tables { tables, more } => {
+                states.extend(tables);
+                if !more {
+                    return Ok(states);
+                }
+            }
+            FromAgent::Refused(refused) => return Err(ClaimFailed::Refused(refused)),
+            other => return Err(agent.out_of_turn(&other)),
+        }
+        if states.len() > TABLES as usize {
+            return Err(agent.unusable("talks nonsense: its list has no end".to_owned()));
+        }
+        answer = agent.answer(socket, PATIENCE.answer)?.0;
     }
 }

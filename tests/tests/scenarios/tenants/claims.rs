@@ -74,8 +74,7 @@ fn what_a_tenant_s_namespace_does_not_have_is_refused() {
         return;
     };
     let ground = ground(&lab);
-    let tenant = ground.tenant(SOMEBODY);
-    let claim = |claim: Value| Table::claim(&tenant, &claim);
+    let claim = |claim: Value| Table::claim(&ground.tenant(SOMEBODY), &claim);
     let foreign = [
         "10.1.0.2",
         "10.9.9.9",
@@ -339,12 +338,7 @@ fn a_dead_relay_s_table_is_no_other_user_s_to_take_over() {
     };
     let mut ground = ground(&lab);
     let mut victim = ground.victim;
-    let number = ground
-        .agent
-        .node()
-        .table_of(victim.process().pid())
-        .unwrap()["table"]
-        .clone();
+    let number = ground.agent.node().tables()[0]["table"].clone();
     victim.process().kill();
     let both = ["10.1.0.1", "10.2.0.1"];
     for claim in [

@@ -52,6 +52,7 @@ fn ground(lab: &Lab) -> Ground {
         .engine(Engine::Tc)
         .two_networks()
         .option("--identity=victim")
+        .option("--name=victim")
         .option("--port-min=40000")
         .option("--port-max=40099")
         .start(&net.relay);
