@@ -7,7 +7,7 @@ use underpass_abi::MAX_LOCALS;
 
 use super::caller::Caller;
 use super::registry::{NamespaceId, Record};
-use crate::tables::protocol::{Claim, Ports, Refusal, Refused};
+use crate::tables::protocol::{Claim, Interface, Place, Ports, Refusal, Refused};
 use crate::tables::{TABLES, TableRequest};
 
 /// Characters of the longest identity or name.
@@ -167,6 +167,34 @@ pub(crate) fn decide(
         takes_over: own == Some(table),
         gives_up: own.filter(|own| *own != table),
     })
+}
+
+/// At an uplink the relays' namespaces are one: what another table has there no table gets. `interfaces`: how the claim's
+/// packets would come in; `others`: the tables that are not the caller's.
+pub(crate) fn check_uplinks(
+    claim: &Claim,
+    interfaces: &[Interface],
+    others: &BTreeMap<u32, Standing>,
+) -> Result<(), Refused> {
+    let at_node = |interfaces: &[Interface]| -> BTreeSet<IpAddr> {
+        let at_node = interfaces.iter().filter(|found| found.place == Place::Node);
+        at_node.flat_map(|found| found.addresses.clone()).collect()
+    };
+    let own = at_node(interfaces);
+    for standing in others.values() {
+        let Some(record) = &standing.record else {
+            continue;
+        };
+        let both = own.intersection(&at_node(&record.interfaces)).copied().collect();
+        let claim = Claim {
+            addresses: both,
+            ..claim.clone()
+        };
+        if let Some(address) = overlap(&claim, record) {
+            return Err(overlapping(&claim, address, record, standing.life));
+        }
+    }
+    Ok(())
 }
 
 /// The table that this identity had, if it is dead and the caller's.

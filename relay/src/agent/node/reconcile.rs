@@ -1,6 +1,6 @@
 //! Bringing about what a plan says, as links and addresses come and go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::hook::{Hook, Tenant};
@@ -44,7 +44,8 @@ impl Node {
         self.tell_tenants(at, generation);
     }
 
-    /// Has a lone table's interface give native XDP up, for good.
+    /// Has an interface give native XDP up, for good and for all that share it: one who asked for what the device can't do
+    /// must not have it so for the others, and who says so falsely costs them time, no packets.
     pub(super) fn give_up_xdp(&mut self, generation: Generation, at: At) {
         let hook = Hook::read(&self.hooks.pins, at);
         if hook.engine() != Some(Engine::Xdp) || !hook.serves(generation) {
@@ -55,18 +56,15 @@ impl Node {
             return;
         };
         let name = link.name.clone();
-        if hook.tenants().len() > 1 {
-            tracing::error!(
-                %name,
-                table = generation.table,
-                "the device does not send what native XDP forwards for this table; others share it, so it stays"
-            );
-            return;
-        }
-        tracing::error!(%name, "the device does not send what native XDP forwards: giving the engine up on it");
+        tracing::error!(
+            %name,
+            table = generation.table,
+            "the device does not send what native XDP forwards: giving the engine up on it"
+        );
         self.given_up.insert((at.namespace, name));
         self.reattach(generation, at);
         self.changed.insert(generation);
+        self.tell_tenants(at, generation);
     }
 
     fn plan(&mut self, generation: Generation) -> Option<Plan> {
@@ -76,7 +74,7 @@ impl Node {
         let addresses = table.spec.addresses.clone();
         let is_home = inode == self.home;
         let uplinks = self.uplink_indices();
-        let (mut node_id, mut routed) = (None, BTreeSet::new());
+        let (mut node_id, mut routed) = (None, BTreeMap::new());
         if !uplinks.is_empty() && !is_home {
             node_id = self.node_id(inode);
             routed = self.routed(addresses);
@@ -111,17 +109,17 @@ impl Node {
         space.netlink.namespace_id(std::os::fd::AsFd::as_fd(&home)).ok()?
     }
 
-    /// Those that the node routes into a veth.
-    fn routed(&mut self, addresses: Vec<IpAddr>) -> BTreeSet<IpAddr> {
+    /// Those that the node routes into a veth, and into which.
+    fn routed(&mut self, addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, u32> {
         let Some(home) = self.spaces.get_mut(&self.home) else {
-            return BTreeSet::new();
+            return BTreeMap::new();
         };
-        let mut is_routed = |address: &IpAddr| {
-            let device = home.netlink.device_towards(*address).ok().flatten();
-            let link = device.and_then(|index| home.view.links.get(&index));
-            link.is_some_and(|link| link.kind.as_deref() == Some("veth"))
+        let mut veth_towards = |address: IpAddr| {
+            let index = home.netlink.device_towards(address).ok().flatten()?;
+            let link = home.view.links.get(&index)?;
+            (link.kind.as_deref() == Some("veth")).then_some((address, index))
         };
-        addresses.into_iter().filter(|a| is_routed(a)).collect()
+        addresses.into_iter().filter_map(&mut veth_towards).collect()
     }
 
     fn attach_entrances(&mut self, generation: Generation) {
