@@ -382,6 +382,9 @@ impl NodeKernel for Node {
             return Ok(None);
         };
         let sockets = namespace::within(home.descriptor(), || {
+            // What a netlink socket may change is what both its maker and whoever sends on it may: a relay that is the
+            // superuser of its own network must not become that of the node's.
+            namespace::give_up_capabilities()?;
             Ok::<_, io::Error>((Netlink::open()?.into_fd(), Watch::open()?.into_fd()))
         });
         let sockets = sockets.map_err(KernelError::Namespace)?;

@@ -1,6 +1,6 @@
 //! Bringing about what a plan says, as links and addresses come and go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
@@ -51,7 +51,8 @@ impl Node {
         self.tell_tenants(at, generation);
     }
 
-    /// Has a lone table's interface give native XDP up, for good.
+    /// Has an interface give native XDP up, for good and for all that share it: one who asked for what the device can't do
+    /// must not have it so for the others, and who says so falsely costs them time, no packets.
     pub(super) fn give_up_xdp(&mut self, generation: Generation, at: At) {
         let hook = Hook::read(&self.hooks.pins, at);
         if hook.engine() != Some(Engine::Xdp) || !hook.serves(generation) {
@@ -74,6 +75,7 @@ impl Node {
         self.given_up.insert((at.namespace, name));
         self.reattach(generation, at);
         self.changed.insert(generation);
+        self.tell_tenants(at, generation);
     }
 
     fn plan(&mut self, generation: Generation) -> Option<Plan> {
@@ -83,7 +85,7 @@ impl Node {
         let addresses = table.spec.addresses.clone();
         let names = table.uplinks.clone();
         let uplinks = self.indices(home, &names);
-        let (mut node_id, mut routed) = (None, BTreeSet::new());
+        let (mut node_id, mut routed) = (None, BTreeMap::new());
         if !uplinks.is_empty() && inode != home {
             node_id = self.name_of(home, inode);
             routed = self.routed(home, addresses);
@@ -119,17 +121,20 @@ impl Node {
         elsewhere.netlink.namespace_id(namespace.as_fd()).ok()?
     }
 
-    /// Those that the node routes into a veth.
-    fn routed(&mut self, home: u64, addresses: Vec<IpAddr>) -> BTreeSet<IpAddr> {
+    /// Those that the node routes into a veth, and into which.
+    fn routed(&mut self, home: u64, addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, u32> {
         let Some(home) = self.spaces.get_mut(&home) else {
-            return BTreeSet::new();
+            return BTreeMap::new();
         };
-        let mut is_routed = |address: &IpAddr| {
-            let device = home.netlink.device_towards(*address).ok().flatten();
-            let link = device.and_then(|index| home.view.links.get(&index));
-            link.is_some_and(|link| link.kind.as_deref() == Some("veth"))
+        let mut veth_towards = |address: IpAddr| {
+            let index = home.netlink.device_towards(address).ok().flatten()?;
+            let link = home.view.links.get(&index)?;
+            (link.kind.as_deref() == Some("veth")).then_some((address, index))
         };
-        addresses.into_iter().filter(|a| is_routed(a)).collect()
+        addresses
+            .into_iter()
+            .filter_map(&mut veth_towards)
+            .collect()
     }
 
     fn attach_entrances(&mut self, generation: Generation) {
