@@ -168,6 +168,11 @@ impl Scene {
         wait_until("RTCP at every party", || self.load.oldest_rtcp_ns() > since);
     }
 
+    /// From here on other counters count.
+    pub(super) fn forget_counters(&mut self) {
+        self.counters.clear();
+    }
+
     /// Nothing was lost; the calls end, then the relay, and nothing is left.
     #[track_caller]
     pub(super) fn ends_complete(mut self) {

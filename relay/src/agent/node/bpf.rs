@@ -61,11 +61,7 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn attach(
-    program: BorrowedFd<'_>,
-    ifindex: u32,
-    engine: Engine,
-) -> io::Result<OwnedFd> {
+pub(super) fn attach(program: BorrowedFd<'_>, ifindex: u32, engine: Engine) -> io::Result<OwnedFd> {
     let (attach_type, flags) = match engine {
         Engine::Xdp => (ATTACH_XDP, XDP_FLAGS_DRV_MODE),
         Engine::XdpGeneric => (ATTACH_XDP, XDP_FLAGS_SKB_MODE),

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::deed::Deed;
-use super::pins::{self, At, Pins};
 use super::front::Front;
+use super::pins::{self, At, Pins};
 use super::share::Part;
 use super::space::Space;
 use super::{bpf, namespace, programs};
@@ -138,11 +138,6 @@ impl Hook {
         self.means.map(Means::engine)
     }
 
-    /// Is there anything?
-    pub(super) fn is_empty(&self) -> bool {
-        self.means.is_none() && self.tenants.is_empty()
-    }
-
     /// Who has part of it.
     pub(super) fn tenants(&self) -> &BTreeSet<Tenant> {
         &self.tenants
@@ -162,7 +157,9 @@ impl Hook {
         let Some(Means::Link(engine)) = self.means else {
             return false;
         };
-        let info = self.link(engine).and_then(|link| bpf::link_info(link.as_fd()));
+        let info = self
+            .link(engine)
+            .and_then(|link| bpf::link_info(link.as_fd()));
         info.is_ok_and(|info| info.ifindex != self.at.ifindex)
     }
 
@@ -284,11 +281,12 @@ impl Hooks {
             let parts = self.parts(engine, tenants)?;
             let front = Front::make(&directory, engine, tenants, &parts)?;
             let program = front.program();
-            let linked = namespace::within(space.descriptor(), || {
-                bpf::attach(program, ifindex, engine)
-            })
-            .flatten()
-            .and_then(|link| bpf::pin(link.as_fd(), &directory.join(format!("{LINK}{engine}"))));
+            let linked =
+                namespace::within(space.descriptor(), || bpf::attach(program, ifindex, engine))
+                    .flatten()
+                    .and_then(|link| {
+                        bpf::pin(link.as_fd(), &directory.join(format!("{LINK}{engine}")))
+                    });
             match linked {
                 Ok(()) => {
                     front.settle(&directory);
@@ -386,11 +384,7 @@ impl Hooks {
     }
 
     /// Programs and deeds of some tenants.
-    fn parts(
-        &self,
-        engine: Engine,
-        tenants: &BTreeSet<Tenant>,
-    ) -> Result<Vec<Part>, String> {
+    fn parts(&self, engine: Engine, tenants: &BTreeSet<Tenant>) -> Result<Vec<Part>, String> {
         tenants
             .iter()
             .map(|tenant| {
@@ -410,11 +404,7 @@ impl Hooks {
 }
 
 /// Pins the programs of tenants that are not pinned yet. Parts are in the order of tenants.
-fn pin_tenants(
-    directory: &Path,
-    parts: &[Part],
-    tenants: &BTreeSet<Tenant>,
-) -> Result<(), String> {
+fn pin_tenants(directory: &Path, parts: &[Part], tenants: &BTreeSet<Tenant>) -> Result<(), String> {
     for (tenant, part) in tenants.iter().zip(parts) {
         let pin = directory.join(tenant.to_string());
         match bpf::pin(part.program.as_fd(), &pin) {
@@ -433,7 +423,10 @@ fn keep_tenants(
 ) -> Result<(), String> {
     pin_tenants(directory, parts, tenants)?;
     for name in pins::names(directory) {
-        if name.parse().is_ok_and(|tenant: Tenant| !tenants.contains(&tenant)) {
+        if name
+            .parse()
+            .is_ok_and(|tenant: Tenant| !tenants.contains(&tenant))
+        {
             let _ = fs::remove_file(directory.join(name));
         }
     }

@@ -100,8 +100,7 @@ impl Pins {
 
     /// The directory of an interface, of this build's layout.
     pub(super) fn interface(&self, at: At) -> PathBuf {
-        self.root
-            .join(format!("v{LAYOUT_VERSION}/interfaces/{at}"))
+        self.root.join(format!("v{LAYOUT_VERSION}/interfaces/{at}"))
     }
 
     /// The directory that an interface has, of whatever layout.

@@ -22,7 +22,8 @@ impl Node {
             .collect();
         // Uplinks come first, but not one where nothing forwards: then it is the owner's own interface that packets come
         // in by.
-        interfaces.sort_by_key(|interface| interface.place == Place::Node && interface.engine.is_none());
+        interfaces
+            .sort_by_key(|interface| interface.place == Place::Node && interface.engine.is_none());
         let exits = (0..).zip(&table.slots).filter_map(|(slot, spot)| {
             let spot = (*spot)?;
             let exit = table.plan.exits.iter().find(|exit| exit.spot == spot)?;

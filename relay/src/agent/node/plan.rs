@@ -114,7 +114,10 @@ impl Ground<'_> {
                     || addresses.iter().any(|address| carries(*index, address))
             })
             .collect();
-        let parents: BTreeSet<u32> = wanted.iter().filter_map(|(_, link)| link.parent()).collect();
+        let parents: BTreeSet<u32> = wanted
+            .iter()
+            .filter_map(|(_, link)| link.parent())
+            .collect();
         let mut homeless: Vec<IpAddr> = addresses
             .iter()
             .filter(|address| {
@@ -209,7 +212,10 @@ impl Ground<'_> {
                 spots.push(*spot);
             }
         }
-        spots.into_iter().filter_map(|spot| self.exit(spot)).collect()
+        spots
+            .into_iter()
+            .filter_map(|spot| self.exit(spot))
+            .collect()
     }
 
     fn may_have(&self, (place, index): Spot) -> bool {

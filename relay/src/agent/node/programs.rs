@@ -7,9 +7,7 @@ use std::path::Path;
 
 use aya::EbpfLoader;
 use aya::programs::{Program, ProgramError};
-use underpass_abi::{
-    GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share,
-};
+use underpass_abi::{GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share};
 use underpass_object::{GENERIC_XDP, INSTANCE, PLACE, SHARE, SHARE_TC, SHARE_XDP, TC, XDP};
 
 use super::{bpf, grant, hook};

@@ -15,7 +15,13 @@ fn local(table: u32) -> String {
     format!("10.0.0.1:{}", 30_000 + 1000 * table)
 }
 
-fn make(node: &mut Node, world: &World, pair: &Pair, table: u32, engine: EngineChoice) -> Generation {
+fn make(
+    node: &mut Node,
+    world: &World,
+    pair: &Pair,
+    table: u32,
+    engine: EngineChoice,
+) -> Generation {
     let generation = world.generation(table);
     let mut spec = spec(&["10.0.0.1"], engine);
     let first = 30_000 + 1000 * table as u16;
@@ -74,7 +80,11 @@ fn a_second_table_makes_the_interface_shared_and_each_gets_its_own() {
             let names: Vec<PathBuf> = world.pins();
             let first = "v3-0-1-own";
             assert!(!names.iter().any(|path| path.ends_with(first)), "{names:?}");
-            assert!(!names.iter().any(|path| path.to_string_lossy().contains("share-")));
+            assert!(
+                !names
+                    .iter()
+                    .any(|path| path.to_string_lossy().contains("share-"))
+            );
 
             node.remove(second);
             assert_eq!(world.pins(), Vec::<PathBuf>::new());
@@ -90,7 +100,10 @@ fn a_share_grows_with_the_addresses_that_there_are() {
         let mut tables = Vec::new();
         for table in 0..34 {
             let address = format!("10.0.0.{}", 101 + table);
-            ip(pair.relay.as_fd(), &format!("address add {address}/24 dev r0"));
+            ip(
+                pair.relay.as_fd(),
+                &format!("address add {address}/24 dev r0"),
+            );
             let generation = world.generation(table);
             let mut spec = spec(&[&address], EngineChoice::Auto);
             spec.max_flows = 1;
@@ -104,7 +117,10 @@ fn a_share_grows_with_the_addresses_that_there_are() {
         let from = socket(pair.phone.as_fd(), "10.0.0.2:5000");
         for (local, filled, flow) in &tables {
             let to = local.parse().unwrap();
-            assert!(send_until(&from, to, || filled.packets(*flow) > 0), "{local}");
+            assert!(
+                send_until(&from, to, || filled.packets(*flow) > 0),
+                "{local}"
+            );
         }
     });
 }
