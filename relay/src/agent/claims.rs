@@ -7,7 +7,7 @@ use underpass_abi::MAX_LOCALS;
 
 use super::caller::Caller;
 use super::registry::{NamespaceId, Record};
-use crate::tables::protocol::{Claim, Interface, Ports, Refusal, Refused, Shape};
+use crate::tables::protocol::{Claim, Interface, Place, Ports, Refusal, Refused};
 use crate::tables::{TABLES, TableRequest};
 
 /// Characters of the longest identity or name.
@@ -169,6 +169,38 @@ pub(crate) fn decide(
     })
 }
 
+/// At an uplink the relays' namespaces are one: what another table has there no table gets. `interfaces`: how the claim's
+/// packets would come in; `others`: the tables that are not the caller's.
+pub(crate) fn check_uplinks(
+    claim: &Claim,
+    interfaces: &[Interface],
+    others: &BTreeMap<u32, Standing>,
+) -> Result<(), Refused> {
+    let at_node = |interfaces: &[Interface]| -> BTreeSet<(u32, IpAddr)> {
+        let uplinks = interfaces.iter().filter(|found| found.place == Place::Node);
+        let addresses = uplinks.map(|uplink| (uplink.ifindex, &uplink.addresses));
+        addresses
+            .flat_map(|(ifindex, all)| all.iter().map(move |address| (ifindex, *address)))
+            .collect()
+    };
+    let own = at_node(interfaces);
+    for standing in others.values() {
+        let Some(record) = &standing.record else {
+            continue;
+        };
+        let theirs = at_node(&record.interfaces);
+        let both = own.intersection(&theirs);
+        let claim = Claim {
+            addresses: both.map(|(_, address)| *address).collect(),
+            ..claim.clone()
+        };
+        if let Some(address) = overlap(&claim, record) {
+            return Err(overlapping(&claim, address, record, standing.life));
+        }
+    }
+    Ok(())
+}
+
 /// The table that this identity had, if it is dead and the caller's.
 fn own_table(
     claim: &Claim,
@@ -240,38 +272,6 @@ fn number(
 /// A pod's tables are counted together whatever user its containers run as.
 fn is_of(record: &Record, uid: u32, pod: Option<&str>) -> bool {
     record.pod.as_deref() == pod && (pod.is_some() || record.uid == uid)
-}
-
-/// Whether somebody in another namespace has ports of the same address behind the same uplink: there a packet's address
-/// and port alone tell whose it is.
-pub(crate) fn check_uplinks(
-    claim: &Claim,
-    interfaces: &[Interface],
-    others: &BTreeMap<u32, Standing>,
-) -> Result<(), Refused> {
-    let at_uplinks = |interfaces: &[Interface]| -> BTreeSet<(u32, IpAddr)> {
-        let uplinks = interfaces.iter().filter(|at| at.shape == Shape::Uplink);
-        uplinks
-            .flat_map(|at| at.addresses.iter().map(|address| (at.ifindex, *address)))
-            .collect()
-    };
-    let ours = at_uplinks(interfaces);
-    for standing in others.values() {
-        let Some(record) = &standing.record else {
-            continue;
-        };
-        // They may have other addresses in common, too, which are at no uplink.
-        let theirs = at_uplinks(&record.interfaces);
-        let both = ours.intersection(&theirs);
-        let there = Claim {
-            addresses: both.map(|(_, address)| *address).collect(),
-            ..claim.clone()
-        };
-        if let Some(address) = overlap(&there, record) {
-            return Err(overlapping(claim, address, record, standing.life));
-        }
-    }
-    Ok(())
 }
 
 fn overlap(claim: &Claim, record: &Record) -> Option<IpAddr> {

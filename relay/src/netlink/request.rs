@@ -103,8 +103,8 @@ impl Netlink {
         Ok(device)
     }
 
-    /// What this socket's network namespace calls another one, as in [`super::Link::elsewhere`]; `None`: nothing, for it
-    /// has never had to.
+    /// What this socket's network namespace calls another one, as in [`super::Link::elsewhere`]; `None`: nothing, for
+    /// it has never had to.
     ///
     /// # Errors
     /// What the kernel says.

@@ -7,7 +7,7 @@ use super::*;
 use crate::agent::registry::Contents;
 use crate::datapath::EngineChoice;
 use crate::tables::Owner;
-use crate::tables::protocol::Place;
+use crate::tables::protocol::{Place, Shape};
 
 const NAMESPACE: NamespaceId = NamespaceId {
     device: 4,

@@ -1,6 +1,6 @@
-//! What a generation was made for, pinned beside its maps in words that agents of every layout understand: who shares an
-//! interface with it has to know its addresses and ports, and whoever looks after it where its node's uplinks are. So all
-//! agents that look after it agree, whatever namespace they are in and whatever uplinks they are told of.
+//! What a generation was made for, pinned beside its maps in words that agents of every layout understand: who shares
+//! an interface with it has to know its addresses and ports, and whoever looks after it where its node's uplinks are.
+//! So all agents that look after it agree, whatever namespace they are in and whatever uplinks they are told of.
 
 use std::io;
 use std::net::IpAddr;

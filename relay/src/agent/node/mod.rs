@@ -1,7 +1,7 @@
 //! The kernel's part of a node, for real: maps, programs, links, grants, and the namespaces they are in.
 //!
-//! All that must outlive an agent is in bpffs ([`pins`], [`hook`]); what is kept here is a copy, or can be found out again.
-//! The caller sees to it that one agent of the node at a time changes anything.
+//! All that must outlive an agent is in bpffs ([`pins`], [`hook`]); what is kept here is a copy, or can be found out
+//! again. The caller sees to it that one agent of the node at a time changes anything.
 
 mod bpf;
 mod deed;
@@ -9,6 +9,7 @@ mod front;
 mod grant;
 mod heartbeat;
 mod hook;
+mod hooks;
 pub(super) mod look;
 mod namespace;
 mod pins;
@@ -40,7 +41,7 @@ use crate::netlink::{Event, Netlink, Watch};
 use crate::tables::protocol::{Place, Placement};
 use deed::Deed;
 use grant::Grant;
-use hook::Hooks;
+use hooks::Hooks;
 use pins::{At, Pins};
 use space::Space;
 use table::Table;

@@ -1,7 +1,7 @@
 //! Where everything is pinned, below `underpass/vLAYOUT` in bpffs: what one agent leaves there the next one finds.
 //!
-//! `tables/TABLE/GENERATION/` has the maps of a generation, its programs and [`SPEC`]; `interfaces/NAMESPACE-IFINDEX/` what
-//! is attached to an interface (see [`super::hook`]).
+//! `tables/TABLE/GENERATION/` has the maps of a generation, its programs and [`SPEC`]; `interfaces/NAMESPACE-IFINDEX/`
+//! what is attached to an interface (see [`super::hook`]).
 
 use std::fmt;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Loading: a generation's maps, its instances of the program, and what hands packets to several of them. What is loaded is
-//! pinned at once, and found by its pin from then on.
+//! Loading: a generation's maps, its instances of the program, and what hands packets to several of them. What is
+//! loaded is pinned at once, and found by its pin from then on.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

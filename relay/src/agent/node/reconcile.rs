@@ -178,9 +178,9 @@ impl Node {
         // attaching by the old one failed.
         match before {
             Some(attempt) if attempt.is_parent != entrance.is_parent => {
-                if is_there && hook.tenants().len() == 1 {
-                    self.reattach(generation, at);
-                    return;
+                let is_alone = is_there && hook.tenants.len() == 1;
+                if is_alone {
+                    return self.reattach(generation, at);
                 }
             }
             Some(attempt) if attempt.result.is_err() && attempt.name == entrance.name => return,
@@ -201,16 +201,20 @@ impl Node {
         };
         let (candidates, notes) = self.candidates(at, entrance);
         let result = match hook.engine() {
-            Some(Engine::Xdp) if entrance.is_parent => Err(
-                "xdp is there, for another table: another media interface sits on this one"
-                    .to_owned(),
-            ),
+            Some(Engine::Xdp) if entrance.is_parent => {
+                if is_there {
+                    self.expel(at, generation);
+                }
+                let why =
+                    "xdp is there, for another table: another media interface sits on this one";
+                Err(why.to_owned())
+            }
             joined => {
                 let Some(space) = self.spaces.get_mut(&at.namespace) else {
                     return;
                 };
                 let result = self.hooks.admit(space, at.ifindex, tenant, &candidates);
-                let others = hook.tenants().iter();
+                let others = hook.tenants.iter();
                 let is_shared = others
                     .filter(|other| other.generation.table != generation.table)
                     .count()
@@ -295,7 +299,7 @@ impl Node {
 
     /// Whoever else has part of an interface may see another shape there.
     fn tell_tenants(&mut self, at: At, but: Generation) {
-        for tenant in Hook::read(&self.hooks.pins, at).tenants() {
+        for tenant in &Hook::read(&self.hooks.pins, at).tenants {
             let known = self.tables.contains_key(&tenant.generation);
             if known && tenant.generation != but {
                 self.changed.insert(tenant.generation);

@@ -90,8 +90,7 @@ impl NodeTables {
             .make(&locked, &record, applicant.namespace)
             .and_then(|granting| {
                 let interfaces = self.kernel.placement(record.current()).interfaces;
-                claims::check_uplinks(claim, &interfaces, &standings)?;
-                Ok(granting)
+                claims::check_uplinks(claim, &interfaces, &standings).map(|()| granting)
             })
             .inspect_err(|_| self.undo(&locked, &record, before.as_ref()))?;
 
