@@ -63,15 +63,11 @@ impl Node {
             return;
         };
         let name = link.name.clone();
-        if hook.tenants.len() > 1 {
-            tracing::error!(
-                %name,
-                table = generation.table,
-                "the device does not send what native XDP forwards for this table; others share it, so it stays"
-            );
-            return;
-        }
-        tracing::error!(%name, "the device does not send what native XDP forwards: giving the engine up on it");
+        tracing::error!(
+            %name,
+            table = generation.table,
+            "the device does not send what native XDP forwards: giving the engine up on it"
+        );
         self.given_up.insert((at.namespace, name));
         self.reattach(generation, at);
         self.changed.insert(generation);

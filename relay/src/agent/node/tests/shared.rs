@@ -151,14 +151,16 @@ fn another_agent_goes_on_with_what_is_shared() {
 }
 
 #[test]
-fn native_xdp_that_others_share_stays() {
+fn native_xdp_that_does_not_send_is_given_up_for_all_that_share_it() {
     in_world(|world| {
         let pair = Pair::new(world);
         let mut node = world.node(&[]);
         let first = make(&mut node, world, &pair, 0, EngineChoice::Xdp);
-        make(&mut node, world, &pair, 1, EngineChoice::Xdp);
+        let second = make(&mut node, world, &pair, 1, EngineChoice::Xdp);
         let r0 = link(pair.relay.as_fd(), "r0").0;
         node.not_sending(first, crate::tables::protocol::Place::Own, r0);
-        assert_eq!(engine(&node.placement(first), "r0"), Some(Engine::Xdp));
+        for table in [first, second] {
+            assert_eq!(engine(&node.placement(table), "r0"), Some(Engine::Tc));
+        }
     });
 }
