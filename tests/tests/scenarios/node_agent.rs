@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 /// A relay that cannot have the kernel path must answer commands within this time.
-const START: Duration = Duration::from_secs(40);
+const START: Duration = Duration::from_secs(60);
 
 pub(crate) fn node_and_agent(lab: &Lab) -> (TwoNetworks, Arc<Node>, Agent) {
     let net = TwoNetworks::build(lab, Wiring::Veth);
@@ -357,7 +357,7 @@ fn a_table_is_released_by_hand_only_when_its_owner_is_gone_or_by_force() {
     let (net, node, agent) = node_and_agent(&lab);
     let mut relay = launch(&agent)
         .as_nobody()
-        .option("--identity=alive-1")
+        .option("--name=alive-1")
         .start(&net.relay);
     let release = |relay: &mut Relay, more: &[&str]| {
         let number = node.table_of(relay.process().pid()).unwrap()["table"].to_string();
