@@ -201,7 +201,8 @@ pub(crate) fn check_uplinks(
     Ok(())
 }
 
-/// The table that this identity had, if it is dead and the caller's.
+/// The table that this identity had, if it is dead. An identity is its user's, and its pod's: what others call themselves is
+/// nothing to it.
 fn own_table(
     claim: &Claim,
     caller: &Caller,
@@ -210,7 +211,10 @@ fn own_table(
 ) -> Result<Option<u32>, Refused> {
     let found = tables.iter().find_map(|(number, standing)| {
         let record = standing.record.as_ref()?;
-        (record.identity == claim.identity).then_some((*number, record, standing.life))
+        let is_own = record.identity == claim.identity
+            && record.uid == caller.uid
+            && record.pod == caller.pod;
+        is_own.then_some((*number, record, standing.life))
     });
     let Some((number, record, life)) = found else {
         return Ok(None);
@@ -220,21 +224,14 @@ fn own_table(
             "a relay with identity '{}' runs already: table {number} of {}; give each its own identity",
             claim.identity, record.owner
         ),
-        Life::Lapsing { left_ms } => {
-            let is_own = is_of(record, caller.uid, caller.pod.as_deref())
-                && record.uid == caller.uid
-                && record.namespace == namespace;
-            if is_own {
-                return Ok(Some(number));
-            }
-            format!(
-                "identity '{}' has table {number} of {}, who is gone and was another user, pod or network namespace than \
-                 {caller}; wait {} s, or choose another identity",
-                claim.identity,
-                record.owner,
-                left_ms.div_ceil(1000)
-            )
-        }
+        Life::Lapsing { .. } if record.namespace == namespace => return Ok(Some(number)),
+        Life::Lapsing { left_ms } => format!(
+            "identity '{}' has table {number} of {}, who is gone and was in another network namespace than {caller}; wait \
+             {} s, or choose another identity",
+            claim.identity,
+            record.owner,
+            left_ms.div_ceil(1000)
+        ),
     };
     Err(Refused {
         reason: Refusal::IdentityInUse,

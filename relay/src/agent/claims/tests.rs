@@ -176,15 +176,33 @@ fn the_dead_are_not_taken_over_by_another_user_pod_or_namespace() {
         inode: 2,
         ..NAMESPACE
     };
-    for (caller, namespace) in [
-        (other_user, NAMESPACE),
-        (in_pod, NAMESPACE),
-        (sample::caller(), elsewhere),
-    ] {
-        let refused = decide(&sample::claim("a"), &caller, namespace, &tables, None).unwrap_err();
-        assert_eq!(refused.reason, Refusal::IdentityInUse);
-        assert!(refused.text.contains("wait 13 s"), "{}", refused.text);
+    for caller in [other_user, in_pod] {
+        let outcome = decide(&sample::claim("a"), &caller, NAMESPACE, &tables, None);
+        assert_eq!(reason(outcome), Refusal::Overlap);
     }
+    let refused = decide(
+        &sample::claim("a"),
+        &sample::caller(),
+        elsewhere,
+        &tables,
+        None,
+    );
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.reason, Refusal::IdentityInUse);
+    assert!(refused.text.contains("wait 13 s"), "{}", refused.text);
+}
+
+#[test]
+fn nobody_keeps_an_identity_from_another_user() {
+    let tables = held(&sample::claim("a"), 5, Life::Alive);
+    let other_user = Caller {
+        uid: 1002,
+        ..sample::caller()
+    };
+    let mut same_name = sample::claim("a");
+    same_name.addresses = vec!["192.0.2.2".parse().unwrap()];
+    let outcome = decide(&same_name, &other_user, NAMESPACE, &tables, None);
+    assert!(outcome.is_ok_and(|decision| !decision.takes_over));
 }
 
 #[test]
@@ -197,7 +215,7 @@ fn one_pods_containers_of_different_users_do_not_take_each_other_over() {
     let record = Some(granted(&sample::claim("a"), &pod(1), NAMESPACE, 0));
     let tables = BTreeMap::from([(0, Standing { record, life: GONE })]);
     let outcome = decide(&sample::claim("a"), &pod(2), NAMESPACE, &tables, None);
-    assert_eq!(reason(outcome), Refusal::IdentityInUse);
+    assert_eq!(reason(outcome), Refusal::Overlap);
     assert!(decide(&sample::claim("a"), &pod(1), NAMESPACE, &tables, None).is_ok());
 }
 
@@ -440,7 +458,7 @@ proptest! {
                 prop_assert!(tables[&one.table].record.as_ref() == Some(one));
                 for other in &records[at + 1..] {
                     prop_assert!(!common(one, other), "{one:?} {other:?}");
-                    prop_assert_ne!(&one.identity, &other.identity);
+                    prop_assert_ne!((&one.identity, one.uid, &one.pod), (&other.identity, other.uid, &other.pod));
                 }
             }
             for uid in 0..2 {

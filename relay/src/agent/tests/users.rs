@@ -136,7 +136,7 @@ fn a_killed_relays_table_is_taken_over_by_the_same_identity_of_the_same_user_onl
     relay.kill();
     wait_until("the owner is seen to be gone", || !node.is_alive(0));
     let other = as_user(SOMEBODY, || refused(node.try_claim(claim(1))));
-    assert_eq!(other.reason, Refusal::IdentityInUse);
+    assert_eq!(other.reason, Refusal::Overlap);
     let again = as_user(NOBODY, || node.claim(claim(1)));
     assert!(again.granted.takes_over && again.granted.table == 0);
 }

@@ -57,11 +57,11 @@ fn what_another_has_is_refused_naming_the_owner() {
         let mut taken = hostile_claim();
         taken["table"] = json!({"number": number});
         assert_refused(claim(taken), "a taken number", &["taken"], Some("victim"));
-        let stolen = claim(tenant::claim("victim", &both, PORTS));
+        let stolen = claim(tenant::claim("victim", &both, [40_000, 40_099]));
         assert_refused(
             stolen,
             "the victim's identity",
-            &["identity-in-use"],
+            &["identity-in-use", "overlap"],
             Some("victim"),
         );
     }
