@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use ::vm::Kernel;
 
 use crate::counts::Counts;
 use crate::setup;
-use crate::shell::{cargo, is_root, root, say, tell_skipped};
+use crate::shell::{self, cargo, is_root, root, say, tell_skipped};
 use crate::vm;
 
 /// Sets the machine up and runs cargo test over the workspace, then, unless `options` choose tests, those that depend on the
@@ -32,6 +33,9 @@ pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
         test.args(["--no-default-features", "--exclude", "benches"])
             .env("LAB_NO_KERNEL", "1");
     }
+    if with_kernel && is_root() && options.is_empty() {
+        test.env("LAB_UNDERPASS_NEXT", next_layout()?);
+    }
     test.args(options);
     let (status, mut counts) = counted(&mut test)?;
     tell_skipped(fs::read_to_string(&skipped).unwrap_or_default().lines());
@@ -50,6 +54,16 @@ pub(crate) fn run(options: &[OsString]) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The relay with another layout of the kernel's maps, for the tests of an upgrade: built before they run, so that none
+/// of them has to wait for it.
+fn next_layout() -> anyhow::Result<PathBuf> {
+    let target = root().join("target/next-layout");
+    let mut build = cargo();
+    build.args("build --locked -p underpass --features next-layout --target-dir".split(' '));
+    shell::run(build.arg(&target))?;
+    Ok(target.join("debug/underpass"))
 }
 
 /// The tests that need another kernel, and those that depend on the kernel, on every kernel there is. That they can't be run
