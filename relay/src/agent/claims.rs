@@ -7,7 +7,7 @@ use underpass_abi::MAX_LOCALS;
 
 use super::caller::Caller;
 use super::registry::{NamespaceId, Record};
-use crate::tables::protocol::{Claim, Ports, Refusal, Refused};
+use crate::tables::protocol::{Claim, Interface, Place, Ports, Refusal, Refused};
 use crate::tables::{TABLES, TableRequest};
 
 /// Characters of the longest identity or name.
@@ -167,6 +167,38 @@ pub(crate) fn decide(
         takes_over: own == Some(table),
         gives_up: own.filter(|own| *own != table),
     })
+}
+
+/// At an uplink the relays' namespaces are one: what another table has there no table gets. `interfaces`: how the claim's
+/// packets would come in; `others`: the tables that are not the caller's.
+pub(crate) fn check_uplinks(
+    claim: &Claim,
+    interfaces: &[Interface],
+    others: &BTreeMap<u32, Standing>,
+) -> Result<(), Refused> {
+    let at_node = |interfaces: &[Interface]| -> BTreeSet<(u32, IpAddr)> {
+        let uplinks = interfaces.iter().filter(|found| found.place == Place::Node);
+        let addresses = uplinks.map(|uplink| (uplink.ifindex, &uplink.addresses));
+        addresses
+            .flat_map(|(ifindex, all)| all.iter().map(move |address| (ifindex, *address)))
+            .collect()
+    };
+    let own = at_node(interfaces);
+    for standing in others.values() {
+        let Some(record) = &standing.record else {
+            continue;
+        };
+        let theirs = at_node(&record.interfaces);
+        let both = own.intersection(&theirs);
+        let claim = Claim {
+            addresses: both.map(|(_, address)| *address).collect(),
+            ..claim.clone()
+        };
+        if let Some(address) = overlap(&claim, record) {
+            return Err(overlapping(&claim, address, record, standing.life));
+        }
+    }
+    Ok(())
 }
 
 /// The table that this identity had, if it is dead and the caller's.

@@ -29,9 +29,7 @@ pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};
 pub use monitor::{InterfaceSummary, Monitor};
 pub use null::NullDatapath;
 pub use report::{FlowReport, FlowState, Reason, SsrcCounters};
-pub use start::{
-    DatapathConfig, MAX_FLOWS, StartError, Started, TableUsage, null, start, table_usage,
-};
+pub use start::{DatapathConfig, MAX_FLOWS, StartError, Started, TableUsage, null, start};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -145,7 +145,7 @@ impl Ways {
             .map(|address| InterfaceSummary {
                 name: "-".to_owned(),
                 engine: None,
-                note: format!("no interface carries {address}"),
+                note: format!("packets for {address} come in by no interface that is known"),
                 shape: None,
             });
         self.placement
@@ -278,7 +278,10 @@ mod tests {
         let ways = ways(&[interface(Place::Own, 2, Some(Engine::Tc))]);
         let summary = ways.summary(&[local(), "192.0.2.9".parse().unwrap()]);
         assert_eq!(summary[0].name, "own2");
-        assert_eq!(summary[1].note, "no interface carries 192.0.2.9");
+        assert_eq!(
+            summary[1].note,
+            "packets for 192.0.2.9 come in by no interface that is known"
+        );
         assert_eq!(summary.len(), 2);
     }
 }

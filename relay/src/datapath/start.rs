@@ -1,6 +1,5 @@
 //! Starting the datapath: from a claimed table to flows.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -97,16 +96,4 @@ pub struct TableUsage {
     /// Their UDP payload bytes.
     #[serde(default)]
     pub bytes: u64,
-}
-
-/// Reads a table's pinned maps below `bpffs`; `None` where they are not pinned or may not be read. For the CLI.
-#[must_use]
-pub fn table_usage(bpffs: &Path, table: u32) -> Option<TableUsage> {
-    #[cfg(feature = "kernel")]
-    return super::kernel::table_usage(bpffs, table);
-    #[cfg(not(feature = "kernel"))]
-    {
-        let _ = (bpffs, table);
-        None
-    }
 }

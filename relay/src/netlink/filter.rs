@@ -22,7 +22,7 @@ pub(crate) struct Filter {
     pub(crate) ifindex: u32,
     /// Its place in the order.
     pub(crate) priority: u16,
-    /// Tells it from others of its priority; 0: all of them, or any.
+    /// Tells it from others of its priority.
     pub(crate) handle: u32,
 }
 
@@ -67,23 +67,9 @@ impl Netlink {
     /// What the kernel says; ENOENT or EINVAL: there was none.
     pub(crate) fn remove_filter(&mut self, filter: Filter) -> io::Result<()> {
         let body = filter.body();
-        let mut request = Request::new(libc::RTM_DELTFILTER, libc::NLM_F_ACK as u16, &body);
-        if filter.handle != 0 {
-            request = request.attribute(TCA_KIND, b"bpf\0");
-        }
+        let request = Request::new(libc::RTM_DELTFILTER, libc::NLM_F_ACK as u16, &body)
+            .attribute(TCA_KIND, b"bpf\0");
         self.ask(request, |_| {})
-    }
-
-    /// Removes every ingress classifier of `priority` from a device's clsact qdisc.
-    ///
-    /// # Errors
-    /// What the kernel says; ENOENT or EINVAL: there was none.
-    pub(crate) fn remove_ingress_filters(&mut self, ifindex: u32, priority: u16) -> io::Result<()> {
-        self.remove_filter(Filter {
-            ifindex,
-            priority,
-            handle: 0,
-        })
     }
 }
 

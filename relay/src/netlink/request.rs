@@ -103,8 +103,8 @@ impl Netlink {
         Ok(device)
     }
 
-    /// What this socket's network namespace calls another one, as in [`super::Link::elsewhere`]; `None`: nothing, for it
-    /// has never had to.
+    /// What this socket's network namespace calls another one, as in [`super::Link::elsewhere`]; `None`: nothing, for
+    /// it has never had to.
     ///
     /// # Errors
     /// What the kernel says.
@@ -117,26 +117,32 @@ impl Netlink {
         Ok(id)
     }
 
-    /// The route from `from` to `to`; through the device `oif` if not 0.
+    /// The route from `from`, an address of this machine, to `to`; through the device `oif` if not 0. Without `from`: for
+    /// whichever source.
     ///
     /// # Errors
     /// What the kernel says; ENETUNREACH: no route.
-    pub(crate) fn route(&mut self, to: IpAddr, from: IpAddr, oif: u32) -> io::Result<Route> {
-        let (family, to, from) = match (to, from) {
-            (IpAddr::V4(to), IpAddr::V4(from)) => {
-                (libc::AF_INET, to.octets().to_vec(), from.octets().to_vec())
-            }
-            (IpAddr::V6(to), IpAddr::V6(from)) => {
-                (libc::AF_INET6, to.octets().to_vec(), from.octets().to_vec())
-            }
-            _ => return Err(io::ErrorKind::InvalidInput.into()),
+    pub(crate) fn route(
+        &mut self,
+        to: IpAddr,
+        from: Option<IpAddr>,
+        oif: u32,
+    ) -> io::Result<Route> {
+        if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let family = match to {
+            IpAddr::V4(_) => libc::AF_INET,
+            IpAddr::V6(_) => libc::AF_INET6,
         };
+        let (to, from) = (octets(to), from.map(octets));
         let bits = (to.len() * 8) as u8;
         let mut body = [0; 12];
-        body[..3].copy_from_slice(&[family as u8, bits, bits]);
-        let mut request = Request::new(libc::RTM_GETROUTE, 0, &body)
-            .attribute(RTA_DST, &to)
-            .attribute(RTA_SRC, &from);
+        body[..3].copy_from_slice(&[family as u8, bits, from.as_ref().map_or(0, |_| bits)]);
+        let mut request = Request::new(libc::RTM_GETROUTE, 0, &body).attribute(RTA_DST, &to);
+        if let Some(from) = from {
+            request = request.attribute(RTA_SRC, &from);
+        }
         if oif != 0 {
             request = request.attribute(RTA_OIF, &oif.to_ne_bytes());
         }
@@ -222,6 +228,13 @@ fn bytes_of(address: IpAddr) -> (u8, Vec<u8>) {
     match address {
         IpAddr::V4(address) => (libc::AF_INET as u8, address.octets().to_vec()),
         IpAddr::V6(address) => (libc::AF_INET6 as u8, address.octets().to_vec()),
+    }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 

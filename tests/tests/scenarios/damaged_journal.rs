@@ -4,7 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use lab::relay::Launch;
 use lab::{Engine, Lab, Load, Relay, TwoNetworks, Wiring, call, wait_until};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::json;
 
 const CALLS: usize = 20;
@@ -32,16 +34,21 @@ fn journal(state: &Path) -> PathBuf {
 #[track_caller]
 fn after(damage: impl FnOnce(&Path)) -> Option<(usize, String)> {
     let lab = Lab::for_kernel_path()?;
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
     let launch = Relay::underpass().engine(Engine::Tc).two_networks();
+    Some(killed(&lab, &launch, |_, state| damage(&journal(state))))
+}
+
+#[track_caller]
+fn killed(lab: &Lab, launch: &Launch, damage: impl FnOnce(&str, &Path)) -> (usize, String) {
+    let net = TwoNetworks::build(lab, Wiring::Veth);
     let mut relay = launch.clone().start(&net.relay);
     let mut load = Load::start(&net, &relay.client(&net.relay), CALLS);
     load.bring_into_kernel(&relay.client(&net.relay));
     load.measure();
     load.note("kill -9 of the relay");
     relay.process().kill();
-    damage(&journal(launch.state()));
-    let mut relay = launch.start(&net.relay);
+    damage(&relay.process().log(), launch.state());
+    let mut relay = launch.clone().start(&net.relay);
     load.note("the relay answers");
     let ng = relay.client(&net.relay);
     let kept = relay.calls(&net.relay);
@@ -61,7 +68,7 @@ fn after(damage: impl FnOnce(&Path)) -> Option<(usize, String)> {
         ng.ok(&json!({"command": "delete", "call-id": id}));
     }
     relay.assert_idle(&net.relay);
-    Some((kept.len(), relay.process().log()))
+    (kept.len(), relay.process().log())
 }
 
 #[track_caller]
@@ -127,4 +134,40 @@ fn rubbish_for_a_journal_is_no_reason_not_to_start() {
     };
     assert_eq!(kept, 0);
     says_what_it_lost(CALLS, &log);
+}
+
+/// A file system with room for this many bytes; unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    #[track_caller]
+    fn at(path: &Path, bytes: u32) -> Self {
+        let (flags, options) = (MsFlags::empty(), format!("size={bytes},mode=777"));
+        mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some(&*options)).unwrap();
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = umount2(&self.0, MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_costs_the_calls_it_has_no_room_for() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let launch = Relay::underpass().engine(Engine::Tc).two_networks();
+    let _disk = SmallDisk::at(launch.state(), 48 << 10);
+    let mut while_full = String::new();
+    let (kept, log) = killed(&lab, &launch, |log, _| while_full = log.to_owned());
+    assert!(kept < CALLS, "there was room for all:\n{while_full}");
+    let told = while_full
+        .lines()
+        .any(|line| line.contains("not journaled"));
+    assert!(told, "{while_full}");
+    let lost_others = log.lines().filter(|line| line.contains("damaged"));
+    assert_eq!(lost_others.count(), 0, "{log}");
 }

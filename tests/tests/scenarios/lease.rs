@@ -222,3 +222,19 @@ fn back_within_its_lease_again_and_again_it_never_loses_it() {
     }
     scene.load.stop().assert_complete();
 }
+
+#[test]
+fn the_lease_that_counts_is_the_agent_s_not_the_relay_s() {
+    let Some(mut scene) = Scene::begin(true) else {
+        return;
+    };
+    scene.launch = scene.launch.clone().option("--table-lease=1");
+    scene.load.measure();
+    scene.load.note("kill -9 of the relay");
+    scene.relay.process().kill();
+    sleep(Duration::from_secs(LEASE) - Duration::from_millis(500));
+    scene.relay = scene.launch.clone().start(&scene.net.relay);
+    scene.load.note("the relay answers");
+    scene.load.bring_into_kernel(&scene.client());
+    scene.load.stop().assert_complete();
+}

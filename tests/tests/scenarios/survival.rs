@@ -52,15 +52,26 @@ pub(super) enum AgentIs {
 }
 
 impl Scene {
-    /// Starts it; `choose` says more of the relay and of the agent beside it.
+    /// Starts it on veth; `choose` says more of the relay and of the agent beside it.
     #[track_caller]
     pub(super) fn begin(
         lab: &Lab,
         agent_is: AgentIs,
         choose: impl FnOnce(Launch, AgentLaunch) -> (Launch, AgentLaunch),
     ) -> Self {
+        Self::begin_on(lab, Wiring::Veth, agent_is, choose)
+    }
+
+    /// As [`Self::begin`], on any wiring.
+    #[track_caller]
+    pub(super) fn begin_on(
+        lab: &Lab,
+        wiring: Wiring,
+        agent_is: AgentIs,
+        choose: impl FnOnce(Launch, AgentLaunch) -> (Launch, AgentLaunch),
+    ) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let net = TwoNetworks::build(lab, Wiring::Veth);
+        let net = TwoNetworks::build(lab, wiring);
         let node = lab.netns("node");
         let launch = Relay::underpass().engine(Engine::Tc).two_networks();
         let agent_launch = Agent::of(&Node::new());
@@ -166,6 +177,11 @@ impl Scene {
         self.load.wait_for_kernel(&self.ng);
         let since = now_ns();
         wait_until("RTCP at every party", || self.load.oldest_rtcp_ns() > since);
+    }
+
+    /// From here on other counters count.
+    pub(super) fn forget_counters(&mut self) {
+        self.counters.clear();
     }
 
     /// Nothing was lost; the calls end, then the relay, and nothing is left.
@@ -299,5 +315,55 @@ fn the_relay_is_killed_again_and_again() {
     scene.kill_relay();
     scene.start_relay();
     scene.calls_go_on();
+    scene.ends_complete();
+}
+
+#[test]
+fn the_relay_is_killed_while_native_xdp_forwards() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let wiring = Wiring::VethWithXdpPeer;
+    let mut scene = Scene::begin_on(&lab, wiring, AgentIs::Embedded, |relay, agent| {
+        (relay.engine(Engine::Xdp), agent)
+    });
+    scene.kill_relay();
+    sleep(AWAY);
+    scene.start_relay();
+    scene.calls_go_on();
+    scene.new_call_gets_into_the_kernel();
+    scene.ends_complete();
+}
+
+/// A second relay comes to the interfaces, sees the first one die and come back, and goes.
+#[test]
+fn the_relay_is_killed_on_interfaces_it_shares() {
+    let Some(mut scene) = scene(AgentIs::Beside) else {
+        return;
+    };
+    let second = Relay::underpass().engine(Engine::Tc).two_networks();
+    let second = second
+        .with(scene.agent.as_ref().expect("an agent beside"))
+        .listen("127.0.0.1:2224", "127.0.0.1:9102")
+        .option("--port-min=40000")
+        .option("--port-max=40099");
+    let mut second = second.start(&scene.net.relay);
+    scene.load.note("a second relay is there");
+    let ng = second.client(&scene.net.relay);
+    let call = Call::set_up(&scene.net, &ng, &CallOptions::default());
+    call.bring_into_kernel(&ng);
+    scene.the_kernel_forwards();
+    scene.kill_relay();
+    sleep(AWAY);
+    call.talk(20);
+    scene.start_relay();
+    scene.calls_go_on();
+    scene.new_call_gets_into_the_kernel();
+    call.talk(20);
+    assert!(call.is_in_kernel(&ng));
+    second.process().signal(Signal::SIGTERM);
+    assert!(second.process().wait().success());
+    scene.load.note("the second relay has gone");
+    scene.the_kernel_forwards();
     scene.ends_complete();
 }

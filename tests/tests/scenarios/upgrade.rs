@@ -33,6 +33,8 @@ impl Scene {
     /// The calls go on in another layout than `old`, of which nothing is left.
     #[track_caller]
     fn has_left(&mut self, old: &BTreeSet<String>) {
+        // What another layout's maps have counted can't be read.
+        self.forget_counters();
         self.calls_go_on();
         self.new_call_gets_into_the_kernel();
         let now = layouts(self.relay.node());

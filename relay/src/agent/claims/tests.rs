@@ -7,6 +7,7 @@ use super::*;
 use crate::agent::registry::Contents;
 use crate::datapath::EngineChoice;
 use crate::tables::Owner;
+use crate::tables::protocol::{Place, Shape};
 
 const NAMESPACE: NamespaceId = NamespaceId {
     device: 4,
@@ -447,4 +448,37 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_address_and_port_behind_one_uplink_are_one_owners_whatever_the_namespaces() {
+    let uplink = |ifindex| Interface {
+        name: "up0".to_owned(),
+        place: Place::Node,
+        ifindex,
+        shape: Shape::Uplink,
+        engine: None,
+        note: String::new(),
+        addresses: sample::claim("a").addresses,
+        mac: [0; 6],
+        lookup: Place::Own,
+    };
+    let first = sample::claim("first");
+    let mut others = held(&first, 3, Life::Alive);
+    for standing in others.values_mut() {
+        let record = standing.record.as_mut().unwrap();
+        record.interfaces = vec![uplink(2)];
+    }
+    let second = sample::claim("second");
+    let refused = check_uplinks(&second, &[uplink(2)], &others).unwrap_err();
+    assert_eq!(refused.reason, Refusal::Overlap);
+    assert!(refused.text.contains("first.example"), "{}", refused.text);
+    assert!(check_uplinks(&second, &[uplink(7)], &others).is_ok());
+    assert!(check_uplinks(&second, &[], &others).is_ok());
+    let mut elsewhere = second.clone();
+    elsewhere.ports = Ports {
+        first: 31_000,
+        last: 31_999,
+    };
+    assert!(check_uplinks(&elsewhere, &[uplink(2)], &others).is_ok());
 }

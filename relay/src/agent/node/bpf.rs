@@ -61,11 +61,7 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn attach(
-    program: BorrowedFd<'_>,
-    ifindex: u32,
-    engine: Engine,
-) -> io::Result<OwnedFd> {
+pub(super) fn attach(program: BorrowedFd<'_>, ifindex: u32, engine: Engine) -> io::Result<OwnedFd> {
     let (attach_type, flags) = match engine {
         Engine::Xdp => (ATTACH_XDP, XDP_FLAGS_DRV_MODE),
         Engine::XdpGeneric => (ATTACH_XDP, XDP_FLAGS_SKB_MODE),
@@ -199,8 +195,8 @@ pub(super) fn map_id(map: BorrowedFd<'_>) -> io::Result<u32> {
     info::<16>(map).map(|words| words[1])
 }
 
-/// Has a map written by programs alone from now on. (A descriptor for reading alone would not do: such maps can't be mapped
-/// into memory.)
+/// Has a map written by programs alone from now on. (A descriptor for reading alone would not do: such maps can't be
+/// mapped into memory.)
 ///
 /// # Errors
 /// What the kernel says; EBUSY: it is mapped to be written.
@@ -296,8 +292,8 @@ fn owned(descriptor: libc::c_int) -> OwnedFd {
 
 /// Runs one command. `T` is the command's part of `union bpf_attr`.
 fn call<T: Attributes>(command: libc::c_int, attributes: &T) -> io::Result<libc::c_int> {
-    // SAFETY: the attributes have the layout of the command's, and what they point to lives until the call returns: buffers
-    // as long as the kernel reads or writes there, which the callers have seen to.
+    // SAFETY: the attributes have the layout of the command's, and what they point to lives until the call returns:
+    // buffers as long as the kernel reads or writes there, which the callers have seen to.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,

@@ -1,5 +1,6 @@
-//! What a generation was made for, pinned beside its maps in words that agents of every layout understand: who shares an
-//! interface with it has to know its addresses and ports.
+//! What a generation was made for, pinned beside its maps in words that agents of every layout understand: who shares
+//! an interface with it has to know its addresses and ports, and whoever looks after it where its node's uplinks are.
+//! So all agents that look after it agree, whatever namespace they are in and whatever uplinks they are told of.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,13 +17,19 @@ pub(super) const DEED: &str = "DEED";
 
 const KEY: [u8; 4] = 0_u32.to_ne_bytes();
 
-/// Addresses and ports of a generation.
+/// What every agent has to know of a generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Deed {
     /// Granted addresses.
     pub(super) addresses: Vec<IpAddr>,
     /// Granted ports at each.
     pub(super) ports: Ports,
+    /// The inode of the namespace that was the node's for the agent that made it.
+    #[serde(default)]
+    pub(super) home: u64,
+    /// The names of the uplinks there that it knew.
+    #[serde(default)]
+    pub(super) uplinks: Vec<String>,
 }
 
 impl Deed {

@@ -43,7 +43,10 @@ impl Front {
         parts: &[Part],
         running: u32,
     ) -> Result<Self, String> {
-        if let ([part], false) = (parts, tenants.iter().any(|tenant| tenant.place == Place::Node)) {
+        if let ([part], false) = (
+            parts,
+            tenants.iter().any(|tenant| tenant.place == Place::Node),
+        ) {
             let program = part.program.as_fd().try_clone_to_owned().map_err(text)?;
             return Ok(Self::Own(program));
         }
@@ -52,7 +55,8 @@ impl Front {
             let Ok(share) = Share::open(&directory.join(&name)) else {
                 continue;
             };
-            if share.room() >= needed && bpf::program_id(share.program()).is_ok_and(|id| id == running)
+            if share.room() >= needed
+                && bpf::program_id(share.program()).is_ok_and(|id| id == running)
             {
                 share.divide(parts).map_err(text)?;
                 return Ok(Self::Shared { share, name });
@@ -101,7 +105,6 @@ fn shares(directory: &Path) -> Vec<String> {
     names.retain(|name| name.starts_with(SHARE));
     names
 }
-
 
 fn text(error: io::Error) -> String {
     error.to_string()

@@ -1,7 +1,7 @@
 //! The kernel's part of a node, for real: maps, programs, links, grants, and the namespaces they are in.
 //!
-//! All that must outlive an agent is in bpffs ([`pins`], [`hook`]); what is kept here is a copy, or can be found out again.
-//! The caller sees to it that one agent of the node at a time changes anything.
+//! All that must outlive an agent is in bpffs ([`pins`], [`hook`]); what is kept here is a copy, or can be found out
+//! again. The caller sees to it that one agent of the node at a time changes anything.
 
 mod bpf;
 mod deed;
@@ -9,6 +9,7 @@ mod front;
 mod grant;
 mod heartbeat;
 mod hook;
+mod hooks;
 pub(super) mod look;
 mod namespace;
 mod pins;
@@ -40,7 +41,7 @@ use crate::netlink::{Event, Netlink, Watch};
 use crate::tables::protocol::{Place, Placement};
 use deed::Deed;
 use grant::Grant;
-use hook::{Hook, Hooks};
+use hooks::Hooks;
 use pins::{At, Pins};
 use space::Space;
 use table::Table;
@@ -57,7 +58,7 @@ pub(super) fn open(bpffs: &Path, uplinks: &[String]) -> Result<Box<dyn NodeKerne
 #[derive(Debug)]
 pub(crate) struct Node {
     hooks: Hooks,
-    /// Names of the node's interfaces through which relays' own ones are reached.
+    /// Names of the node's interfaces through which the own ones of relays that come now are reached.
     uplinks: Vec<String>,
     /// The node's own namespace, in [`Node::spaces`].
     home: u64,
@@ -97,20 +98,32 @@ impl Node {
     }
 
     /// Begins to follow a namespace, if it is not followed yet.
-    fn enter(&mut self, namespace: OwnedFd) -> Result<u64, KernelError> {
+    fn enter(&mut self, namespace: OwnedFd, routes: bool) -> Result<u64, KernelError> {
         let inode = namespace::inode(namespace.as_fd()).map_err(KernelError::Namespace)?;
-        if !self.spaces.contains_key(&inode) {
-            self.spaces.insert(inode, Space::open(namespace, false)?);
+        let is_followed = |space: &Space| space.routes || !routes;
+        if !self.spaces.get(&inode).is_some_and(is_followed) {
+            self.spaces.insert(inode, Space::open(namespace, routes)?);
         }
         Ok(inode)
+    }
+
+    /// Begins to follow what was the node's namespace for the agent that made a generation.
+    fn enter_home(&mut self, home: u64, uplinks: &[String]) -> Option<u64> {
+        let namespace = match self.spaces.get(&home) {
+            Some(space) => space.descriptor().try_clone_to_owned().ok()?,
+            None => namespace::find(home)?,
+        };
+        self.enter(namespace, !uplinks.is_empty()).ok()
     }
 
     /// Leaves the namespaces that no table is in.
     fn leave(&mut self) {
         let (tables, home) = (&self.tables, self.home);
         self.spaces.retain(|inode, _| {
-            let mut in_use = tables.values().filter_map(|table| table.namespace);
-            *inode == home || in_use.any(|used| used == *inode)
+            let mut in_use = tables
+                .values()
+                .flat_map(|table| [table.namespace, table.home]);
+            *inode == home || in_use.any(|used| used == Some(*inode))
         });
     }
 
@@ -121,13 +134,12 @@ impl Node {
             .values_mut()
             .filter_map(|space| space.follow().then_some(space.inode))
             .collect();
-        let at_home = moved.contains(&self.home) && !self.uplinks.is_empty();
+        let has_moved = |space: Option<u64>| space.is_some_and(|inode| moved.contains(&inode));
         let concerned: Vec<Generation> = self
             .tables
             .iter()
             .filter(|(_, table)| {
-                let namespace = table.namespace;
-                at_home || namespace.is_some_and(|inode| moved.contains(&inode))
+                has_moved(table.namespace) || (has_moved(table.home) && !table.uplinks.is_empty())
             })
             .map(|(generation, _)| *generation)
             .collect();
@@ -138,9 +150,10 @@ impl Node {
 
     /// The namespace that a place of a table is.
     fn namespace_of(&self, generation: Generation, place: Place) -> Option<u64> {
+        let table = self.tables.get(&generation)?;
         match place {
-            Place::Node => Some(self.home),
-            Place::Own => self.tables.get(&generation)?.namespace,
+            Place::Node => table.home,
+            Place::Own => table.namespace,
         }
     }
 
@@ -152,6 +165,8 @@ impl Node {
         let deed = Deed {
             addresses: spec.addresses.clone(),
             ports: spec.ports,
+            home: self.home,
+            uplinks: self.uplinks.clone(),
         };
         deed.write(&directory).map_err(KernelError::Pins)?;
         let mut grant = open_grant(&directory)?;
@@ -190,10 +205,13 @@ impl NodeKernel for Node {
         namespace: OwnedFd,
     ) -> Result<(), KernelError> {
         self.catch_up();
-        let namespace = self.enter(namespace)?;
+        let namespace = self.enter(namespace, false)?;
         match self.make(generation, spec) {
             Ok(grant) => {
-                let table = Table::new(spec.clone(), Some(namespace), Some(grant));
+                let mut table = Table::new(spec.clone(), Some(grant));
+                table.namespace = Some(namespace);
+                table.home = Some(self.home);
+                table.uplinks.clone_from(&self.uplinks);
                 self.tables.insert(generation, table);
                 self.reconcile(generation);
                 Ok(())
@@ -217,14 +235,17 @@ impl NodeKernel for Node {
             return Err(KernelError::NotThere(generation));
         }
         self.catch_up();
-        let mut table = Table::new(spec.clone(), None, None);
+        let mut table = Table::new(spec.clone(), None);
         if generation.layout == LAYOUT_VERSION {
-            table = Table::new(spec.clone(), None, Some(open_grant(&directory)?));
+            table.grant = Some(open_grant(&directory)?);
+        }
+        if let Ok(deed) = Deed::read(&directory) {
+            table.home = self.enter_home(deed.home, &deed.uplinks);
+            table.uplinks = deed.uplinks;
         }
         if let Some(namespace) = namespace {
-            table.namespace = Some(self.enter(namespace)?);
+            table.namespace = Some(self.enter(namespace, false)?);
         }
-        table.is_attached = self.attached_at(generation).next().is_some();
         self.tables.insert(generation, table);
         self.leave();
         self.reconcile(generation);
@@ -355,10 +376,15 @@ impl NodeKernel for Node {
             let mut entrances = table.plan.entrances.iter();
             entrances.any(|entrance| entrance.lookup == Place::Node)
         });
-        let Some(home) = self.spaces.get(&self.home).filter(|_| looks_there) else {
+        let home = self.namespace_of(generation, Place::Node);
+        let home = home.and_then(|inode| self.spaces.get(&inode));
+        let Some(home) = home.filter(|_| looks_there) else {
             return Ok(None);
         };
         let sockets = namespace::within(home.descriptor(), || {
+            // What a netlink socket may change is what both its maker and whoever sends on it may: a relay that is the
+            // superuser of its own network must not become that of the node's.
+            namespace::give_up_capabilities()?;
             Ok::<_, io::Error>((Netlink::open()?.into_fd(), Watch::open()?.into_fd()))
         });
         let sockets = sockets.map_err(KernelError::Namespace)?;

@@ -58,3 +58,19 @@ pub(super) fn within<T: Send>(
             .unwrap_or_else(|_| Err(io::Error::other("the thread in the namespace panicked")))
     })
 }
+
+/// Takes every capability from the calling thread, for good.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn give_up_capabilities() -> io::Result<()> {
+    /// `_LINUX_CAPABILITY_VERSION_3`: two words a set.
+    const VERSION: u32 = 0x2008_0522;
+    // struct __user_cap_header_struct of the calling thread, and three empty sets of two words.
+    let (header, none) = ([VERSION, 0_u32], [0_u32; 6]);
+    // SAFETY: both are as long as this version of the call reads.
+    match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,7 +1,7 @@
 //! Where everything is pinned, below `underpass/vLAYOUT` in bpffs: what one agent leaves there the next one finds.
 //!
-//! `tables/TABLE/GENERATION/` has the maps of a generation, its programs and [`SPEC`]; `interfaces/NAMESPACE-IFINDEX/` what
-//! is attached to an interface (see [`super::hook`]).
+//! `tables/TABLE/GENERATION/` has the maps of a generation, its programs and [`SPEC`]; `interfaces/NAMESPACE-IFINDEX/`
+//! what is attached to an interface (see [`super::hook`]).
 
 use std::fmt;
 use std::fs;
@@ -100,8 +100,7 @@ impl Pins {
 
     /// The directory of an interface, of this build's layout.
     pub(super) fn interface(&self, at: At) -> PathBuf {
-        self.root
-            .join(format!("v{LAYOUT_VERSION}/interfaces/{at}"))
+        self.root.join(format!("v{LAYOUT_VERSION}/interfaces/{at}"))
     }
 
     /// The directory that an interface has, of whatever layout.

@@ -20,9 +20,10 @@ impl Node {
             .iter()
             .map(|entrance| self.interface(generation, table, entrance))
             .collect();
-        // Uplinks come first, but not one where nothing forwards: then it is the owner's own interface that packets come
-        // in by.
-        interfaces.sort_by_key(|interface| interface.place == Place::Node && interface.engine.is_none());
+        // Uplinks come first, but not one where nothing forwards: then it is the owner's own interface that packets
+        // come in by.
+        interfaces
+            .sort_by_key(|interface| interface.place == Place::Node && interface.engine.is_none());
         let exits = (0..).zip(&table.slots).filter_map(|(slot, spot)| {
             let spot = (*spot)?;
             let exit = table.plan.exits.iter().find(|exit| exit.spot == spot)?;
@@ -38,7 +39,7 @@ impl Node {
         let (place, ifindex) = entrance.spot;
         let at = self.at(generation, entrance);
         let hook = at.map(|at| Hook::read(&self.hooks.pins, at));
-        let others = hook.iter().flat_map(|hook| hook.tenants());
+        let others = hook.iter().flat_map(|hook| &hook.tenants);
         let others = others.filter(|other| other.generation.table != generation.table);
         let shape = match place {
             Place::Node => Shape::Uplink,

@@ -1,6 +1,6 @@
 //! Where a table's packets come in and leave, worked out from links, addresses and routes. Values in, values out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::grant::Device;
@@ -28,8 +28,8 @@ pub(super) struct Ground<'a> {
     pub(super) node_id: Option<i32>,
     /// The node's uplinks.
     pub(super) uplinks: BTreeSet<u32>,
-    /// Granted addresses that the node routes into a veth.
-    pub(super) routed: BTreeSet<IpAddr>,
+    /// Granted addresses that the node routes into a veth of its own, and into which.
+    pub(super) routed: BTreeMap<IpAddr, u32>,
     /// Ways out that the owner has asked for.
     pub(super) asked: &'a BTreeSet<Spot>,
 }
@@ -114,7 +114,10 @@ impl Ground<'_> {
                     || addresses.iter().any(|address| carries(*index, address))
             })
             .collect();
-        let parents: BTreeSet<u32> = wanted.iter().filter_map(|(_, link)| link.parent()).collect();
+        let parents: BTreeSet<u32> = wanted
+            .iter()
+            .filter_map(|(_, link)| link.parent())
+            .collect();
         let mut homeless: Vec<IpAddr> = addresses
             .iter()
             .filter(|address| {
@@ -209,7 +212,10 @@ impl Ground<'_> {
                 spots.push(*spot);
             }
         }
-        spots.into_iter().filter_map(|spot| self.exit(spot)).collect()
+        spots
+            .into_iter()
+            .filter_map(|spot| self.exit(spot))
+            .collect()
     }
 
     fn may_have(&self, (place, index): Spot) -> bool {
@@ -264,11 +270,23 @@ impl Ground<'_> {
             return Vec::new();
         }
         own.iter()
-            .filter(|entrance| self.uplink_of(entrance.spot.1).is_none())
-            .flat_map(|entrance| &entrance.addresses)
-            .filter(|address| self.routed.contains(address))
+            .flat_map(|entrance| {
+                let device = self.other_end(entrance.spot.1);
+                let addresses = entrance.addresses.iter();
+                addresses.filter(move |address| {
+                    device.is_some() && self.routed.get(address).copied() == device
+                })
+            })
             .copied()
             .collect()
+    }
+
+    /// The node's end of one of the owner's interfaces. That the node routes an address into some veth says nothing: in a
+    /// network of one's own anybody has any address.
+    fn other_end(&self, index: u32) -> Option<u32> {
+        let link = self.own.links.get(&index)?;
+        let (end, namespace) = link.elsewhere?;
+        (link.kind.as_deref() == Some("veth") && Some(namespace) == self.node_id).then_some(end)
     }
 
     fn node_mac(&self, index: u32) -> Option<[u8; 6]> {

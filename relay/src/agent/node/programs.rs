@@ -1,15 +1,14 @@
-//! Loading: a generation's maps, its instances of the program, and what hands packets to several of them. What is loaded is
-//! pinned at once, and found by its pin from then on.
+//! Loading: a generation's maps, its instances of the program, and what hands packets to several of them. What is
+//! loaded is pinned at once, and found by its pin from then on.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use aya::EbpfLoader;
 use aya::programs::{Program, ProgramError};
-use underpass_abi::{
-    GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share,
-};
+use underpass_abi::{GRANT, HEADER, LAYOUT_VERSION, OUTCOMES, PORT_LINES, PORTS, RECORDS, share};
 use underpass_object::{GENERIC_XDP, INSTANCE, PLACE, SHARE, SHARE_TC, SHARE_XDP, TC, XDP};
 
 use super::{bpf, grant, hook};
@@ -31,15 +30,17 @@ pub(super) const SHARE_PROGRAM: &str = "program";
 /// What the kernel says.
 pub(super) fn make_maps(directory: &Path, sizes: Sizes) -> Result<(), String> {
     let processors = aya::util::nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
-    let mut loader = EbpfLoader::new();
-    loader
-        .map_max_entries(PORTS, sizes.blocks * PORT_LINES)
-        .map_max_entries(RECORDS, sizes.records)
-        .map_max_entries(OUTCOMES, processors as u32);
-    for name in MAPS {
-        loader.map_pin_path(name, directory.join(name));
-    }
-    loader.load(INSTANCE).map_err(|error| chain(&error))?;
+    with_loader(|loader| {
+        loader
+            .map_max_entries(PORTS, sizes.blocks * PORT_LINES)
+            .map_max_entries(RECORDS, sizes.records)
+            .map_max_entries(OUTCOMES, processors as u32);
+        pin_maps(loader, &MAPS, directory);
+        loader
+            .load(INSTANCE)
+            .map(drop)
+            .map_err(|error| chain(&error))
+    })?;
     let outcomes = directory.join(OUTCOMES);
     bpf::open(&outcomes)
         .and_then(|map| bpf::freeze(map.as_fd()))
@@ -63,22 +64,17 @@ pub(super) fn instance(
     if generation.layout != LAYOUT_VERSION {
         return Err("its program is of another build, which had another engine".to_owned());
     }
-    let (is_generic, element) = (
-        u32::from(engine == Engine::XdpGeneric),
-        grant::element(place),
-    );
-    let mut loader = EbpfLoader::new();
-    loader
-        .override_global(GENERIC_XDP, &is_generic, true)
-        .override_global(PLACE, &element, true);
-    for name in MAPS {
-        loader.map_pin_path(name, directory.join(name));
-    }
     let name = match engine {
         Engine::Tc => TC,
         Engine::Xdp | Engine::XdpGeneric => XDP,
     };
-    load(&mut loader, INSTANCE, name, &pin)
+    with_loader(|loader| {
+        loader
+            .override_global(GENERIC_XDP, u32_of(engine == Engine::XdpGeneric), false)
+            .override_global(PLACE, u32_of(grant::element(place) != 0), false);
+        pin_maps(loader, &MAPS, directory);
+        load(loader, INSTANCE, name, &pin)
+    })
 }
 
 /// Makes the program that hands packets to tables' instances, with room for `addresses`; maps and program are pinned in
@@ -87,18 +83,38 @@ pub(super) fn instance(
 /// # Errors
 /// What the kernel, or its verifier, says.
 pub(super) fn make_share(directory: &Path, engine: Engine, addresses: u32) -> Result<(), String> {
-    let mut loader = EbpfLoader::new();
-    loader
-        .map_max_entries(share::LOCALS, addresses)
-        .map_max_entries(share::OWNERS, addresses * share::OWNER_LINES);
-    for name in SHARE_MAPS {
-        loader.map_pin_path(name, directory.join(name));
-    }
     let name = match engine {
         Engine::Tc => SHARE_TC,
         Engine::Xdp | Engine::XdpGeneric => SHARE_XDP,
     };
-    load(&mut loader, SHARE, name, &directory.join(SHARE_PROGRAM)).map(drop)
+    with_loader(|loader| {
+        loader
+            .map_max_entries(share::LOCALS, addresses)
+            .map_max_entries(share::OWNERS, addresses * share::OWNER_LINES);
+        pin_maps(loader, &SHARE_MAPS, directory);
+        load(loader, SHARE, name, &directory.join(SHARE_PROGRAM)).map(drop)
+    })
+}
+
+thread_local! {
+    /// Made once a thread: it reads the kernel's own BTF, which takes longer than all it loads.
+    static LOADER: RefCell<EbpfLoader<'static>> = RefCell::new(EbpfLoader::new());
+}
+
+/// `act` must set whatever matters to its object: what was set for an earlier one is still there.
+fn with_loader<T>(act: impl FnOnce(&mut EbpfLoader<'static>) -> T) -> T {
+    LOADER.with_borrow_mut(act)
+}
+
+fn pin_maps(loader: &mut EbpfLoader<'static>, maps: &[&'static str], directory: &Path) {
+    for name in maps {
+        loader.map_pin_path(*name, directory.join(name));
+    }
+}
+
+/// As a global variable of the program wants it.
+fn u32_of(is: bool) -> &'static u32 {
+    if is { &1 } else { &0 }
 }
 
 /// Loads one program of an object and pins it.

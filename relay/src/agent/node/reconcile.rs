@@ -1,25 +1,32 @@
 //! Bringing about what a plan says, as links and addresses come and go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 
+use super::Node;
 use super::hook::{Hook, Tenant};
 use super::pins::At;
 use super::plan::{self, Entrance, Ground, Plan};
 use super::table::Attempt;
-use super::Node;
 use crate::agent::kernel::Generation;
 use crate::datapath::{Engine, EngineChoice};
 
 impl Node {
     /// Makes a table's plan anew, and brings it about: ways out at once, programs if the table is at work.
     pub(super) fn reconcile(&mut self, generation: Generation) {
+        if let Some(table) = self.tables.get_mut(&generation) {
+            table.read_slots();
+        }
         let Some(plan) = self.plan(generation) else {
             return;
         };
+        // Another agent may have put it to work.
+        let is_at_work = self.attached_at(generation).next().is_some();
         let Some(table) = self.tables.get_mut(&generation) else {
             return;
         };
+        table.is_attached |= is_at_work;
         if table.plan != plan {
             self.changed.insert(generation);
         }
@@ -44,7 +51,8 @@ impl Node {
         self.tell_tenants(at, generation);
     }
 
-    /// Has a lone table's interface give native XDP up, for good.
+    /// Has an interface give native XDP up, for good and for all that share it: one who asked for what the device can't do
+    /// must not have it so for the others, and who says so falsely costs them time, no packets.
     pub(super) fn give_up_xdp(&mut self, generation: Generation, at: At) {
         let hook = Hook::read(&self.hooks.pins, at);
         if hook.engine() != Some(Engine::Xdp) || !hook.serves(generation) {
@@ -55,38 +63,35 @@ impl Node {
             return;
         };
         let name = link.name.clone();
-        if hook.tenants().len() > 1 {
-            tracing::error!(
-                %name,
-                table = generation.table,
-                "the device does not send what native XDP forwards for this table; others share it, so it stays"
-            );
-            return;
-        }
-        tracing::error!(%name, "the device does not send what native XDP forwards: giving the engine up on it");
+        tracing::error!(
+            %name,
+            table = generation.table,
+            "the device does not send what native XDP forwards: giving the engine up on it"
+        );
         self.given_up.insert((at.namespace, name));
         self.reattach(generation, at);
         self.changed.insert(generation);
+        self.tell_tenants(at, generation);
     }
 
     fn plan(&mut self, generation: Generation) -> Option<Plan> {
         let table = self.tables.get(&generation)?;
         table.grant.as_ref()?;
-        let inode = table.namespace?;
+        let (inode, home) = (table.namespace?, table.home?);
         let addresses = table.spec.addresses.clone();
-        let is_home = inode == self.home;
-        let uplinks = self.uplink_indices();
-        let (mut node_id, mut routed) = (None, BTreeSet::new());
-        if !uplinks.is_empty() && !is_home {
-            node_id = self.node_id(inode);
-            routed = self.routed(addresses);
+        let names = table.uplinks.clone();
+        let uplinks = self.indices(home, &names);
+        let (mut node_id, mut routed) = (None, BTreeMap::new());
+        if !uplinks.is_empty() && inode != home {
+            node_id = self.name_of(home, inode);
+            routed = self.routed(home, addresses);
         }
         let table = self.tables.get(&generation)?;
         Some(plan::plan(&Ground {
             spec: &table.spec,
             own: &self.spaces.get(&inode)?.view,
-            node: &self.spaces.get(&self.home)?.view,
-            is_home,
+            node: &self.spaces.get(&home)?.view,
+            is_home: inode == home,
             node_id,
             uplinks,
             routed,
@@ -94,34 +99,38 @@ impl Node {
         }))
     }
 
-    fn uplink_indices(&self) -> BTreeSet<u32> {
-        let home = self.spaces.get(&self.home);
-        let links = home.into_iter().flat_map(|home| &home.view.links);
+    /// The indices of interfaces, by their names.
+    fn indices(&self, inode: u64, names: &[String]) -> BTreeSet<u32> {
+        let space = self.spaces.get(&inode);
+        let links = space.into_iter().flat_map(|space| &space.view.links);
         links
-            .filter(|(_, link)| self.uplinks.contains(&link.name))
+            .filter(|(_, link)| names.contains(&link.name))
             .map(|(index, _)| *index)
             .collect()
     }
 
-    /// What a namespace calls the node's.
-    fn node_id(&mut self, inode: u64) -> Option<i32> {
-        let home = self.spaces.get(&self.home)?.descriptor();
-        let home = home.try_clone_to_owned().ok()?;
-        let space = self.spaces.get_mut(&inode)?;
-        space.netlink.namespace_id(std::os::fd::AsFd::as_fd(&home)).ok()?
+    /// What one namespace is called in another.
+    fn name_of(&mut self, inode: u64, elsewhere: u64) -> Option<i32> {
+        let namespace = self.spaces.get(&inode)?.descriptor();
+        let namespace = namespace.try_clone_to_owned().ok()?;
+        let elsewhere = self.spaces.get_mut(&elsewhere)?;
+        elsewhere.netlink.namespace_id(namespace.as_fd()).ok()?
     }
 
-    /// Those that the node routes into a veth.
-    fn routed(&mut self, addresses: Vec<IpAddr>) -> BTreeSet<IpAddr> {
-        let Some(home) = self.spaces.get_mut(&self.home) else {
-            return BTreeSet::new();
+    /// Those that the node routes into a veth, and into which.
+    fn routed(&mut self, home: u64, addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, u32> {
+        let Some(home) = self.spaces.get_mut(&home) else {
+            return BTreeMap::new();
         };
-        let mut is_routed = |address: &IpAddr| {
-            let device = home.netlink.device_towards(*address).ok().flatten();
-            let link = device.and_then(|index| home.view.links.get(&index));
-            link.is_some_and(|link| link.kind.as_deref() == Some("veth"))
+        let mut veth_towards = |address: IpAddr| {
+            let index = home.netlink.device_towards(address).ok().flatten()?;
+            let link = home.view.links.get(&index)?;
+            (link.kind.as_deref() == Some("veth")).then_some((address, index))
         };
-        addresses.into_iter().filter(|a| is_routed(a)).collect()
+        addresses
+            .into_iter()
+            .filter_map(&mut veth_towards)
+            .collect()
     }
 
     fn attach_entrances(&mut self, generation: Generation) {
@@ -169,9 +178,9 @@ impl Node {
         // attaching by the old one failed.
         match before {
             Some(attempt) if attempt.is_parent != entrance.is_parent => {
-                if is_there && hook.tenants().len() == 1 {
-                    self.reattach(generation, at);
-                    return;
+                let is_alone = is_there && hook.tenants.len() == 1;
+                if is_alone {
+                    return self.reattach(generation, at);
                 }
             }
             Some(attempt) if attempt.result.is_err() && attempt.name == entrance.name => return,
@@ -193,22 +202,27 @@ impl Node {
         let (candidates, notes) = self.candidates(at, entrance);
         let result = match hook.engine() {
             Some(Engine::Xdp) if entrance.is_parent => {
-                Err("xdp is there, for another table: another media interface sits on this one".to_owned())
+                if is_there {
+                    self.expel(at, generation);
+                }
+                let why =
+                    "xdp is there, for another table: another media interface sits on this one";
+                Err(why.to_owned())
             }
             joined => {
                 let Some(space) = self.spaces.get_mut(&at.namespace) else {
                     return;
                 };
                 let result = self.hooks.admit(space, at.ifindex, tenant, &candidates);
-                let others = hook.tenants().iter();
+                let others = hook.tenants.iter();
                 let is_shared = others
                     .filter(|other| other.generation.table != generation.table)
                     .count()
                     > 0;
                 match (joined, is_shared) {
-                    (Some(_), true) => {
-                        result.map(|(engine, _)| (engine, format!("{engine}: as the table before chose")))
-                    }
+                    (Some(_), true) => result.map(|(engine, _)| {
+                        (engine, format!("{engine}: as the table before chose"))
+                    }),
                     _ => with_notes(result, &notes),
                 }
             }
@@ -285,7 +299,7 @@ impl Node {
 
     /// Whoever else has part of an interface may see another shape there.
     fn tell_tenants(&mut self, at: At, but: Generation) {
-        for tenant in Hook::read(&self.hooks.pins, at).tenants() {
+        for tenant in &Hook::read(&self.hooks.pins, at).tenants {
             let known = self.tables.contains_key(&tenant.generation);
             if known && tenant.generation != but {
                 self.changed.insert(tenant.generation);
@@ -308,4 +322,3 @@ fn with_notes(
         Err(more) => Err(join(more)),
     }
 }
-

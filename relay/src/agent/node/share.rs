@@ -1,5 +1,5 @@
-//! What hands the packets of one interface to several tables' instances: its program and maps, pinned in a directory, and
-//! filled in from the tenants' deeds alone, so that any agent can go on with it.
+//! What hands the packets of one interface to several tables' instances: its program and maps, pinned in a directory,
+//! and filled in from the tenants' deeds alone, so that any agent can go on with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

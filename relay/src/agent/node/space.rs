@@ -58,6 +58,8 @@ pub(super) struct Space {
     pub(super) view: View,
     /// To ask there.
     pub(super) netlink: Netlink,
+    /// Changes of routes count, too.
+    pub(super) routes: bool,
     watch: Watch,
     descriptor: OwnedFd,
 }
@@ -79,6 +81,7 @@ impl Space {
             inode,
             view: View::default(),
             netlink,
+            routes,
             watch,
             descriptor,
         };

@@ -29,6 +29,10 @@ pub(super) struct Table {
     pub(super) spec: Spec,
     /// The owner's namespace, if it can be had.
     pub(super) namespace: Option<u64>,
+    /// The node's, if it can be had…
+    pub(super) home: Option<u64>,
+    /// …and its uplinks, as the agent that made it knew them.
+    pub(super) uplinks: Vec<String>,
     /// What it may do; `None`: it is of another layout.
     pub(super) grant: Option<Grant>,
     /// It is, or should be, at work.
@@ -46,11 +50,13 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A generation whose grant is filled in.
-    pub(super) fn new(spec: Spec, namespace: Option<u64>, grant: Option<Grant>) -> Self {
-        let mut table = Self {
+    /// A generation whose grant is filled in, `None`: of another layout. Nobody follows it yet.
+    pub(super) fn new(spec: Spec, grant: Option<Grant>) -> Self {
+        Self {
             spec,
-            namespace,
+            namespace: None,
+            home: None,
+            uplinks: Vec::new(),
             grant,
             is_attached: false,
             plan: Plan::default(),
@@ -58,9 +64,7 @@ impl Table {
             slots: [None; MAX_EGRESSES],
             next_slot: 0,
             asked: BTreeSet::new(),
-        };
-        table.read_slots();
-        table
+        }
     }
 
     /// Makes a plan the one that holds: ways out that are gone lead nowhere from now on.
@@ -82,7 +86,10 @@ impl Table {
             }
             let mut order = (0..MAX_EGRESSES).map(|step| (self.next_slot + step) % MAX_EGRESSES);
             let Some(free) = order.find(|slot| self.slots[*slot].is_none()) else {
-                tracing::warn!(table = generation.table, "more than {MAX_EGRESSES} ways out: some are left out");
+                tracing::warn!(
+                    table = generation.table,
+                    "more than {MAX_EGRESSES} ways out: some are left out"
+                );
                 break;
             };
             self.slots[free] = Some(exit.spot);
@@ -93,18 +100,19 @@ impl Table {
         self.plan = plan;
     }
 
-    /// What an agent before has given as ways out.
-    fn read_slots(&mut self) {
+    /// Takes in what another agent has given as ways out: the grant says what holds.
+    pub(super) fn read_slots(&mut self) {
         let Some(grant) = &self.grant else {
             return;
         };
         for (slot, known) in (0..).zip(&mut self.slots) {
-            *known = [Place::Own, Place::Node]
+            let given = [Place::Own, Place::Node]
                 .into_iter()
                 .find_map(|place| Some((place, grant.egress(place, slot)?.ifindex)));
-            if known.is_some() {
+            if given != *known {
+                *known = given;
+                self.asked.extend(given);
                 self.next_slot = (slot as usize + 1) % MAX_EGRESSES;
-                self.asked.extend(*known);
             }
         }
     }

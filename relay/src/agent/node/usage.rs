@@ -56,7 +56,8 @@ fn open<T>(directory: &Path, name: &str) -> Option<Mapped<T>> {
     Mapped::new(map.as_fd(), size.elements, Access::Read).ok()
 }
 
-/// Packets and bytes counted in a record, whose pointer comes from [`Mapped::at`]. Its owner may have written anything there.
+/// Packets and bytes counted in a record, whose pointer comes from [`Mapped::at`]. Its owner may have written anything
+/// there.
 fn counted(record: *const Record) -> (u64, u64) {
     // SAFETY: aligned words inside the mapping. Volatile, since the program writes them.
     unsafe {

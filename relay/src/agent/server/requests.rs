@@ -113,11 +113,11 @@ fn resumed(
             "a table is resumed with two descriptors: its lock and the caller's network namespace",
         ));
     };
-    connection
+    let id = connection
         .peer
         .namespace(namespace.as_fd())
         .map_err(not_told)?;
-    tables.resume(version, table, generation, &lock)
+    tables.resume(version, table, generation, &lock, (id, namespace))
 }
 
 fn grant(connection: &mut Connection, granting: Granting) {

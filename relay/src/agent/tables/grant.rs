@@ -88,6 +88,10 @@ impl NodeTables {
         };
         let mut granting = self
             .make(&locked, &record, applicant.namespace)
+            .and_then(|granting| {
+                let interfaces = self.kernel.placement(record.current()).interfaces;
+                claims::check_uplinks(claim, &interfaces, &standings).map(|()| granting)
+            })
             .inspect_err(|_| self.undo(&locked, &record, before.as_ref()))?;
 
         // An earlier restart of the owner that came to nothing.

@@ -3,24 +3,27 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use underpass_abi::LAYOUT_VERSION;
+
 use super::grant::{by_kernel, check_version, granted};
 use super::{Granting, NodeTables, unusable};
 use crate::agent::claims::refused;
-use crate::agent::kernel::{Generation, NodeKernel};
-use crate::agent::registry::{Locked, Record, RegistryError};
+use crate::agent::kernel::{Generation, KernelError, NodeKernel};
+use crate::agent::registry::{Locked, NamespaceId, Record, RegistryError};
 use crate::tables::protocol::{Granted, Place, Placement, Refusal, Refused};
 
 impl NodeTables {
     /// Goes on with a table for its owner, who has lost the agent it claimed it from.
     ///
     /// # Errors
-    /// It is not, or no longer, the owner's: the lock tells.
+    /// It is not, or no longer, the owner's: the lock tells. Or its maps are of another build's layout.
     pub(crate) fn resume(
         &mut self,
         version: u32,
         table: u32,
         number: u64,
         lock: &OwnedFd,
+        (id, namespace): (NamespaceId, OwnedFd),
     ) -> Result<Granting, Refused> {
         check_version(version)?;
         let locked = self.registry.lock().map_err(unusable)?;
@@ -32,7 +35,21 @@ impl NodeTables {
             .filter(|record| record.current.generation == number)
             .filter(|_| locked.is_owners(table, lock.as_fd()))
             .ok_or_else(|| not_yours(table))?;
+        // Agents that did not see it claimed may not have found its namespace by the process alone.
+        if id == record.namespace {
+            self.readopt(&record, &namespace).map_err(by_kernel)?;
+        }
         let current = record.current();
+        if current.layout != LAYOUT_VERSION {
+            // What can't be read has no placement here, and an empty one would take every flow out of the kernel.
+            return Err(refused(
+                Refusal::Version,
+                format!(
+                    "its layout is {}, the agent's {LAYOUT_VERSION}: it is left alone; restart the relay, of the same version",
+                    current.layout
+                ),
+            ));
+        }
         let sockets = self.kernel.node_sockets(current).map_err(by_kernel)?;
         let has_node_sockets = sockets.is_some();
         tracing::info!(table, owner = %record.owner, "table resumed");
@@ -44,6 +61,21 @@ impl NodeTables {
             },
             descriptors: sockets.map_or_else(Vec::new, |(ask, watch)| vec![ask, watch]),
         })
+    }
+
+    fn readopt(&mut self, record: &Record, namespace: &OwnedFd) -> Result<(), KernelError> {
+        for contents in record.contents() {
+            let namespace = namespace.try_clone().map_err(KernelError::Namespace)?;
+            let generation = contents.of(record.table);
+            match self
+                .kernel
+                .adopt(generation, &contents.spec(), Some(namespace))
+            {
+                Ok(()) | Err(KernelError::NotThere(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// The owner has restored its calls: what it fills takes the place of what forwarded on.

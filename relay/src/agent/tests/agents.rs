@@ -78,7 +78,10 @@ fn nobody_goes_on_with_a_table_by_another_lock() {
     let other = super::owners::claim_directly(&mut tables, &claim(2));
     let version = crate::tables::protocol::VERSION;
     let number = granting.generation.number;
-    let mut with = |lock| tables.resume(version, 0, number, lock).is_ok();
+    let mut with = |lock| {
+        let namespace = super::owners::own_namespace();
+        tables.resume(version, 0, number, lock, namespace).is_ok()
+    };
     assert!(with(&granting.descriptors[4]));
     assert!(!with(&other.descriptors[4]) && !with(&granting.descriptors[0]));
 }

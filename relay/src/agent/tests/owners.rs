@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::node::{Node, claim, next, wait_until};
 use crate::agent::caller::{Peer, namespace_of};
+use crate::agent::registry::NamespaceId;
 use crate::agent::tables::{Applicant, Change, Granting, NodeTables};
 use crate::agent::{look, monotonic_ns};
 use crate::tables::client::{ClaimFailed, Table};
@@ -16,13 +17,19 @@ use crate::tables::protocol::{Claim, FromAgent, Place, Refusal, ToAgent};
 /// Claims without an agent's socket in between.
 pub(super) fn claim_directly(tables: &mut NodeTables, claim: &Claim) -> Granting {
     let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
-    let namespace = OwnedFd::from(File::open("/proc/self/ns/net").unwrap());
+    let (id, namespace) = own_namespace();
     let applicant = Applicant {
         caller: Peer::of(&near).unwrap().examine().unwrap(),
-        id: namespace_of(namespace.as_fd()).unwrap(),
+        id,
         namespace,
     };
     tables.claim(claim, applicant).unwrap()
+}
+
+/// The network namespace of the tests.
+pub(super) fn own_namespace() -> (NamespaceId, OwnedFd) {
+    let namespace = OwnedFd::from(File::open("/proc/self/ns/net").unwrap());
+    (namespace_of(namespace.as_fd()).unwrap(), namespace)
 }
 
 /// Gives a table back and waits until that is done.

@@ -7,13 +7,9 @@ mod handle;
 mod hearing;
 mod judge;
 mod maps;
-mod pins;
 mod sysctl;
-mod usage;
 mod view;
 mod worker;
-
-pub(super) use usage::table_usage;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -76,8 +76,10 @@ pub(super) struct Questions<'a> {
 
 impl Kernel for Questions<'_> {
     fn route(&mut self, path: &Path) -> Result<Route, Reason> {
+        // At the node our addresses are others' ones, which the kernel takes no word about.
+        let from = Some(path.from).filter(|_| self.place == Place::Own);
         self.netlink
-            .route(path.to, path.from, path.oif)
+            .route(path.to, from, path.oif)
             .map_err(|error| match error.raw_os_error() {
                 Some(libc::ENETDOWN) => Reason::InterfaceDown,
                 _ => Reason::NoRoute,

@@ -48,7 +48,7 @@ impl Grant {
     }
 
     /// What a flow calls the address it leaves from; `None` if that or the port is not granted.
-    pub(super) fn from_local(&self, from: SocketAddr) -> Option<u16> {
+    pub(super) fn family_index(&self, from: SocketAddr) -> Option<u16> {
         self.get(from).map(|known| known.index)
     }
 

@@ -216,19 +216,10 @@ impl Memory {
 }
 
 /// Packets counted in a record, whose pointer comes from [`Mapped::at`].
-pub(crate) fn packets(record: *const Record) -> u64 {
+fn packets(record: *const Record) -> u64 {
     // SAFETY: aligned words inside the mapping. Volatile, since the program writes them.
     unsafe {
         (&raw const (*record).stats.packets).read_volatile()
             + (&raw const (*record).stats.other_packets).read_volatile()
-    }
-}
-
-/// Their UDP payload bytes.
-pub(crate) fn bytes(record: *const Record) -> u64 {
-    // SAFETY: as above.
-    unsafe {
-        (&raw const (*record).stats.bytes).read_volatile()
-            + (&raw const (*record).stats.other_bytes).read_volatile()
     }
 }

@@ -15,7 +15,6 @@ mod store;
 
 pub(super) use grant::Grant;
 pub(super) use memory::Memory;
-pub(crate) use memory::{bytes, packets};
 pub(super) use previous::Previous;
 pub(crate) use sizes::Sizes;
 

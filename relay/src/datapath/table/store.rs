@@ -113,7 +113,7 @@ impl Store {
     /// [`Reason::NotGranted`].
     pub(super) fn granted(&self, flow: &Flow) -> Result<(Port, u16), Reason> {
         let port = self.grant.port(flow.local).ok_or(Reason::NotGranted)?;
-        let from_local = self.grant.from_local(flow.from);
+        let from_local = self.grant.family_index(flow.from);
         Ok((port, from_local.ok_or(Reason::NotGranted)?))
     }
 

@@ -7,37 +7,24 @@ const CHECK: &str = "capabilities";
 
 const NET_ADMIN: (u8, &str) = (12, "CAP_NET_ADMIN");
 const SYS_ADMIN: (u8, &str) = (21, "CAP_SYS_ADMIN");
-const PERFMON: (u8, &str) = (38, "CAP_PERFMON");
 const BPF: (u8, &str) = (39, "CAP_BPF");
+
+/// What an agent needs, a relay's own too: it enters network namespaces by CAP_SYS_ADMIN, which includes CAP_PERFMON.
+const NEEDED: [(u8, &str); 3] = [BPF, NET_ADMIN, SYS_ADMIN];
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if let Agent::Answers(..) = facts.agent {
         return vec![Finding::ok(CHECK, "the agent has them; a relay needs none")];
     }
     let mask = facts.process.capabilities;
-    let missing = missing_for_own_agent(mask);
+    let needed = NEEDED.into_iter().filter(|needed| !has(mask, *needed));
+    let missing: Vec<&str> = needed.map(|(_, name)| name).collect();
     if missing.is_empty() {
-        let more = if has(mask, SYS_ADMIN) {
-            ""
-        } else {
-            "; an agent for relays in other network namespaces needs CAP_SYS_ADMIN as well"
-        };
-        let text = format!("enough for a relay that is its own agent{more}");
-        return vec![Finding::ok(CHECK, text)];
+        return vec![Finding::ok(CHECK, "enough for an agent")];
     }
     let text = format!("{} missing, and no agent answers", missing.join(", "));
     let advice = "start underpass agent as root, or run the relay as root or with AmbientCapabilities= in its unit";
     vec![Finding::bad(CHECK, text, advice)]
-}
-
-/// What a relay that is its own agent lacks. CAP_SYS_ADMIN includes the younger two.
-fn missing_for_own_agent(mask: u64) -> Vec<&'static str> {
-    let lacks = |needed: &(u8, &str)| {
-        let included = *needed != NET_ADMIN && has(mask, SYS_ADMIN);
-        !has(mask, *needed) && !included
-    };
-    let needed = [BPF, NET_ADMIN, PERFMON].into_iter().filter(lacks);
-    needed.map(|(_, name)| name).collect()
 }
 
 /// The process has CAP_SYS_ADMIN.
@@ -69,18 +56,8 @@ mod tests {
     fn what_is_missing_is_named() {
         let finding = found(&[NET_ADMIN], None);
         assert_eq!(finding.verdict, Verdict::Bad);
-        assert!(finding.text.starts_with("CAP_BPF, CAP_PERFMON missing"));
-        assert!(
-            found(&[SYS_ADMIN], None)
-                .text
-                .starts_with("CAP_NET_ADMIN missing")
-        );
-    }
-
-    #[test]
-    fn the_old_way_is_as_good_as_the_new_one() {
-        assert_eq!(found(&[NET_ADMIN, SYS_ADMIN], None).verdict, Verdict::Ok);
-        assert_eq!(found(&[NET_ADMIN, BPF, PERFMON], None).verdict, Verdict::Ok);
+        assert!(finding.text.starts_with("CAP_BPF, CAP_SYS_ADMIN missing"));
+        assert_eq!(found(&NEEDED, None).verdict, Verdict::Ok);
     }
 
     #[test]

@@ -26,7 +26,11 @@ fn tables_that_come_and_go_leave_no_descriptor_and_no_pin() {
             node.attach(generation, None);
             node.usage(generation).unwrap();
             let directory = node.directory(generation);
-            for name in [underpass_abi::GRANT, underpass_abi::RECORDS, super::super::deed::DEED] {
+            for name in [
+                underpass_abi::GRANT,
+                underpass_abi::RECORDS,
+                super::super::deed::DEED,
+            ] {
                 let map = bpf::open(&directory.join(name)).unwrap();
                 maps.push(bpf::map_id(map.as_fd()).unwrap());
             }

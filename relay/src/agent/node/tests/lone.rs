@@ -54,7 +54,9 @@ fn native_xdp_is_attached_where_it_is_asked_for() {
         let flow = table.install(&pair.echo(&placement, LOCAL, 0));
         let from = socket(pair.phone.as_fd(), "10.0.0.2:5000");
         // What a veth makes of frames sent by XDP is not our matter here.
-        assert!(send_until(&from, LOCAL.parse().unwrap(), || table.packets(flow) > 0));
+        assert!(send_until(&from, LOCAL.parse().unwrap(), || table
+            .packets(flow)
+            > 0));
     });
 }
 
@@ -126,17 +128,25 @@ fn an_interface_that_comes_later_is_attached_and_one_that_goes_leads_nowhere() {
         assert_eq!((before.interfaces.len(), before.egresses.len()), (1, 1));
 
         let there = [pair.relay.as_fd(), pair.phone.as_fd()];
-        world.wire((there[0], "r1", "10.0.1.1/24"), (there[1], "p1", "10.0.1.2/24"));
+        world.wire(
+            (there[0], "r1", "10.0.1.1/24"),
+            (there[1], "p1", "10.0.1.2/24"),
+        );
         follow_until(&mut node, |node| {
             let placement = node.placement(generation);
             placement.egresses.len() == 2 && engine(&placement, "r1") == Some(Engine::Tc)
         });
 
         ip(there[0], "link del r1");
-        follow_until(&mut node, |node| node.placement(generation).egresses.len() == 1);
+        follow_until(&mut node, |node| {
+            node.placement(generation).egresses.len() == 1
+        });
         let grant = node.tables[&generation].grant.as_ref().unwrap();
         assert_eq!(grant.egress(Place::Own, 1), None);
-        assert_eq!(grant.egress(Place::Own, 0).unwrap().mac, before.egresses[0].mac);
+        assert_eq!(
+            grant.egress(Place::Own, 0).unwrap().mac,
+            before.egresses[0].mac
+        );
     });
 }
 
@@ -154,7 +164,10 @@ fn a_way_out_keeps_its_slot_and_gets_the_new_link_layer_address() {
             node.placement(generation).egresses[0].mac == [2, 0, 0, 0, 0, 0x77]
         });
         let grant = node.tables[&generation].grant.as_ref().unwrap();
-        assert_eq!(grant.egress(Place::Own, 0).unwrap().mac, [2, 0, 0, 0, 0, 0x77]);
+        assert_eq!(
+            grant.egress(Place::Own, 0).unwrap().mac,
+            [2, 0, 0, 0, 0, 0x77]
+        );
     });
 }
 
@@ -162,15 +175,22 @@ fn a_way_out_keeps_its_slot_and_gets_the_new_link_layer_address() {
 fn other_ways_out_are_for_those_who_may_have_them() {
     in_world(|world| {
         let other = namespace();
-        world.wire((world.home.as_fd(), "n0", "10.0.0.1/24"), (other.as_fd(), "x0", ""));
-        world.wire((world.home.as_fd(), "n1", "10.0.9.1/24"), (other.as_fd(), "x1", ""));
+        world.wire(
+            (world.home.as_fd(), "n0", "10.0.0.1/24"),
+            (other.as_fd(), "x0", ""),
+        );
+        world.wire(
+            (world.home.as_fd(), "n1", "10.0.9.1/24"),
+            (other.as_fd(), "x1", ""),
+        );
         let (n1, _) = link(world.home.as_fd(), "n1");
         let mut node = world.node(&[]);
         for (table, is_trusted, ways) in [(0, true, 2), (1, false, 1)] {
             let generation = world.generation(table);
             let mut spec = spec(&["10.0.0.1"], EngineChoice::Auto);
             spec.is_trusted = is_trusted;
-            node.create(generation, &spec, world.home.try_clone().unwrap()).unwrap();
+            node.create(generation, &spec, world.home.try_clone().unwrap())
+                .unwrap();
             node.want_egress(generation, Place::Own, n1);
             assert_eq!(node.placement(generation).egresses.len(), ways);
         }
@@ -185,7 +205,8 @@ fn an_address_on_a_device_that_receives_nothing_is_at_the_interface_that_is_name
         let mut node = world.node(&[]);
         let generation = world.generation(0);
         let mut spec = spec(&["10.9.9.9"], EngineChoice::Auto);
-        spec.interface_engines.insert("r0".to_owned(), EngineChoice::Tc);
+        spec.interface_engines
+            .insert("r0".to_owned(), EngineChoice::Tc);
         node.create(generation, &spec, pair.relay()).unwrap();
         let placement = node.attach(generation, None);
         let r0 = interface(&placement, "r0");

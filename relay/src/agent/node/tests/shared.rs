@@ -15,7 +15,13 @@ fn local(table: u32) -> String {
     format!("10.0.0.1:{}", 30_000 + 1000 * table)
 }
 
-fn make(node: &mut Node, world: &World, pair: &Pair, table: u32, engine: EngineChoice) -> Generation {
+fn make(
+    node: &mut Node,
+    world: &World,
+    pair: &Pair,
+    table: u32,
+    engine: EngineChoice,
+) -> Generation {
     let generation = world.generation(table);
     let mut spec = spec(&["10.0.0.1"], engine);
     let first = 30_000 + 1000 * table as u16;
@@ -74,7 +80,11 @@ fn a_second_table_makes_the_interface_shared_and_each_gets_its_own() {
             let names: Vec<PathBuf> = world.pins();
             let first = "v3-0-1-own";
             assert!(!names.iter().any(|path| path.ends_with(first)), "{names:?}");
-            assert!(!names.iter().any(|path| path.to_string_lossy().contains("share-")));
+            assert!(
+                !names
+                    .iter()
+                    .any(|path| path.to_string_lossy().contains("share-"))
+            );
 
             node.remove(second);
             assert_eq!(world.pins(), Vec::<PathBuf>::new());
@@ -90,7 +100,10 @@ fn a_share_grows_with_the_addresses_that_there_are() {
         let mut tables = Vec::new();
         for table in 0..34 {
             let address = format!("10.0.0.{}", 101 + table);
-            ip(pair.relay.as_fd(), &format!("address add {address}/24 dev r0"));
+            ip(
+                pair.relay.as_fd(),
+                &format!("address add {address}/24 dev r0"),
+            );
             let generation = world.generation(table);
             let mut spec = spec(&[&address], EngineChoice::Auto);
             spec.max_flows = 1;
@@ -104,7 +117,10 @@ fn a_share_grows_with_the_addresses_that_there_are() {
         let from = socket(pair.phone.as_fd(), "10.0.0.2:5000");
         for (local, filled, flow) in &tables {
             let to = local.parse().unwrap();
-            assert!(send_until(&from, to, || filled.packets(*flow) > 0), "{local}");
+            assert!(
+                send_until(&from, to, || filled.packets(*flow) > 0),
+                "{local}"
+            );
         }
     });
 }
@@ -135,14 +151,16 @@ fn another_agent_goes_on_with_what_is_shared() {
 }
 
 #[test]
-fn native_xdp_that_others_share_stays() {
+fn native_xdp_that_does_not_send_is_given_up_for_all_that_share_it() {
     in_world(|world| {
         let pair = Pair::new(world);
         let mut node = world.node(&[]);
         let first = make(&mut node, world, &pair, 0, EngineChoice::Xdp);
-        make(&mut node, world, &pair, 1, EngineChoice::Xdp);
+        let second = make(&mut node, world, &pair, 1, EngineChoice::Xdp);
         let r0 = link(pair.relay.as_fd(), "r0").0;
         node.not_sending(first, crate::tables::protocol::Place::Own, r0);
-        assert_eq!(engine(&node.placement(first), "r0"), Some(Engine::Xdp));
+        for table in [first, second] {
+            assert_eq!(engine(&node.placement(table), "r0"), Some(Engine::Tc));
+        }
     });
 }

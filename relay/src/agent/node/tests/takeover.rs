@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::world::*;
 use crate::agent::kernel::{Generation, KernelError, NodeKernel};
+use crate::agent::node::Node;
 use crate::datapath::{Engine, EngineChoice};
-use crate::tables::protocol::Placement;
+use crate::tables::protocol::{Place, Placement};
 
 const LOCAL: &str = "10.0.0.1:30000";
 
@@ -40,6 +41,34 @@ fn a_fresh_agent_finds_everything() {
         });
         node.remove(generation);
         assert_eq!(world.pins(), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
+fn agents_beside_one_another_agree_on_ways_out() {
+    in_world(|world| {
+        let pair = Pair::new(world);
+        let ends = [pair.relay.as_fd(), pair.phone.as_fd()];
+        world.wire((ends[0], "r1", ""), (ends[1], "p1", ""));
+        world.wire((ends[0], "r2", ""), (ends[1], "p2", ""));
+        let [r1, r2] = ["r1", "r2"].map(|name| link(pair.relay.as_fd(), name).0);
+        let spec = spec(&["10.0.0.1"], EngineChoice::Auto);
+        let generation = world.generation(5);
+        let mut one = world.node(&[]);
+        one.create(generation, &spec, pair.relay()).unwrap();
+        let mut other = world.node(&[]);
+        other.adopt(generation, &spec, Some(pair.relay())).unwrap();
+
+        one.want_egress(generation, Place::Own, r1);
+        other.want_egress(generation, Place::Own, r2);
+        one.attach(generation, None);
+
+        let slots = |node: &mut Node| {
+            let placement = node.placement(generation);
+            [r1, r2].map(|index| slot(&placement, Place::Own, index))
+        };
+        assert_eq!(slots(&mut one), [1, 2]);
+        assert_eq!(slots(&mut other), [1, 2]);
     });
 }
 
@@ -149,7 +178,10 @@ fn what_is_removed_forwards_nothing_whoever_holds_its_maps() {
         let grant = super::super::open_grant(&directory).unwrap();
         node.remove(generation);
         assert!(grant.is_revoked());
-        assert!(matches!(node.maps(generation, true), Err(KernelError::NotThere(_))));
+        assert!(matches!(
+            node.maps(generation, true),
+            Err(KernelError::NotThere(_))
+        ));
         drop(maps);
     });
 }
@@ -164,9 +196,8 @@ fn an_owner_can_not_write_what_became_of_packets() {
         let mut node = world.node(&[]);
         node.create(generation, &spec, pair.relay()).unwrap();
         let maps = node.maps(generation, true).unwrap();
-        let may = |map: std::os::fd::BorrowedFd<'_>, access| {
-            Mapped::<u64>::new(map, 1, access).is_ok()
-        };
+        let may =
+            |map: std::os::fd::BorrowedFd<'_>, access| Mapped::<u64>::new(map, 1, access).is_ok();
         assert!(may(maps.outcomes.as_fd(), Access::Read));
         assert!(!may(maps.outcomes.as_fd(), Access::Write));
         assert!(may(maps.header.as_fd(), Access::Write));
@@ -199,7 +230,12 @@ fn a_generation_of_another_layout_is_replaced_without_being_read() {
         assert_eq!(engine(&placement, "r0"), Some(Engine::Tc));
         assert_eq!(link_id(world), link);
         assert_eq!(node.pinned(), [new]);
-        assert!(!world.pins().iter().any(|path| path.to_string_lossy().contains("/v99/")));
+        assert!(
+            !world
+                .pins()
+                .iter()
+                .any(|path| path.to_string_lossy().contains("/v99/"))
+        );
     });
 }
 
@@ -209,7 +245,8 @@ fn one_of_another_layout_can_share() {
         let pair = Pair::new(world);
         let mut node = world.node(&[]);
         let old = world.generation(5);
-        node.create(old, &spec(&["10.0.0.1"], EngineChoice::Auto), pair.relay()).unwrap();
+        node.create(old, &spec(&["10.0.0.1"], EngineChoice::Auto), pair.relay())
+            .unwrap();
         let placement = node.attach(old, None);
         let mut table = Filled::new(&mut node, old, 1);
         let flow = table.install(&pair.echo(&placement, LOCAL, 0));
@@ -218,18 +255,25 @@ fn one_of_another_layout_can_share() {
         ip(pair.relay.as_fd(), "address add 10.0.0.9/24 dev r0");
         let mut node = world.node(&[]);
         let new = world.generation(6);
-        node.create(new, &spec(&["10.0.0.9"], EngineChoice::Auto), pair.relay()).unwrap();
+        node.create(new, &spec(&["10.0.0.9"], EngineChoice::Auto), pair.relay())
+            .unwrap();
         let placement = node.attach(new, None);
         assert_eq!(engine(&placement, "r0"), Some(Engine::Tc), "{placement:?}");
         let from = socket(pair.phone.as_fd(), "10.0.0.2:5000");
-        assert!(send_until(&from, LOCAL.parse().unwrap(), || table.packets(flow) > 0));
+        assert!(send_until(&from, LOCAL.parse().unwrap(), || table
+            .packets(flow)
+            > 0));
     });
 }
 
 /// Has what is pinned look as a build of another layout would have left it.
 fn make_foreign(world: &World, generation: Generation) -> Generation {
     let root = world.bpffs.join("underpass");
-    std::fs::rename(root.join(format!("v{}", generation.layout)), root.join("v99")).unwrap();
+    std::fs::rename(
+        root.join(format!("v{}", generation.layout)),
+        root.join("v99"),
+    )
+    .unwrap();
     let foreign = Generation {
         layout: 99,
         ..generation
@@ -248,7 +292,12 @@ fn link_id(world: &World) -> u32 {
     let links: Vec<PathBuf> = world
         .pins()
         .into_iter()
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("link-"))
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("link-")
+        })
         .collect();
     assert_eq!(links.len(), 1, "{links:?}");
     let link = super::super::bpf::open(&links[0]).unwrap();

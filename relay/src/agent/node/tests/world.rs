@@ -1,13 +1,12 @@
 //! A node in a network namespace of its own, with bpffs for itself, and relays beside it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -45,7 +44,7 @@ pub(super) fn in_world(act: impl FnOnce(&World) + Send) {
 pub(super) struct World {
     pub(super) bpffs: PathBuf,
     pub(super) home: OwnedFd,
-    numbers: Cell<u64>,
+    numbers: AtomicU64,
 }
 
 impl World {
@@ -61,7 +60,7 @@ impl World {
         Self {
             bpffs: PathBuf::from("/sys/fs/bpf").join(name),
             home,
-            numbers: Cell::new(1),
+            numbers: AtomicU64::new(1),
         }
     }
 
@@ -73,8 +72,7 @@ impl World {
 
     /// A new generation of a table.
     pub(super) fn generation(&self, table: u32) -> Generation {
-        let number = self.numbers.get();
-        self.numbers.set(number + 1);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         Generation {
             table,
             number,
@@ -91,12 +89,18 @@ impl World {
         let inode = namespace::inode(to).unwrap();
         // By way of a name that is nobody else's: indices and names are given out per namespace.
         let passing = format!("p{}", inode % 1_000_000_000);
-        ip(from, &format!("link add {near} type veth peer name {passing}"));
+        ip(
+            from,
+            &format!("link add {near} type veth peer name {passing}"),
+        );
         give(from, &passing, to, far);
         for (namespace, name, address) in [(from, near, near_address), (to, far, far_address)] {
             if !address.is_empty() {
                 let nodad = if address.contains(':') { " nodad" } else { "" };
-                ip(namespace, &format!("address add {address} dev {name}{nodad}"));
+                ip(
+                    namespace,
+                    &format!("address add {address} dev {name}{nodad}"),
+                );
             }
             ip(namespace, &format!("link set {name} up"));
         }
@@ -123,7 +127,10 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         for path in self.pins() {
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("link-")) {
+            if path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("link-"))
+            {
                 let _ = fs::remove_file(path);
             }
         }
@@ -154,7 +161,9 @@ fn try_ip(namespace: BorrowedFd<'_>, words: &str) -> bool {
 /// Runs a command in a namespace: whether it went well, and what it said.
 pub(super) fn run(namespace: BorrowedFd<'_>, command: &str, words: &str) -> (bool, String) {
     let output = namespace::within(namespace, || {
-        Command::new(command).args(words.split_whitespace()).output()
+        Command::new(command)
+            .args(words.split_whitespace())
+            .output()
     });
     let output = output.unwrap().unwrap();
     (
@@ -169,7 +178,10 @@ pub(super) fn give(from: BorrowedFd<'_>, name: &str, to: BorrowedFd<'_>, as_name
     use std::os::fd::AsRawFd;
     let thread = nix::unistd::gettid();
     let path = format!("/proc/{thread}/fd/{}", to.as_raw_fd());
-    ip(from, &format!("link set {name} netns {path} name {as_name}"));
+    ip(
+        from,
+        &format!("link set {name} netns {path} name {as_name}"),
+    );
 }
 
 /// The MAC and the index of a link.
@@ -335,7 +347,10 @@ pub(super) fn follow_until(node: &mut Node, mut holds: impl FnMut(&mut Node) -> 
         if holds(node) {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "what was waited for did not happen");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "what was waited for did not happen"
+        );
         let mut watched: Vec<PollFd<'_>> = node
             .descriptors()
             .into_iter()
@@ -356,7 +371,9 @@ pub(super) fn interface<'a>(placement: &'a Placement, name: &str) -> &'a Interfa
 pub(super) fn slot(placement: &Placement, place: Place, ifindex: u32) -> u32 {
     let mut egresses = placement.egresses.iter();
     let found = egresses.find(|egress| (egress.place, egress.ifindex) == (place, ifindex));
-    found.unwrap_or_else(|| panic!("no way out in {placement:?}")).slot
+    found
+        .unwrap_or_else(|| panic!("no way out in {placement:?}"))
+        .slot
 }
 
 /// The engine on an interface of a placement.
