@@ -13,7 +13,7 @@ use super::{instance, share};
 use crate::packet::rtp_frame;
 
 /// Packets of a run.
-const PACKETS: usize = 100_000;
+const PACKETS: usize = 20_000;
 /// What redirects a packet returns.
 const XDP_REDIRECT: u32 = 4;
 
@@ -31,6 +31,7 @@ impl Interfaces {
         match self {
             Self::Own(1) => "1 own interface".into(),
             Self::Own(tables) => format!("{tables} own interfaces"),
+            Self::Shared(1) => "shared interface, 1 table".into(),
             Self::Shared(tables) => format!("shared interface, {tables} tables"),
         }
     }
