@@ -11,6 +11,7 @@ mod instance;
 mod ring;
 mod runner;
 mod share;
+mod turns;
 
 use anyhow::Result;
 
@@ -18,20 +19,40 @@ use crate::results::{Figure, Point, Question, Section, Series};
 use crate::spread::Spread;
 use ring::{Family, Ring};
 use runner::{Program, Runner};
+use turns::{Interfaces, Turns};
 
 /// Flows in the table, or in all tables.
 const COUNTS: [u32; 6] = [1, MANY_TABLES, 100, 1_000, 10_000, 100_000];
 /// As many as a node has.
 const MANY_TABLES: u32 = underpass_abi::share::TABLES;
 
-/// What is measured: a program and the packets it meets.
+/// What is measured.
 #[derive(Clone, Copy, PartialEq)]
-struct Case {
-    program: Program,
-    families: [Family; 2],
-    /// Packets to a port without a flow.
-    misses: bool,
+enum Case {
+    /// A program, run again and again by one call, and the packets it meets.
+    Repeated {
+        program: Program,
+        families: [Family; 2],
+        /// Packets to a port without a flow.
+        misses: bool,
+    },
+    /// IPv4 flows of tables, a call for each packet.
+    OneByOne(Interfaces),
 }
+
+impl Case {
+    /// Known flows of one family.
+    fn hits(program: Program, family: Family) -> Self {
+        Self::Repeated {
+            program,
+            families: [family; 2],
+            misses: false,
+        }
+    }
+}
+
+/// Gives ns per packet.
+type Run = Box<dyn FnMut() -> Result<f64>>;
 
 /// Measures every case, each in turns with all others, so that what else the machine does meets all alike.
 ///
@@ -41,21 +62,21 @@ pub fn measure(rounds: usize, progress: &mut dyn FnMut(&str)) -> Result<Section>
     let mut costs = Vec::new();
     for flows in COUNTS {
         progress(&format!("the programs with {flows} flows, in turns"));
-        let mut runners = cases(flows)
+        let mut runs = cases(flows)
             .into_iter()
-            .map(|case| Ok((case, runner(case, flows)?)))
+            .map(|case| Ok((case, prepare(case, flows)?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut samples = vec![Vec::new(); runners.len()];
+        let mut samples = vec![Vec::new(); runs.len()];
         for round in 0..=rounds {
-            for ((_, runner), samples) in runners.iter_mut().zip(&mut samples) {
-                let ns = runner.run()?;
+            for ((_, run), samples) in runs.iter_mut().zip(&mut samples) {
+                let ns = run()?;
                 // The first round warms caches up.
                 if round > 0 {
                     samples.push(ns);
                 }
             }
         }
-        for ((case, _), samples) in runners.into_iter().zip(samples) {
+        for ((case, _), samples) in runs.into_iter().zip(samples) {
             costs.push((case, flows, Spread::of(samples)));
         }
     }
@@ -71,31 +92,38 @@ fn cases(flows: u32) -> Vec<Case> {
         } else {
             &[[V4, V4], [V6, V6], [V4, V6]]
         };
-        cases.extend(families.iter().map(|&families| Case {
+        cases.extend(families.iter().map(|&families| Case::Repeated {
             program,
             families,
             misses: false,
         }));
     }
-    let hit = |program| Case {
-        program,
-        families: [V4, V4],
-        misses: false,
-    };
+    let shared = |program| Case::hits(program, V4);
     match flows {
-        1 => cases.extend([Program::SharedXdp(1), Program::SharedTc(1)].map(hit)),
-        MANY_TABLES => cases.extend(
-            [
-                Program::SharedXdp(1),
-                Program::SharedXdp(MANY_TABLES),
-                Program::SharedTc(MANY_TABLES),
-            ]
-            .map(hit),
-        ),
+        1 => cases.extend([Program::SharedXdp(1), Program::SharedTc(1)].map(shared)),
+        MANY_TABLES => {
+            cases.extend(
+                [
+                    Program::SharedXdp(1),
+                    Program::SharedXdp(MANY_TABLES),
+                    Program::SharedTc(MANY_TABLES),
+                ]
+                .map(shared),
+            );
+            cases.extend(
+                [
+                    Interfaces::Own(1),
+                    Interfaces::Own(MANY_TABLES),
+                    Interfaces::Shared(1),
+                    Interfaces::Shared(MANY_TABLES),
+                ]
+                .map(Case::OneByOne),
+            );
+        }
         _ => {}
     }
     if flows == 1 {
-        cases.extend([Program::Xdp, Program::Tc].map(|program| Case {
+        cases.extend([Program::Xdp, Program::Tc].map(|program| Case::Repeated {
             program,
             families: [V4, V4],
             misses: true,
@@ -104,12 +132,26 @@ fn cases(flows: u32) -> Vec<Case> {
     cases
 }
 
-fn runner(case: Case, flows: u32) -> Result<Runner> {
-    let ring = Ring::new(case.families, flows, case.program.mac());
-    if case.misses {
-        Runner::missing(case.program, &ring)
-    } else {
-        Runner::hitting(case.program, &ring)
+fn prepare(case: Case, flows: u32) -> Result<Run> {
+    match case {
+        Case::Repeated {
+            program,
+            families,
+            misses,
+        } => {
+            let ring = Ring::new(families, flows, program.mac());
+            let mut runner = if misses {
+                Runner::missing(program, &ring)
+            } else {
+                Runner::hitting(program, &ring)
+            }?;
+            Ok(Box::new(move || runner.run()))
+        }
+        Case::OneByOne(interfaces) => {
+            let ring = Ring::new([Family::V4; 2], flows, Program::Xdp.mac());
+            let mut turns = Turns::new(&ring, interfaces)?;
+            Ok(Box::new(move || turns.run()))
+        }
     }
 }
 
@@ -145,6 +187,9 @@ fn section(costs: &[Cost]) -> Section {
             "shared interface: another program finds the table first; with 64 tables each packet is of another one, whose \
              program has machine code of its own: more than the processor's first cache holds"
                 .into(),
+            "one by one: a system call for each packet, so that own interfaces can take turns too; the kernel's reading of \
+             its clock is in it"
+                .into(),
             "bare: one hash lookup, the source compared, rewrite, redirect; no check, no statistics".into(),
         ],
     };
@@ -155,27 +200,33 @@ fn section(costs: &[Cost]) -> Section {
 }
 
 fn name(case: Case) -> String {
-    let packets = match (case.misses, case.families) {
-        (true, _) => "no flow at the port",
-        (false, [Family::V4, Family::V4]) => "IPv4",
-        (false, [Family::V6, Family::V6]) => "IPv6",
-        (false, _) => "IPv4 to IPv6 and back",
-    };
-    format!("{}, {packets}", case.program.name())
+    match case {
+        Case::Repeated {
+            program,
+            families,
+            misses,
+        } => {
+            let packets = match (misses, families) {
+                (true, _) => "no flow at the port",
+                (false, [Family::V4, Family::V4]) => "IPv4",
+                (false, [Family::V6, Family::V6]) => "IPv6",
+                (false, _) => "IPv4 to IPv6 and back",
+            };
+            format!("{}, {packets}", program.name())
+        }
+        Case::OneByOne(interfaces) => format!("XDP, IPv4 one by one, {}", interfaces.name()),
+    }
 }
 
 fn figures(costs: &[Cost]) -> Vec<Figure> {
-    let cost = |program, family, flows| {
-        let wanted = Case {
-            program,
-            families: [family; 2],
-            misses: false,
-        };
+    let find = |wanted, flows| {
         let found = costs
             .iter()
             .find(|(case, at, _)| *case == wanted && *at == flows);
         found.map(|(_, _, value)| value.clone()).unwrap_or_default()
     };
+    let cost = |program, family, flows| find(Case::hits(program, family), flows);
+    let one_by_one = |interfaces| find(Case::OneByOne(interfaces), MANY_TABLES);
     let figure = |id: &str, what: &str, unit: &str, value, target| Figure {
         id: id.into(),
         what: what.into(),
@@ -237,16 +288,25 @@ fn figures(costs: &[Cost]) -> Vec<Figure> {
             cost(Program::SharedXdp(1), Family::V4, 1).less(&v4),
             Some(30.0),
         ),
+        // Each packet meets machine code that others have pushed out of the first cache, at either kind of interface.
         figure(
             "program-shared-64",
-            "shared interface less own one, XDP, 64 tables in turns",
+            "shared interface less 64 own ones, XDP, 64 tables in turns",
+            "ns",
+            one_by_one(Interfaces::Shared(MANY_TABLES))
+                .less(&one_by_one(Interfaces::Own(MANY_TABLES))),
+            Some(30.0),
+        ),
+        figure(
+            "program-shared-64-against-1",
+            "shared interface, 64 tables in turns, less one own table that stays in the caches",
             "ns",
             cost(Program::SharedXdp(MANY_TABLES), Family::V4, MANY_TABLES).less(&cost(
                 Program::Xdp,
                 Family::V4,
                 MANY_TABLES,
             )),
-            Some(30.0),
+            None,
         ),
     ]
 }

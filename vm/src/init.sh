@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The guest's first process: makes the machine what a host is, runs /job, says how it ended, powers off.
-/bin/busybox mkdir -p /bin /sbin /dev /proc /sys /run/netns /run/lock /tmp /root /var/lib
+/bin/busybox mkdir -p /bin /sbin /dev /proc /sys /run/netns /run/lock /tmp /mnt /root /var/lib
 # What is there already stays, the host's sh above all.
 /bin/busybox --install -s /bin 2> /dev/null
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8

@@ -27,7 +27,7 @@ cargo xtask TASK
   run [-- OPTIONS]   build the relay and start it; OPTIONS are its own (see -- --help)
   demo [--json]      a SIP call through Kamailio in throw-away networks, and an account of it
   test [-- OPTIONS]  every test there is; OPTIONS go to cargo test
-  vm [--kernel 6.1|6.12] [--json] [-- TEST...]
+  vm [--kernel 6.1|6.12] [--suite NAME] [--json] [-- TEST...]
                      the tests that depend on the kernel, on Debian's kernels under emulation
   bench [-- OPTIONS] measure against the peers and the limit
 ";

@@ -15,7 +15,7 @@ impl Agent {
         let socket = socket(directory.path());
         let at = |name: &str| directory.path().join(name);
         let child = net
-            .command(namespace, Path::new(env!("CARGO_BIN_EXE_underpass")))
+            .command(namespace, &binary())
             .arg("agent")
             .arg("--socket")
             .arg(&socket)
@@ -47,6 +47,12 @@ impl Drop for Agent {
 /// Where the agent of a node listens.
 pub(crate) fn socket(directory: &Path) -> PathBuf {
     directory.join("agent.sock")
+}
+
+/// The one that cargo built, or the one that `LAB_UNDERPASS` names where these tests were taken to another machine.
+fn binary() -> PathBuf {
+    let named = std::env::var_os("LAB_UNDERPASS").map(PathBuf::from);
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_underpass").into())
 }
 
 fn is_listened_at(path: &Path) -> bool {

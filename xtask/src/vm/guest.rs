@@ -7,7 +7,7 @@ use vm::{Emulator, Error, Image, Kernel, Machine, Store};
 
 use super::binaries::Binaries;
 use super::report::Report;
-use super::suites::SUITES;
+use super::suites::Choice;
 use crate::shell::say;
 
 /// What the lab's networks are made of, and what the engines attach to.
@@ -24,26 +24,30 @@ const MODULES: [&str; 10] = [
     "nf_tables",
 ];
 /// Programs the tests start.
-const PROGRAMS: [&str; 7] = ["ip", "tc", "ss", "ethtool", "sysctl", "setpriv", "nsenter"];
+const PROGRAMS: [&str; 9] = [
+    "ip", "tc", "ss", "ethtool", "sysctl", "setpriv", "nsenter", "unshare", "mount",
+];
 /// Far more than it takes; a guest that hangs is an error by then.
 const LIMIT: Duration = Duration::from_secs(1800);
 /// How many random packets and flows are tried: a quarter of what is tried natively.
 const CASES: u32 = 64;
+/// Calls up where a scenario wants many.
+const CALLS: u32 = 10;
 /// Where the guest lists the tests that did nothing, as `LAB_SKIPPED`.
 const SKIPPED: &str = "/skipped";
 /// Comes before that list in the job's output.
 const SKIPPED_HEADER: &str = "--- tests that did nothing";
 
-/// Runs the tests whose name holds one of `filters` (all without any) on `kernel`.
+/// Runs the chosen tests on `kernel`.
 pub(super) fn run(
     kernel: Kernel,
     store: &Store,
     emulator: &Emulator,
     binaries: &Binaries,
-    filters: &[String],
+    choice: &Choice,
 ) -> Report {
     let mut report = Report::new(kernel);
-    if let Err(error) = attempt(&mut report, store, emulator, binaries, filters) {
+    if let Err(error) = attempt(&mut report, store, emulator, binaries, choice) {
         say(&format!("Linux {kernel}: {error}"));
         report.error = Some(error.to_string());
     }
@@ -55,7 +59,7 @@ fn attempt(
     store: &Store,
     emulator: &Emulator,
     binaries: &Binaries,
-    filters: &[String],
+    choice: &Choice,
 ) -> Result<(), Error> {
     let kernel = store.kernel(report.kernel)?;
     report.release.clone_from(&kernel.release);
@@ -76,7 +80,7 @@ fn attempt(
         // Emulated retpolines cost time and keep nobody out.
         .kernel_parameter("mitigations=off");
     let mut listing_skipped = false;
-    let output = machine.run_watched(&image, &job(filters), &mut |line| {
+    let output = machine.run_watched(&image, &job(choice), &mut |line| {
         if line == SKIPPED_HEADER {
             listing_skipped = true;
         } else if listing_skipped {
@@ -89,18 +93,18 @@ fn attempt(
     Ok(())
 }
 
-/// The script: every suite, whatever became of the one before.
-fn job(filters: &[String]) -> String {
+/// The script: every chosen suite, whatever became of the one before.
+fn job(choice: &Choice) -> String {
     let mut job = format!(
-        "export LAB_SKIPPED={SKIPPED} LAB_UNDERPASS=/tests/underpass PROPTEST_CASES={CASES}\n"
+        "export LAB_SKIPPED={SKIPPED} LAB_UNDERPASS=/tests/underpass LAB_CALLS={CALLS} PROPTEST_CASES={CASES}\n"
     );
-    for suite in &SUITES {
+    for suite in choice.suites() {
         let _ = write!(job, "/tests/{} --test-threads=1", suite.name);
         for left_out in suite.left_out {
             let _ = write!(job, " --skip {}", quoted(left_out.tests));
         }
         let chosen = suite.chosen.iter().copied();
-        let asked: Vec<&str> = filters.iter().map(String::as_str).collect();
+        let asked: Vec<&str> = choice.tests.iter().map(String::as_str).collect();
         for filter in if asked.is_empty() {
             chosen.collect()
         } else {
@@ -124,7 +128,7 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{job, quoted};
+    use super::{Choice, job, quoted};
 
     #[test]
     fn tests_asked_for_by_name_replace_the_choice() {
@@ -133,11 +137,26 @@ mod tests {
                 .find(|line| line.contains("/tests/scenarios"))
                 .map(str::to_owned)
         };
-        let all = line(&job(&[])).unwrap();
-        let asked = line(&job(&["strangers::".to_owned()])).unwrap();
+        let all = line(&job(&Choice::default())).unwrap();
+        let tests = vec!["strangers::".to_owned()];
+        let asked = line(&job(&Choice {
+            tests,
+            ..Choice::default()
+        }))
+        .unwrap();
         assert!(all.contains(" 'plain_call::by_'") && !all.contains("strangers::"));
         assert!(asked.contains(" 'strangers::'") && !asked.contains("plain_call::"));
         assert!(all.contains("--skip 'sip_calls::'") && asked.contains("--skip 'sip_calls::'"));
+    }
+
+    #[test]
+    fn of_the_suites_only_those_asked_for_run() {
+        let suites = vec!["datapath".to_owned()];
+        let job = job(&Choice {
+            suites,
+            ..Choice::default()
+        });
+        assert!(job.contains("/tests/datapath") && !job.contains("/tests/scenarios"));
     }
 
     #[test]

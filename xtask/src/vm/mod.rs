@@ -15,22 +15,22 @@ use vm::{Kernel, Store};
 use crate::setup;
 use crate::shell::{root, say};
 pub(crate) use report::{Report, sum};
+pub(crate) use suites::Choice;
 
 /// What `cargo xtask vm` was asked for.
 struct Options {
     kernels: Vec<Kernel>,
     json: bool,
-    /// Names of tests, or parts of them; none means all.
-    filters: Vec<String>,
+    choice: Choice,
 }
 
-/// `cargo xtask vm [--kernel 6.1|6.12] [--json] [-- TEST…]`.
+/// `cargo xtask vm [--kernel 6.1|6.12] [--suite NAME] [--json] [-- TEST…]`.
 pub(crate) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let options = Options::parse(arguments)?;
     if !(setup::for_building()? && setup::for_emulating()?) {
         return Ok(ExitCode::FAILURE);
     }
-    let reports = on_kernels(&options.kernels, &options.filters)?;
+    let reports = on_kernels(&options.kernels, &options.choice)?;
     let counts = sum(&reports);
     if options.json {
         println!("{:#}", report::json(&reports));
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
 }
 
 /// Builds the tests and runs them on each kernel, on all at once.
-pub(crate) fn on_kernels(kernels: &[Kernel], filters: &[String]) -> anyhow::Result<Vec<Report>> {
+pub(crate) fn on_kernels(kernels: &[Kernel], choice: &Choice) -> anyhow::Result<Vec<Report>> {
     let binaries = binaries::build()?;
     let store = Store::at(root().join("target/vm"));
     let emulator = store.emulator()?;
@@ -53,7 +53,7 @@ pub(crate) fn on_kernels(kernels: &[Kernel], filters: &[String]) -> anyhow::Resu
     let reports = thread::scope(|scope| {
         let start = |kernel: &Kernel| {
             let (kernel, store, emulator, binaries) = (*kernel, &store, &emulator, &binaries);
-            scope.spawn(move || guest::run(kernel, store, emulator, binaries, filters))
+            scope.spawn(move || guest::run(kernel, store, emulator, binaries, choice))
         };
         let running: Vec<_> = kernels.iter().map(start).collect();
         let panicked = |_| anyhow::anyhow!("the thread that ran a guest panicked");
@@ -74,13 +74,14 @@ impl Options {
         let mut options = Self {
             kernels: Vec::new(),
             json: false,
-            filters: Vec::new(),
+            choice: Choice::default(),
         };
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("kernel") => options.kernels.push(parser.value()?.parse()?),
                 Long("json") => options.json = true,
-                Value(filter) => options.filters.push(filter.string()?),
+                Long("suite") => options.choice.add_suite(parser.value()?.string()?)?,
+                Value(test) => options.choice.tests.push(test.string()?),
                 _ => return Err(argument.unexpected().into()),
             }
         }

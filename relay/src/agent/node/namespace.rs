@@ -25,13 +25,18 @@ pub(super) fn inode(namespace: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(fstat(namespace)?.st_ino)
 }
 
-/// Finds a namespace by a process in it.
+/// Where namespaces have names: `ip netns`, and container runtimes.
+const NAMED: &str = "/run/netns";
+
+/// Finds a namespace by a process in it, or by its name.
 pub(super) fn find(wanted: u64) -> Option<OwnedFd> {
-    let processes = fs::read_dir("/proc").ok()?;
+    let entries = |directory| fs::read_dir(directory).into_iter().flatten().flatten();
+    let processes =
+        entries("/proc").filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit());
     processes
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit())
-        .find_map(|entry| open(&entry.path().join("ns/net"), wanted))
+        .map(|process| process.path().join("ns/net"))
+        .chain(entries(NAMED).map(|named| named.path()))
+        .find_map(|path| open(&path, wanted))
 }
 
 fn open(path: &Path, wanted: u64) -> Option<OwnedFd> {
