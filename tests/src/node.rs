@@ -82,7 +82,9 @@ impl Node {
         let name = binary.to_string_lossy().replace('/', "-");
         let copy = self.directory.path().join(name);
         if !copy.exists() {
-            fs::copy(binary, &copy).unwrap();
+            // By another process: a child that another test starts meanwhile must not inherit a descriptor to write it.
+            let copied = Command::new("cp").arg(binary).arg(&copy).status();
+            assert!(copied.unwrap().success(), "{}", copy.display());
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         }
         copy

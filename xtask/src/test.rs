@@ -73,7 +73,10 @@ fn on_other_kernels() -> Counts {
     emulation.args(["test", "--locked", "--workspace", "--test", "guest"]);
     let mut run = || {
         let (_, mut counts) = counted(emulation.args(["--", "--ignored"]))?;
-        counts.add(vm::sum(&vm::on_kernels(&Kernel::ALL, &vm::Choice::default())?));
+        counts.add(vm::sum(&vm::on_kernels(
+            &Kernel::ALL,
+            &vm::Choice::default(),
+        )?));
         anyhow::Ok(counts)
     };
     run().unwrap_or_else(|error| {
