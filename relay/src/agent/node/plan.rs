@@ -110,7 +110,7 @@ impl Ground<'_> {
             .iter()
             .map(|(index, link)| (*index, link))
             .filter(|(index, link)| {
-                interface_engines.contains_key(&link.name)
+                self.may_name() && interface_engines.contains_key(&link.name)
                     || addresses.iter().any(|address| carries(*index, address))
             })
             .collect();
@@ -142,7 +142,10 @@ impl Ground<'_> {
             if !link.is_anchor() {
                 let carried = addresses.iter().filter(|address| carries(index, address));
                 entrance.addresses = carried.copied().collect();
-                if interface_engines.contains_key(&link.name) && !homeless.is_empty() {
+                if self.may_name()
+                    && interface_engines.contains_key(&link.name)
+                    && !homeless.is_empty()
+                {
                     entrance.addresses.append(&mut homeless);
                     entrance.mac = [0; 6];
                 }
@@ -216,6 +219,12 @@ impl Ground<'_> {
             .into_iter()
             .filter_map(|spot| self.exit(spot))
             .collect()
+    }
+
+    /// Whether the owner may have programs at interfaces that carry none of its addresses: not at the node's, unless it
+    /// may do anything there anyway.
+    fn may_name(&self) -> bool {
+        !self.is_home || self.spec.is_trusted
     }
 
     fn may_have(&self, (place, index): Spot) -> bool {

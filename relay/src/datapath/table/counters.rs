@@ -58,7 +58,7 @@ impl Counter {
 
     /// Adds what an earlier generation of the table has counted for the flow.
     pub(super) fn go_on_from(&mut self, before: &FlowStats) {
-        self.report.add(
+        self.report.carry(
             before.packets + before.other_packets,
             before.bytes + before.other_bytes,
             before.last_packet_ns / 1_000_000,
