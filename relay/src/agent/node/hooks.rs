@@ -82,14 +82,20 @@ impl Hooks {
             ifindex,
         };
         let hook = Hook::read(&self.pins, at);
-        let Some(Means::Link(old)) = hook.means else {
+        let Some(old) = hook.means else {
             return Err("nothing to change".to_owned());
         };
         let mut notes = Vec::new();
         for engine in candidates {
+            if *engine == old.engine() {
+                return Ok((*engine, notes.join("; ")));
+            }
             match self.attach(&hook, *engine, &hook.tenants, space) {
                 Ok(()) => {
-                    unlink(&hook.directory, old);
+                    match old {
+                        Means::Link(old) => unlink(&hook.directory, old),
+                        Means::Filters => remove_filters(&hook, Some(&mut space.netlink)),
+                    }
                     return Ok((*engine, notes.join("; ")));
                 }
                 Err(error) => notes.push(format!("{engine}: {error}")),
@@ -213,16 +219,8 @@ impl Hooks {
         for engine in ENGINES {
             unlink(&hook.directory, engine);
         }
-        if hook.means == Some(Means::Filters)
-            && let Err(error) = with_netlink(hook.at, netlink, |netlink| {
-                for tenant in &hook.tenants {
-                    // Gone with its interface, as often as not.
-                    let _ = netlink.remove_filter(filter(hook.at, tenant));
-                }
-                Ok(())
-            })
-        {
-            tracing::debug!(%error, at = %hook.at, "filters are left to their namespace's end");
+        if hook.directory.join(FILTERS).exists() {
+            remove_filters(hook, netlink);
         }
         pins::remove(&hook.directory);
     }
@@ -312,6 +310,21 @@ fn change_filters(
         Ok(())
     });
     done.map_err(text)
+}
+
+/// Takes every tenant's filter away, and what says that there are any.
+fn remove_filters(hook: &Hook, netlink: Option<&mut Netlink>) {
+    let done = with_netlink(hook.at, netlink, |netlink| {
+        for tenant in &hook.tenants {
+            // Gone with its interface, as often as not.
+            let _ = netlink.remove_filter(filter(hook.at, tenant));
+        }
+        Ok(())
+    });
+    if let Err(error) = done {
+        tracing::debug!(%error, at = %hook.at, "filters are left to their namespace's end");
+    }
+    let _ = fs::remove_file(hook.directory.join(FILTERS));
 }
 
 fn filter(at: At, tenant: &Tenant) -> Filter {
