@@ -71,7 +71,6 @@ pub(super) const SUITES: [Suite; 3] = [
         chosen: &[
             "checksums::by_tc_between",
             "checksums::by_xdp_between",
-            "crash_and_restart::in_the_kernel",
             "kernel_counters::",
             "lease::with_the_agent_dead",
             "next_hop::the_next_hop_gets_another_mac_in_native_xdp",
