@@ -1,7 +1,7 @@
 //! The `underpass` binary.
 
 #[cfg(feature = "kernel")]
-mod of_node;
+mod node;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ fn execute() -> anyhow::Result<ExitCode> {
         Command::Agent
         | Command::Tables { .. }
         | Command::Release { .. }
-        | Command::Doctor { .. } => return of_node(&command_line),
+        | Command::Doctor { .. } => return node(&command_line),
         Command::Version => print(&config::version())?,
         Command::Help(topic) => print(&config::help(topic))?,
         Command::NothingToDo(option) => print(&format!("--{option}: nothing to do\n"))?,
@@ -61,12 +61,12 @@ fn run(loaded: Loaded) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(feature = "kernel")]
-fn of_node(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
-    of_node::execute(command_line)
+fn node(command_line: &CommandLine) -> anyhow::Result<ExitCode> {
+    node::execute(command_line)
 }
 
 #[cfg(not(feature = "kernel"))]
-fn of_node(_command_line: &CommandLine) -> anyhow::Result<ExitCode> {
+fn node(_command_line: &CommandLine) -> anyhow::Result<ExitCode> {
     Err(anyhow!(
         "this build has no kernel engines: it knows no tables and no agent, and forwards in user space"
     ))

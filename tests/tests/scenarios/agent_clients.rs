@@ -10,6 +10,7 @@ use lab::pinned::Object;
 use lab::table::Table;
 use lab::tenant::{self, SOMEBODY, Tenant};
 use lab::wait_until;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::node_agent::{assert_forwards_in_kernel, launch, node_and_agent};
@@ -53,9 +54,12 @@ fn three_hundred_clients_that_say_nothing_hold_nobody_up() {
     let before = descriptors(agent.process().pid());
     let connect = |uid| Tenant::connect(&net.relay, &node.socket(), uid);
     let silent: Vec<_> = (0..300).filter_map(|_| connect(SOMEBODY).ok()).collect();
-    let relay = launch(&agent).as_nobody().start(&net.relay);
+    let mut relay = launch(&agent).as_nobody().start(&net.relay);
     assert_forwards_in_kernel(&net, &relay);
-    drop((relay, silent));
+    // Killed, it would leave its table to its lease.
+    relay.process().signal(Signal::SIGTERM);
+    relay.process().wait();
+    drop(silent);
     wait_until("the agent to let go of them", || {
         descriptors(agent.process().pid()).len() <= before.len() + 1
     });
