@@ -51,7 +51,7 @@ fn three_hundred_clients_that_say_nothing_hold_nobody_up() {
         return;
     };
     let (net, node, mut agent) = node_and_agent(&lab);
-    let before = descriptors(agent.process().pid());
+    let before = descriptors_at_rest(agent.process().pid());
     let connect = |uid| Tenant::connect(&net.relay, &node.socket(), uid);
     let silent: Vec<_> = (0..300).filter_map(|_| connect(SOMEBODY).ok()).collect();
     let mut relay = launch(&agent).as_nobody().start(&net.relay);
@@ -71,7 +71,7 @@ fn nonsense_from_clients_is_refused_and_leaves_nothing_behind() {
         return;
     };
     let (net, node, mut agent) = node_and_agent(&lab);
-    let before = descriptors(agent.process().pid());
+    let before = descriptors_at_rest(agent.process().pid());
     let claim = tenant::claim("x", &["10.1.0.1"], [43_000, 43_099]);
     let with = |key: &str, value: Value| {
         let mut claim = claim.clone();
@@ -176,7 +176,7 @@ fn a_thousand_claims_and_releases_leave_no_descriptor_and_nothing_in_the_kernel(
         table.map_ids
     };
     once("tc");
-    let before = descriptors(pid);
+    let before = descriptors_at_rest(pid);
     let resident = agent.process().resident_kib();
     let mut maps = Vec::new();
     // Attaching takes its time, and the maps are the same.
@@ -202,6 +202,15 @@ fn a_thousand_claims_and_releases_leave_no_descriptor_and_nothing_in_the_kernel(
         .unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(!shown.contains("a("), "attached still:\n{shown}");
+}
+
+/// What an agent has open once it is at work: the signals it ends by come last.
+fn descriptors_at_rest(pid: u32) -> Vec<String> {
+    wait_until("the agent to be at work", || {
+        let open = descriptors(pid);
+        open.iter().any(|link| link.contains("signalfd"))
+    });
+    descriptors(pid)
 }
 
 /// What a process has open, as links of /proc name it.
