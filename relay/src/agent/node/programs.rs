@@ -108,7 +108,7 @@ fn with_loader<T>(act: impl FnOnce(&mut EbpfLoader<'static>) -> T) -> T {
 
 fn pin_maps(loader: &mut EbpfLoader<'static>, maps: &[&'static str], directory: &Path) {
     for name in maps {
-        loader.map_pin_path(*name, directory.join(name));
+        loader.map_pin_path(name, directory.join(name));
     }
 }
 

@@ -131,7 +131,7 @@ fn found(table: &FlowTable, local: SocketAddr) -> Option<(u32, abi::Flow)> {
 /// What a granted address's port says.
 fn says(table: &FlowTable, local: SocketAddr) -> Says {
     let is_it = |address: &&str| address.parse() == Ok(local.ip());
-    let block = ADDRESSES.iter().position(|address| is_it(address)).unwrap() as u32;
+    let block = ADDRESSES.iter().position(is_it).unwrap() as u32;
     let memory = &table.store.memory;
     memory.says(Port::new(block, local.port()))
 }
