@@ -37,6 +37,7 @@ pub use error::{ConfigError, ListenError};
 pub use help::{help, version};
 pub use load::{Loaded, load, load_agent, load_tables};
 pub use machine::{LocalIp, Machine, PortRange, ThisMachine};
+#[cfg(feature = "kernel")]
 pub(crate) use ports::overlap;
 pub use report::{json, text};
 pub use settings::{Given, Origin, Setting, Settings};
