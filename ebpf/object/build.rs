@@ -2,12 +2,6 @@
 
 use std::env;
 
-/// Features that are the programs' own, too.
-const FEATURES: [(&str, &str); 2] = [
-    ("CARGO_FEATURE_KERNEL_LOG", "kernel-log"),
-    ("CARGO_FEATURE_NEXT_LAYOUT", "next-layout"),
-];
-
 fn main() {
     for watched in [
         "build.rs",
@@ -19,13 +13,12 @@ fn main() {
         println!("cargo::rerun-if-changed={watched}");
     }
     println!("cargo::rerun-if-env-changed=PATH");
-    let features: Vec<&str> = FEATURES
-        .iter()
-        .filter(|(variable, _)| env::var_os(variable).is_some())
-        .map(|(_, feature)| *feature)
-        .collect();
+    let features: &[&str] = match env::var_os("CARGO_FEATURE_NEXT_LAYOUT") {
+        Some(_) => &["next-layout"],
+        None => &[],
+    };
     for program in ["underpass", "share"] {
-        if let Err(problem) = underpass_ebpf_build::compile("../program", program, &features) {
+        if let Err(problem) = underpass_ebpf_build::compile("../program", program, features) {
             println!("cargo::error={problem}");
         }
     }

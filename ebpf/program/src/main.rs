@@ -18,19 +18,13 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 /// The XDP entry point.
 #[xdp]
 pub fn underpass_xdp(context: XdpContext) -> u32 {
-    let action = xdp::forward(&context);
-    #[cfg(feature = "kernel-log")]
-    aya_log_ebpf::debug!(&context, "action {}", action);
-    action
+    xdp::forward(&context)
 }
 
 /// The tc entry point, for ingress.
 #[classifier]
 pub fn underpass_tc(context: TcContext) -> i32 {
-    let action = tc::forward(&context);
-    #[cfg(feature = "kernel-log")]
-    aya_log_ebpf::debug!(&context, "action {}", action);
-    action
+    tc::forward(&context)
 }
 
 #[panic_handler]
