@@ -42,6 +42,21 @@ impl Total {
     }
 }
 
+/// Lets a report go on from what an earlier generation has counted for a flow that has no record yet.
+pub(super) fn carry_over(report: &FlowReport, before: &FlowStats) {
+    carry(report, before);
+    let ssrcs: Vec<_> = continued(&report.ssrcs(), encode::ssrcs(before)).collect();
+    report.set_ssrcs(ssrcs.into_iter());
+}
+
+fn carry(report: &FlowReport, before: &FlowStats) {
+    report.carry(
+        before.packets + before.other_packets,
+        before.bytes + before.other_bytes,
+        before.last_packet_ns / 1_000_000,
+    );
+}
+
 impl Counter {
     /// A counter for a record that is all zero.
     pub(super) fn new(id: FlowId, report: Arc<FlowReport>, between: Between) -> Self {
@@ -58,11 +73,7 @@ impl Counter {
 
     /// Adds what an earlier generation of the table has counted for the flow.
     pub(super) fn go_on_from(&mut self, before: &FlowStats) {
-        self.report.carry(
-            before.packets + before.other_packets,
-            before.bytes + before.other_bytes,
-            before.last_packet_ns / 1_000_000,
-        );
+        carry(&self.report, before);
         self.base = continued(&self.base, encode::ssrcs(before)).collect();
     }
 

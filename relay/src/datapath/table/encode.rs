@@ -6,6 +6,23 @@ use underpass_packet::Addressing;
 use super::Way;
 use crate::datapath::{Flow, SsrcCounters, SsrcFilter};
 
+/// What a flow's packets arrive from and at alone: of no use for forwarding.
+pub(super) fn arriving(flow: &Flow) -> abi::Flow {
+    let mut value = abi::Flow::default();
+    let addressing = Addressing {
+        local: flow.local,
+        source: flow.source,
+        from: flow.from,
+        to: flow.to,
+        from_mac: [0; 6],
+        to_mac: [0; 6],
+        tos: 0,
+        ttl: 0,
+    };
+    addressing.fill(&mut value);
+    value
+}
+
 /// What a record says of a flow that is forwarded the given way, leaves from the granted address `from_local` and is
 /// counted in the record `home`.
 pub(super) fn value(flow: &Flow, way: &Way, from_local: u16, home: u32) -> abi::Flow {

@@ -212,10 +212,12 @@ impl FlowTable {
 
     /// Adds what the generation before has counted to the reports of the flows that are here now; returns how many it had.
     pub(crate) fn take_over(&mut self, previous: &Previous) -> usize {
-        let placed = self.flows.values().filter_map(|entry| entry.placed);
-        placed
-            .filter(|placed| self.store.take_over(*placed, previous))
-            .count()
+        let Self { store, flows, .. } = self;
+        let goes_on = |entry: &&Entry| match entry.placed {
+            Some(placed) => store.take_over(placed, previous),
+            None => store.take_over_waiting(&entry.flow, &entry.report, previous),
+        };
+        flows.values().filter(goes_on).count()
     }
 
     /// Brings every report up to date. One linear pass.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::counters::{Counter, Total};
+use super::counters::{Counter, Total, carry_over};
 use super::grant::Grant;
 use super::held::Held;
 use super::memory::{Memory, Port, Says};
@@ -104,6 +104,24 @@ impl Store {
         // Also tells what both counted of each SSRC.
         let new = counter.look_closely(&self.memory, placed.home);
         self.note(placed.home, new);
+        true
+    }
+
+    /// The same for a flow that has no record yet, because its way is not known: its report goes on from there, and from
+    /// that its counter, once it has one.
+    pub(super) fn take_over_waiting(
+        &self,
+        flow: &Flow,
+        report: &FlowReport,
+        previous: &Previous,
+    ) -> bool {
+        let Ok((port, _)) = self.granted(flow) else {
+            return false;
+        };
+        let Some(before) = previous.counted(port, &encode::arriving(flow)) else {
+            return false;
+        };
+        carry_over(report, &before);
         true
     }
 

@@ -98,3 +98,18 @@ fn a_smaller_generation_and_a_damaged_one_are_read_within_their_bounds() {
     put(&mut table, 8, second, &Arc::default());
     assert_eq!(table.take_over(&previous), 0);
 }
+
+#[test]
+fn a_flow_whose_way_is_not_known_yet_goes_on_from_there_too() {
+    let previous = previous();
+    let mut table = table(4, 4);
+    let report = Arc::new(FlowReport::default());
+    let unknown = Err(Reason::NextHopUnresolved);
+    table.install(FlowId(7), flow(30_000), path(), report.clone(), unknown);
+    assert_eq!(table.take_over(&previous), 1);
+    assert_eq!((report.packets(), report.ssrcs()[0].packets), (10, 10));
+    table.reroute(FlowId(7), Ok(way(1)));
+    forward(&mut table, 30_000, 5);
+    table.sweep();
+    assert_eq!((report.packets(), report.ssrcs()[0].packets), (15, 15));
+}
