@@ -1,66 +1,53 @@
 //! The commands of the protocol.
 
-/// What a request asks for. Names are exact and case-sensitive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// `ping`
-    Ping,
-    /// `offer`
-    Offer,
-    /// `answer`
-    Answer,
-    /// `delete`
-    Delete,
-    /// `query`
-    Query,
-    /// `list`
-    List,
-    /// `statistics`
-    Statistics,
-    /// A command of rtpengine's that is not implemented here, by its name. Answered with `Unrecognized command`, which
-    /// clients take as a sign of life.
-    Known(&'static str),
+/// Declares [`Command`] from the names on the wire, so that a command stands in one place.
+macro_rules! commands {
+    ($($variant:ident = $name:literal,)*) => {
+        /// What a request asks for. Names are exact and case-sensitive.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Command {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        /// Every command with its name, in the order of [`Command::index`].
+        const TABLE: &[(&str, Command)] = &[$(($name, Command::$variant),)*];
+    };
 }
 
-/// Every command of rtpengine's; the place in this table is [`Command::index`].
-const TABLE: &[(&str, Command)] = &[
-    ("ping", Command::Ping),
-    ("offer", Command::Offer),
-    ("answer", Command::Answer),
-    ("delete", Command::Delete),
-    ("query", Command::Query),
-    ("list", Command::List),
-    ("statistics", Command::Statistics),
-    known("start recording"),
-    known("stop recording"),
-    known("pause recording"),
-    known("start forwarding"),
-    known("stop forwarding"),
-    known("block DTMF"),
-    known("unblock DTMF"),
-    known("block media"),
-    known("unblock media"),
-    known("silence media"),
-    known("unsilence media"),
-    known("play media"),
-    known("stop media"),
-    known("play DTMF"),
-    known("publish"),
-    known("subscribe request"),
-    known("subscribe answer"),
-    known("unsubscribe"),
-    known("inject start"),
-    known("inject stop"),
-    known("connect"),
-    known("cli"),
-    known("transform"),
-    known("create"),
-    known("create answer"),
-    known("mesh"),
-];
-
-const fn known(name: &'static str) -> (&'static str, Command) {
-    (name, Command::Known(name))
+commands! {
+    Ping = "ping",
+    Offer = "offer",
+    Answer = "answer",
+    Delete = "delete",
+    Query = "query",
+    List = "list",
+    Statistics = "statistics",
+    StartRecording = "start recording",
+    StopRecording = "stop recording",
+    PauseRecording = "pause recording",
+    StartForwarding = "start forwarding",
+    StopForwarding = "stop forwarding",
+    BlockDtmf = "block DTMF",
+    UnblockDtmf = "unblock DTMF",
+    BlockMedia = "block media",
+    UnblockMedia = "unblock media",
+    SilenceMedia = "silence media",
+    UnsilenceMedia = "unsilence media",
+    PlayMedia = "play media",
+    StopMedia = "stop media",
+    PlayDtmf = "play DTMF",
+    Publish = "publish",
+    SubscribeRequest = "subscribe request",
+    SubscribeAnswer = "subscribe answer",
+    Unsubscribe = "unsubscribe",
+    InjectStart = "inject start",
+    InjectStop = "inject stop",
+    Connect = "connect",
+    Cli = "cli",
+    Transform = "transform",
+    Create = "create",
+    CreateAnswer = "create answer",
+    Mesh = "mesh",
 }
 
 impl Command {
@@ -80,30 +67,24 @@ impl Command {
     /// Its name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Ping => "ping",
-            Self::Offer => "offer",
-            Self::Answer => "answer",
-            Self::Delete => "delete",
-            Self::Query => "query",
-            Self::List => "list",
-            Self::Statistics => "statistics",
-            Self::Known(name) => name,
-        }
+        TABLE[self.index()].0
     }
 
     /// A small number below [`Self::COUNT`] for tables of counters.
     #[must_use]
     pub fn index(self) -> usize {
-        TABLE
-            .iter()
-            .position(|&(_, command)| command == self)
-            .unwrap_or(0)
+        self as usize
     }
 
     /// Every command, by [`Self::index`].
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         TABLE.iter().map(|&(_, command)| command)
+    }
+
+    /// Whether it makes sound of its own, which a relay that does not process media cannot do.
+    #[must_use]
+    pub fn plays(self) -> bool {
+        matches!(self, Self::PlayMedia | Self::StopMedia | Self::PlayDtmf)
     }
 }
 
@@ -123,6 +104,6 @@ mod tests {
     fn names_are_case_sensitive_but_for_the_alias_of_cli() {
         assert_eq!(Command::parse(b"Ping"), None);
         assert_eq!(Command::parse(b"block dtmf"), None);
-        assert_eq!(Command::parse(b"CLI"), Some(Command::Known("cli")));
+        assert_eq!(Command::parse(b"CLI"), Some(Command::Cli));
     }
 }

@@ -48,4 +48,7 @@ pub enum Refusal {
     /// A command of rtpengine's that is not implemented.
     #[error("Unrecognized command")]
     UnknownCommand,
+    /// A command that would play media.
+    #[error("unsupported")]
+    Unsupported,
 }

@@ -140,7 +140,8 @@ impl Calls {
                 let statistics = self.statistics(now, streams);
                 Ok(silently(Reply::ok().with("statistics", statistics)))
             }
-            Command::Known(_) => Err(Refusal::UnknownCommand),
+            command if command.plays() => Err(Refusal::Unsupported),
+            _ => Err(Refusal::UnknownCommand),
         };
         outcome.unwrap_or_else(|refusal| {
             let knows_load_limit = request.options.supports_load_limit;

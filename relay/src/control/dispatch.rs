@@ -26,8 +26,7 @@ pub struct Origin {
 
 /// Carries out commands.
 pub trait Handler {
-    /// Carries out one command: `offer`, `answer`, `delete`, `query`, `list` or `statistics`. Commands come one at a time;
-    /// duplicates never come.
+    /// Carries out one command, whichever but `ping`. Commands come one at a time; duplicates never come.
     fn handle(&mut self, request: &Request, origin: &Origin) -> Reply;
 
     /// Called after [`Self::handle`] panicked, with the same request. Whatever that call was, it may be half done now:
@@ -101,12 +100,11 @@ impl<H: Handler> Dispatcher<H> {
         let command = request.command;
         let reply = match command {
             Command::Ping => Reply::pong(),
-            Command::Known(_) => ng_protocol::ProtocolError::UnknownCommand.reply(),
             _ => self.handle(&request, origin),
         };
         let error = reply.is_error();
         let reply = encode(&datagram, command, &reply, origin.max_reply);
-        if !matches!(command, Command::Ping | Command::Known(_)) {
+        if command != Command::Ping {
             let cached = Cached {
                 command,
                 reply: reply.clone(),

@@ -121,7 +121,6 @@ fn each_protocol_error_has_rtpengines_text() {
         ("d7:commandi5ee", "Dictionary contains no key \"command\""),
         ("d7:command4:dance", "Unrecognized command"),
         ("d7:command4:PINGe", "Unrecognized command"),
-        ("d7:command10:play mediae", "Unrecognized command"),
     ] {
         let expected = format!(
             "c d6:result5:error12:error-reason{}:{reason}e",

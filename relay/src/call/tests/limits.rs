@@ -121,8 +121,10 @@ fn what_nobody_knows_never_fails_an_offer() {
 }
 
 #[test]
-fn a_command_that_is_not_implemented_is_unrecognized() {
+fn commands_that_play_media_are_unsupported() {
     let mut world = World::new();
-    let reply = world.send(command("play media").with("call-id", "c"));
-    assert_eq!(reply.reason(), "Unrecognized command");
+    for name in ["play media", "stop media", "play DTMF"] {
+        let reply = world.send(command(name).with("call-id", "c"));
+        assert_eq!(reply.reason(), "unsupported", "{name}");
+    }
 }
