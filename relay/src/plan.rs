@@ -150,6 +150,99 @@ pub enum Component {
     Rtcp,
 }
 
+/// One output of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sink {
+    /// The stream whose socket passes the packets on, to its own endpoint.
+    pub stream: StreamId,
+    /// What becomes of them on the way.
+    pub treatment: Treatment,
+}
+
+impl Sink {
+    /// Passes everything on untouched.
+    #[must_use]
+    pub fn untouched(stream: StreamId) -> Self {
+        Self {
+            stream,
+            treatment: Treatment::default(),
+        }
+    }
+}
+
+/// What becomes of RTP between a stream and one of its sinks. The default passes it on untouched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Treatment {
+    /// `silence media`: speech is replaced by silence of the same length. What no silence is known for is not passed on,
+    /// telephone events excepted.
+    pub silence: bool,
+    /// Payload types that are not passed on: telephone events for `block DTMF`, all but those for `block media`.
+    pub dropped: PayloadTypes,
+    /// Which RTP header extensions (RFC 8285) are passed on; `None`: all, and whatever else stands in their place.
+    pub extensions: Option<ExtensionIds>,
+}
+
+impl Treatment {
+    /// Packets that are passed on may not be what they were.
+    #[must_use]
+    pub fn alters(&self) -> bool {
+        self.silence || self.extensions.is_some()
+    }
+}
+
+/// Ids of RTP header extensions as a bit set; bit N % 64 of word N / 64 is id N.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtensionIds(pub [u64; 4]);
+
+impl ExtensionIds {
+    /// Whether `id` is one of them.
+    #[must_use]
+    pub fn contains(&self, id: u8) -> bool {
+        self.0[usize::from(id / 64)] & 1 << (id % 64) != 0
+    }
+}
+
+impl FromIterator<u8> for ExtensionIds {
+    fn from_iter<I: IntoIterator<Item = u8>>(ids: I) -> Self {
+        let mut set = Self::default();
+        for id in ids {
+            set.0[usize::from(id / 64)] |= 1 << (id % 64);
+        }
+        set
+    }
+}
+
+/// The payload types whose silence is a byte that repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silences {
+    /// G.711 μ-law.
+    pub pcmu: PayloadTypes,
+    /// G.711 A-law.
+    pub pcma: PayloadTypes,
+    /// G.722.
+    pub g722: PayloadTypes,
+}
+
+/// The static payload types of RFC 3551.
+impl Default for Silences {
+    fn default() -> Self {
+        Self {
+            pcmu: PayloadTypes(1),
+            pcma: PayloadTypes(1 << 8),
+            g722: PayloadTypes(1 << 9),
+        }
+    }
+}
+
+/// What becomes of RTCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RtcpHandling {
+    /// `generate-RTCP`: what arrives is not passed on, and the peer is sent reports made here, about this often.
+    pub generate_every_ms: Option<u32>,
+    /// The peer's profile knows no feedback messages (RFC 4585): it is sent none.
+    pub without_feedback: bool,
+}
+
 /// Everything signalling decides about one stream. A new plan replaces the old one whole. One that differs in `signalled`
 /// only says nothing new: the stream's flow stays in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,13 +264,21 @@ pub struct StreamPlan {
     pub media_handover: bool,
     /// The peer sends from elsewhere than it receives: learning never moves the send-to address.
     pub asymmetric: bool,
-    /// Streams whose sockets pass on the RTP (or anything not RTCP) that arrives here, each to its own endpoint.
-    pub sinks: Vec<StreamId>,
+    /// Where the RTP (or anything not RTCP) that arrives here is passed on.
+    pub sinks: Vec<Sink>,
     /// Streams whose sockets pass on the RTCP that arrives here.
     pub rtcp_sinks: Vec<StreamId>,
+    /// What becomes of RTCP.
+    pub rtcp: RtcpHandling,
     /// Payload types that are passed on untouched; others are looked at by user space (and passed on too).
     /// [`PayloadTypes::NONE`]: not RTP (T.38, BFCP); all packets go to `sinks`.
     pub payload_types: PayloadTypes,
+    /// Those that carry telephone events (RFC 4733).
+    pub telephone_events: PayloadTypes,
+    /// Telephone events are reported.
+    pub detect_events: bool,
+    /// Those that a `silence` knows silence for.
+    pub silences: Silences,
     /// RTP clock rate in Hz of the first payload type; 8000 where unknown.
     pub clock_rate: u32,
     /// TOS byte or traffic class of what leaves through this stream.

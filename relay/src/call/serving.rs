@@ -7,7 +7,9 @@ use super::graph::Call;
 use super::media::Media;
 use super::subscription::MediaRef;
 use crate::datapath::PayloadTypes;
-use crate::plan::{Action, Component, LocalPort, PortPair, StreamId, StreamPlan};
+use crate::plan::{
+    Action, Component, LocalPort, PortPair, RtcpHandling, Silences, Sink, StreamId, StreamPlan,
+};
 
 /// Comfort noise (RFC 3389), sent by some without saying so.
 const COMFORT_NOISE: u32 = 13;
@@ -105,7 +107,7 @@ fn plan(
         .collect();
     let rtp_sinks = || {
         let pairs = sinks.iter().filter_map(|sink| sink.sending_ports());
-        pairs.map(|pair| pair.rtp.id).collect()
+        pairs.map(|pair| Sink::untouched(pair.rtp.id)).collect()
     };
     StreamPlan {
         component,
@@ -121,10 +123,14 @@ fn plan(
         asymmetric: media.asymmetric,
         sinks: match component {
             Component::Rtp => rtp_sinks(),
-            Component::Rtcp => rtcp_sinks.clone(),
+            Component::Rtcp => rtcp_sinks.iter().copied().map(Sink::untouched).collect(),
         },
         rtcp_sinks,
+        rtcp: RtcpHandling::default(),
         payload_types: payload_types(media, &sinks),
+        telephone_events: PayloadTypes::NONE,
+        detect_events: false,
+        silences: Silences::default(),
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 pub struct FlowId(pub u64);
 
 /// RTP payload types (0..=127) as a bit set; bit N is payload type N.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PayloadTypes(pub u128);
 
 impl PayloadTypes {
@@ -15,6 +15,18 @@ impl PayloadTypes {
     pub const ALL: Self = Self(u128::MAX);
     /// No payload type.
     pub const NONE: Self = Self(0);
+
+    /// Whether `payload_type` is one of them.
+    #[must_use]
+    pub fn contains(self, payload_type: u8) -> bool {
+        self.0 & 1 << (payload_type & 0x7f) != 0
+    }
+
+    /// Those that are not in `others`.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
 }
 
 /// Which synchronisation sources (RFC 3550 section 5.1) pass without a look from user space.

@@ -42,6 +42,8 @@ pub enum Reason {
     EgressNotGranted = 16,
     /// The node's agent has taken the table back.
     TableLost = 17,
+    /// A packet is not passed on as it came: silenced, or without some of its header extensions.
+    MediaAltered = 18,
 }
 
 impl Reason {
@@ -68,6 +70,7 @@ impl Reason {
             }
             Self::EgressNotGranted => "the egress interface is not granted to this relay",
             Self::TableLost => "the node's agent has taken the table back",
+            Self::MediaAltered => "media is silenced, or header extensions are removed",
         }
     }
 
@@ -89,6 +92,7 @@ impl Reason {
             15 => Self::EgressUnsupported,
             16 => Self::EgressNotGranted,
             17 => Self::TableLost,
+            18 => Self::MediaAltered,
             _ => Self::NotInstalled,
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::datapath::{Flow, PayloadTypes, Reason, SsrcFilter};
-use crate::plan::{Component, EndpointLearning, StreamPlan};
+use crate::plan::{Component, EndpointLearning, StreamPlan, Treatment};
 
 /// A flow that packets want changed is changed at most this often, ms; signalling is not held up.
 const INTERVAL_MS: u64 = 100;
@@ -35,11 +35,12 @@ pub(crate) fn wanted(
     if plan.component != Component::Rtp || plan.payload_types == PayloadTypes::NONE {
         return Err(Reason::NotRtp);
     }
-    match plan.sinks.len() {
-        0 => return Err(Reason::NoReceiver),
-        1 => {}
+    let treatment = match plan.sinks.as_slice() {
+        [] => return Err(Reason::NoReceiver),
+        [sink] if sink.treatment.alters() => return Err(Reason::MediaAltered),
+        [sink] => &sink.treatment,
         _ => return Err(Reason::SeveralReceivers),
-    }
+    };
     let exit = exit.ok_or(Reason::NoReceiver)?;
     let to = exit
         .to
@@ -61,10 +62,20 @@ pub(crate) fn wanted(
         from: exit.from,
         to,
         tos: exit.tos,
-        payload_types: plan.payload_types,
+        payload_types: untouched(plan, treatment),
         ssrcs,
         clock_rate: plan.clock_rate,
     })
+}
+
+/// The payload types that user space has nothing to do for but pass them on.
+fn untouched(plan: &StreamPlan, treatment: &Treatment) -> PayloadTypes {
+    let untouched = plan.payload_types.without(treatment.dropped);
+    if plan.detect_events {
+        untouched.without(plan.telephone_events)
+    } else {
+        untouched
+    }
 }
 
 /// What is to be done at the datapath.
@@ -130,7 +141,7 @@ fn leads_the_same_way(old: &Flow, new: &Flow) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::StreamId;
+    use crate::plan::{ExtensionIds, RtcpHandling, Silences, Sink, StreamId};
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -146,11 +157,25 @@ mod tests {
             strict_source: false,
             media_handover: false,
             asymmetric: false,
-            sinks: vec![StreamId(2)],
+            sinks: vec![Sink::untouched(StreamId(2))],
             rtcp_sinks: vec![],
+            rtcp: RtcpHandling::default(),
             payload_types: PayloadTypes(1),
+            telephone_events: PayloadTypes::NONE,
+            detect_events: false,
+            silences: Silences::default(),
             clock_rate: 8000,
             tos: 0,
+        }
+    }
+
+    fn treated(treatment: Treatment) -> StreamPlan {
+        StreamPlan {
+            sinks: vec![Sink {
+                stream: StreamId(2),
+                treatment,
+            }],
+            ..plan()
         }
     }
 
@@ -203,9 +228,17 @@ mod tests {
             ..plan()
         };
         let forked = StreamPlan {
-            sinks: vec![StreamId(2), StreamId(4)],
+            sinks: [2, 4].map(|id| Sink::untouched(StreamId(id))).into(),
             ..plan()
         };
+        let silenced = treated(Treatment {
+            silence: true,
+            ..Treatment::default()
+        });
+        let stripped = treated(Treatment {
+            extensions: Some(ExtensionIds::default()),
+            ..Treatment::default()
+        });
         let unanswered = Exit { to: None, ..exit() };
         let other_family = Exit {
             to: Some(at("[2001:db8::1]:7000")),
@@ -216,6 +249,8 @@ mod tests {
             (t38, SOURCE, Some(exit()), Reason::NotRtp),
             (held, SOURCE, None, Reason::NoReceiver),
             (forked, SOURCE, Some(exit()), Reason::SeveralReceivers),
+            (silenced, SOURCE, Some(exit()), Reason::MediaAltered),
+            (stripped, SOURCE, Some(exit()), Reason::MediaAltered),
             (plan(), SOURCE, Some(unanswered), Reason::NoReceiver),
             (plan(), SOURCE, Some(other_family), Reason::NoReceiver),
             (plan(), SOURCE, None, Reason::NoReceiver),
@@ -228,6 +263,36 @@ mod tests {
             ),
         ] {
             assert_eq!(ask(&plan, source, exit), Err(reason));
+        }
+    }
+
+    #[test]
+    fn events_that_are_blocked_or_looked_for_come_up_and_audio_does_not() {
+        let events = PayloadTypes(1 << 101);
+        let with_events = StreamPlan {
+            payload_types: PayloadTypes(1 | events.0),
+            telephone_events: events,
+            ..plan()
+        };
+        let detected = StreamPlan {
+            detect_events: true,
+            ..with_events.clone()
+        };
+        let blocked = StreamPlan {
+            sinks: treated(Treatment {
+                dropped: events,
+                ..Treatment::default()
+            })
+            .sinks,
+            ..with_events.clone()
+        };
+        for (plan, in_kernel) in [
+            (with_events, PayloadTypes(1 | events.0)),
+            (detected, PayloadTypes(1)),
+            (blocked, PayloadTypes(1)),
+        ] {
+            let flow = ask(&plan, SOURCE, Some(exit())).unwrap();
+            assert_eq!(flow.payload_types, in_kernel);
         }
     }
 

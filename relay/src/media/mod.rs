@@ -250,10 +250,12 @@ impl Media {
             Action::Open { plan, .. } => plan.learning == EndpointLearning::Off,
             Action::Update { stream, plan } => {
                 plan.learning == EndpointLearning::Off
-                    || self.streams.any_in_kernel(&[*stream])
-                    || self.streams.any_in_kernel(&plan.sinks)
+                    || self.streams.any_in_kernel([*stream])
+                    || self
+                        .streams
+                        .any_in_kernel(plan.sinks.iter().map(|sink| sink.stream))
             }
-            Action::Close { pair } => self.streams.any_in_kernel(&[pair.rtp.id]),
+            Action::Close { pair } => self.streams.any_in_kernel([pair.rtp.id]),
         }
     }
 

@@ -90,8 +90,12 @@ impl Streams {
     }
 
     /// Whether the kernel forwards packets of any of `streams` now.
-    pub(super) fn any_in_kernel(&self, streams: &[StreamId]) -> bool {
-        !self.in_kernel(streams).is_empty()
+    pub(super) fn any_in_kernel(&self, streams: impl IntoIterator<Item = StreamId>) -> bool {
+        let entries = self.entries();
+        streams.into_iter().any(|id| {
+            let entry = entries.get(&id);
+            entry.is_some_and(|entry| entry.counters.report.state() == FlowState::Kernel)
+        })
     }
 
     /// The calls of which something was learned since the last time this was asked, or, the first time, from now on.

@@ -73,19 +73,17 @@ impl Table {
             ..
         } = self;
         let slot_of = |id: &StreamId| by_id.get(id).copied();
-        let links = |sinks: &[StreamId]| {
-            let link = |id: &StreamId| Link {
-                id: *id,
-                // A sink that is not there is in no slot.
-                slot: slot_of(id).unwrap_or(usize::MAX),
-            };
-            sinks.iter().map(link).collect()
+        let link = |id: &StreamId| Link {
+            id: *id,
+            // A sink that is not there is in no slot.
+            slot: slot_of(id).unwrap_or(usize::MAX),
         };
         let streams = by_call.get(&call).into_iter().flatten();
         for slot in streams.filter_map(slot_of) {
             if let Some(stream) = &mut slots[slot] {
-                stream.sinks = links(&stream.plan.sinks);
-                stream.rtcp_sinks = links(&stream.plan.rtcp_sinks);
+                let sinks = stream.plan.sinks.iter();
+                stream.sinks = sinks.map(|sink| link(&sink.stream)).collect();
+                stream.rtcp_sinks = stream.plan.rtcp_sinks.iter().map(link).collect();
             }
         }
     }

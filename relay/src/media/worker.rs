@@ -410,7 +410,7 @@ impl Worker {
             .plan
             .sinks
             .first()
-            .and_then(|sink| self.table.get(*sink))
+            .and_then(|sink| self.table.get(sink.stream))
             .map(Stream::exit);
         let wanted = wanted(stream.local, &stream.plan, stream.sender(), exit);
         let held_back = wanted.as_ref().err().copied();

@@ -7,7 +7,12 @@ fn on_branch(branch: &'static str) -> Command {
 }
 
 fn sinks(world: &World, port: u16) -> Vec<u64> {
-    world.plan(port).sinks.iter().map(|id| id.0).collect()
+    world
+        .plan(port)
+        .sinks
+        .iter()
+        .map(|sink| sink.stream.0)
+        .collect()
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_call_that_runs_out_of_ports_later_lives_on_as_it_was() {
     let reply = world.send(offer(&sdp_of(A, &lines)).with("to-tag", "b"));
     assert_eq!(reply.reason(), "Ran out of ports");
     assert_eq!(world.actions, []);
-    assert_eq!(world.plan(to_b).sinks[0].0, u64::from(to_a));
+    assert_eq!(world.plan(to_b).sinks[0].stream.0, u64::from(to_a));
 }
 
 #[test]

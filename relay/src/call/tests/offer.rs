@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::call::{Notice, Settings};
 use crate::datapath::PayloadTypes;
-use crate::plan::{Action, EndpointLearning, StreamId};
+use crate::plan::{Action, EndpointLearning, Sink, StreamId};
 
 #[test]
 fn both_legs_are_opened_at_the_first_offer() {
@@ -23,8 +23,9 @@ fn packets_of_each_leg_lead_to_the_other() {
     let (to_b, to_a) = world.call();
     let sinks = |port: u16| {
         let plan = world.plan(port);
-        let ids = |ids: &[crate::plan::StreamId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
-        (ids(&plan.sinks), ids(&plan.rtcp_sinks))
+        let sinks = plan.sinks.iter().map(|sink| sink.stream.0);
+        let rtcp_sinks = plan.rtcp_sinks.iter().map(|id| id.0);
+        (sinks.collect::<Vec<_>>(), rtcp_sinks.collect::<Vec<_>>())
     };
     let (to_a64, to_b64) = (u64::from(to_a), u64::from(to_b));
     assert_eq!(sinks(to_b), (vec![to_a64], vec![to_a64 + 1]));
@@ -193,7 +194,11 @@ fn packets_of_media_that_is_not_rtp_are_not_looked_into() {
         for (port, sink) in [(to_a, to_b), (to_b, to_a)] {
             let plan = world.plan(port);
             assert_eq!(plan.payload_types, PayloadTypes::NONE, "{media}");
-            assert_eq!(plan.sinks, [StreamId(u64::from(sink))], "{media}");
+            assert_eq!(
+                plan.sinks,
+                [Sink::untouched(StreamId(u64::from(sink)))],
+                "{media}"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::plan::{Action, StreamId};
 
 /// The port that what arrives at another one leaves from.
 fn sent_from(world: &World, arrival: u16) -> u16 {
-    u16::try_from(world.plan(arrival).sinks[0].0).unwrap()
+    u16::try_from(world.plan(arrival).sinks[0].stream.0).unwrap()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn earlier_ports_go_on_forwarding_what_is_still_sent_to_them() {
     let mut world = World::new();
     let (to_b, to_a) = world.call();
     world.send(offer(&audio(A, 4002)).with("to-tag", "b"));
-    assert_eq!(world.plan(to_b).sinks[0].0, u64::from(to_a));
+    assert_eq!(world.plan(to_b).sinks[0].stream.0, u64::from(to_a));
 }
 
 #[test]

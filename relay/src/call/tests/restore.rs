@@ -90,7 +90,7 @@ fn plans(world: &World) -> BTreeMap<SocketAddr, (StreamPlan, Vec<SocketAddr>, Ve
         .flat_map(|pair| [&pair.rtp, &pair.rtcp])
         .map(|port| (port.id, port.address))
         .collect();
-    let of = |ids: &[StreamId]| ids.iter().map(|id| ports[id]).collect();
+    let of = |ids: Vec<StreamId>| ids.iter().map(|id| ports[id]).collect();
     let plans = world.plans.iter();
     plans
         .map(|(id, plan)| {
@@ -99,7 +99,8 @@ fn plans(world: &World) -> BTreeMap<SocketAddr, (StreamPlan, Vec<SocketAddr>, Ve
                 rtcp_sinks: Vec::new(),
                 ..plan.clone()
             };
-            let sinks = (of(&plan.sinks), of(&plan.rtcp_sinks));
+            let rtp_sinks = plan.sinks.iter().map(|sink| sink.stream).collect();
+            let sinks = (of(rtp_sinks), of(plan.rtcp_sinks.clone()));
             (ports[id], (nameless, sinks.0, sinks.1))
         })
         .collect()

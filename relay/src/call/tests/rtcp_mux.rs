@@ -1,6 +1,7 @@
 //! rtcp-mux in SDP and in plans. Who decides what is tested beside the rules (`mux`).
 
 use super::world::*;
+use crate::plan::Sink;
 
 fn muxed(address: &str, port: u16) -> String {
     let media = format!("m=audio {port} RTP/AVP 0");
@@ -17,7 +18,7 @@ fn passed_through_it_leaves_rtcp_on_the_rtp_ports() {
     assert!(answered.has_line("a=rtcp-mux"));
     assert!(answered.has_line(&format!("a=rtcp:{}", answered.port())));
     let plan = world.plan(offered.port());
-    assert_eq!(plan.sinks, plan.rtcp_sinks);
+    assert_eq!(plan.sinks, [Sink::untouched(plan.rtcp_sinks[0])]);
     assert_eq!(world.plan(answered.port() + 1).endpoint, None);
 }
 

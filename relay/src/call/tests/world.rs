@@ -251,7 +251,8 @@ impl World {
         let open: BTreeSet<StreamId> = self.plans.keys().copied().collect();
         assert_eq!(streams, open, "ports held against streams served");
         for plan in self.plans.values() {
-            for sink in plan.sinks.iter().chain(&plan.rtcp_sinks) {
+            let rtp_sinks = plan.sinks.iter().map(|sink| &sink.stream);
+            for sink in rtp_sinks.chain(&plan.rtcp_sinks) {
                 assert!(open.contains(sink), "a sink that is closed");
             }
         }

@@ -74,7 +74,7 @@ fn a_stream_on_hold_takes_packets_and_passes_none_on_until_it_is_resumed() {
     });
     assert_eq!(relay.view(call.a.id()).errors, 0);
     let resumed = StreamPlan {
-        sinks: vec![call.b.id()],
+        sinks: vec![Sink::untouched(call.b.id())],
         signalled: 2,
         ..call.a_plan.clone()
     };
@@ -152,7 +152,7 @@ fn strict_source_drops_and_counts_a_stranger() {
 fn one_source_feeds_several_receivers() {
     let mut relay = Relay::start();
     let call = relay.call(|_| {});
-    let sinks = vec![call.b.id(), call.b.rtcp_id()];
+    let sinks = [call.b.id(), call.b.rtcp_id()].map(Sink::untouched).into();
     relay.update(
         call.a.id(),
         StreamPlan {
@@ -194,7 +194,7 @@ fn a_call_goes_from_ipv4_to_ipv6_and_back() {
     phone.set_read_timeout(Some(PATIENCE)).unwrap();
     let plan = StreamPlan {
         endpoint: Some(phone.local_addr().unwrap()),
-        sinks: vec![call.a.id()],
+        sinks: vec![Sink::untouched(call.a.id())],
         ..call.b_plan.clone()
     };
     relay.media.apply(vec![
@@ -208,7 +208,7 @@ fn a_call_goes_from_ipv4_to_ipv6_and_back() {
         Action::Update {
             stream: call.a.id(),
             plan: StreamPlan {
-                sinks: vec![pair.rtp.id],
+                sinks: vec![Sink::untouched(pair.rtp.id)],
                 ..call.a_plan.clone()
             },
         },
@@ -283,7 +283,7 @@ fn a_new_port_sends_to_where_its_predecessor_has_learned() {
         Action::Update {
             stream: call.a.id(),
             plan: StreamPlan {
-                sinks: vec![pair.rtp.id],
+                sinks: vec![Sink::untouched(pair.rtp.id)],
                 ..call.a_plan.clone()
             },
         },

@@ -97,7 +97,7 @@ fn streams_that_stay_in_user_space_say_why() {
     );
 
     let forked = StreamPlan {
-        sinks: vec![call.b.id(), call.b.rtcp_id()],
+        sinks: [call.b.id(), call.b.rtcp_id()].map(Sink::untouched).into(),
         ..call.a_plan.clone()
     };
     relay.update(call.a.id(), forked);

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::datapath::{Flow, FlowId, FlowReport, FlowState, PayloadTypes, Reason};
 use crate::plan::{
-    Component, EndpointLearning, LocalAddress, PortPair, PortSource, StreamId, StreamPlan,
-    StreamReader, StreamView,
+    Component, EndpointLearning, LocalAddress, PortPair, PortSource, RtcpHandling, Silences, Sink,
+    StreamId, StreamPlan, StreamReader, StreamView,
 };
 
 /// Far longer than anything here takes; no test passes by waiting it out.
@@ -204,9 +204,13 @@ impl Relay {
                     strict_source: false,
                     media_handover: false,
                     asymmetric: false,
-                    sinks: vec![sinks],
+                    sinks: vec![Sink::untouched(sinks)],
                     rtcp_sinks: vec![rtcp_sinks],
+                    rtcp: RtcpHandling::default(),
                     payload_types: PayloadTypes::ALL,
+                    telephone_events: PayloadTypes::NONE,
+                    detect_events: false,
+                    silences: Silences::default(),
                     clock_rate: 8000,
                     tos: 0,
                 };

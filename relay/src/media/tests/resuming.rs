@@ -72,8 +72,9 @@ fn restore(relay: &Relay, remembered: Remembered) -> [StreamId; 2] {
             call: CallKey(1),
             port: pair.rtp,
             plan: StreamPlan {
-                sinks: vec![ids[1 - index]],
+                sinks: vec![Sink::untouched(ids[1 - index])],
                 rtcp_sinks: vec![],
+                rtcp: RtcpHandling::default(),
                 ..plan
             },
             predecessor: None,

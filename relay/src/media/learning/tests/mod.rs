@@ -8,7 +8,7 @@ mod table;
 
 use super::*;
 use crate::datapath::PayloadTypes;
-use crate::plan::Component;
+use crate::plan::{Component, RtcpHandling, Silences};
 
 const ANNOUNCED: &str = "192.0.2.1:5000";
 const SAME_ADDRESS: &str = "192.0.2.1:6000";
@@ -32,7 +32,11 @@ fn plan(learning: EndpointLearning) -> StreamPlan {
         asymmetric: false,
         sinks: vec![],
         rtcp_sinks: vec![],
+        rtcp: RtcpHandling::default(),
         payload_types: PayloadTypes::ALL,
+        telephone_events: PayloadTypes::NONE,
+        detect_events: false,
+        silences: Silences::default(),
         clock_rate: 8000,
         tos: 0,
     }
