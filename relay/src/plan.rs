@@ -183,6 +183,12 @@ pub struct Treatment {
 }
 
 impl Treatment {
+    /// Everything is passed on untouched.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        !self.alters() && self.dropped == PayloadTypes::NONE
+    }
+
     /// Packets that are passed on may not be what they were.
     #[must_use]
     pub fn alters(&self) -> bool {

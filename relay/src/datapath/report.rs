@@ -42,7 +42,7 @@ pub enum Reason {
     EgressNotGranted = 16,
     /// The node's agent has taken the table back.
     TableLost = 17,
-    /// A packet is not passed on as it came: silenced, or without some of its header extensions.
+    /// Media is not passed on as it came: not at all, silenced, or without some of its header extensions.
     MediaAltered = 18,
 }
 
@@ -70,7 +70,7 @@ impl Reason {
             }
             Self::EgressNotGranted => "the egress interface is not granted to this relay",
             Self::TableLost => "the node's agent has taken the table back",
-            Self::MediaAltered => "media is silenced, or header extensions are removed",
+            Self::MediaAltered => "media is blocked, silenced, or loses header extensions",
         }
     }
 

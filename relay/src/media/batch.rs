@@ -21,6 +21,8 @@ pub(crate) struct Batch {
     headers: Vec<libc::mmsghdr>,
     out_vectors: Vec<libc::iovec>,
     out_headers: Vec<libc::mmsghdr>,
+    /// A copy of a datagram that is altered on its way to one receiver.
+    copy: Vec<u8>,
     lengths: [usize; BATCH],
     /// Headers that the last receive wrote to.
     used: usize,
@@ -46,6 +48,7 @@ impl Batch {
             headers: vec![header; BATCH],
             out_vectors: vec![vector; BATCH],
             out_headers: vec![header; BATCH],
+            copy: vec![0; STRIDE],
             lengths: [0; BATCH],
             used: BATCH,
         }
@@ -121,7 +124,12 @@ impl Batch {
     pub(crate) fn send(&mut self, socket: &UdpSocket, to: SocketAddr, chosen: Mask) -> Mask {
         let name = socket2::SockAddr::from(to);
         if chosen.is_power_of_two() {
-            return self.send_one(socket, &name, chosen);
+            let payload = self.payload(chosen.trailing_zeros() as usize);
+            return if send_one(socket, &name, payload) {
+                0
+            } else {
+                chosen
+            };
         }
         let mut order = [0_u8; BATCH];
         let mut count = 0;
@@ -162,25 +170,51 @@ impl Batch {
         failed
     }
 
-    fn send_one(&self, socket: &UdpSocket, name: &socket2::SockAddr, chosen: Mask) -> Mask {
-        let payload = self.payload(chosen.trailing_zeros() as usize);
-        loop {
-            // SAFETY: the kernel reads the payload and the address, both borrowed for the call and as long as said.
-            let sent = unsafe {
-                libc::sendto(
-                    socket.as_raw_fd(),
-                    payload.as_ptr().cast(),
-                    payload.len(),
-                    libc::MSG_DONTWAIT,
-                    name.as_ptr().cast(),
-                    name.len(),
-                )
-            };
-            match sent {
-                0.. => return 0,
-                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                _ => return chosen,
+    /// Sends what `alter` makes of each of the chosen datagrams, in place and no longer than it was; `None`: it is not sent.
+    /// The datagrams themselves stay as they were received. Returns those that could not be sent.
+    pub(crate) fn send_altered(
+        &mut self,
+        socket: &UdpSocket,
+        to: SocketAddr,
+        chosen: Mask,
+        mut alter: impl FnMut(&mut [u8]) -> Option<usize>,
+    ) -> Mask {
+        let name = socket2::SockAddr::from(to);
+        let mut failed = 0;
+        for index in (0..BATCH).filter(|index| chosen & (1 << index) != 0) {
+            let length = self.lengths[index];
+            let start = index * STRIDE;
+            let copy = &mut self.copy[..length];
+            copy.copy_from_slice(&self.payloads[start..start + length]);
+            if let Some(length) = alter(copy)
+                && !send_one(socket, &name, &copy[..length])
+            {
+                failed |= 1 << index;
             }
+        }
+        failed
+    }
+}
+
+/// Says whether the payload could be sent.
+fn send_one(socket: &UdpSocket, name: &socket2::SockAddr, payload: &[u8]) -> bool {
+    loop {
+        // SAFETY: the kernel reads the payload and the address, both borrowed for the call and as long as said.
+        let sent = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                payload.as_ptr().cast(),
+                payload.len(),
+                libc::MSG_DONTWAIT,
+                name.as_ptr().cast(),
+                name.len(),
+            )
+        };
+        if sent >= 0 {
+            return true;
+        }
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return false;
         }
     }
 }
@@ -275,6 +309,33 @@ mod tests {
                 (batch.payload(0), batch.payload(1)),
                 (&b"second"[..], &b"3"[..])
             );
+        }
+    }
+
+    #[test]
+    fn what_is_altered_for_one_receiver_is_untouched_for_the_next() {
+        let ((sender, _), (relay, relay_address)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        let ((altered, to_altered), (plain, to_plain)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        for payload in [&b"first"[..], b"second", b"third"] {
+            sender.send_to(payload, relay_address).unwrap();
+        }
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive(&relay), 3);
+        let shout = |payload: &mut [u8]| {
+            payload.make_ascii_uppercase();
+            (payload != b"SECOND").then_some(4)
+        };
+        assert_eq!(batch.send_altered(&relay, to_altered, 0b111, shout), 0);
+        assert_eq!(batch.send(&relay, to_plain, 0b111), 0);
+        let mut buffer = [0; 100];
+        for (receiver, expected) in [
+            (&altered, &[&b"FIRS"[..], b"THIR"][..]),
+            (&plain, &[&b"first"[..], b"second", b"third"]),
+        ] {
+            for payload in expected {
+                let length = receiver.recv(&mut buffer).unwrap();
+                assert_eq!(&buffer[..length], *payload);
+            }
         }
     }
 

@@ -41,6 +41,10 @@ pub(crate) fn wanted(
         [sink] => &sink.treatment,
         _ => return Err(Reason::SeveralReceivers),
     };
+    let payload_types = untouched(plan, treatment);
+    if payload_types == PayloadTypes::NONE {
+        return Err(Reason::MediaAltered);
+    }
     let exit = exit.ok_or(Reason::NoReceiver)?;
     let to = exit
         .to
@@ -62,7 +66,7 @@ pub(crate) fn wanted(
         from: exit.from,
         to,
         tos: exit.tos,
-        payload_types: untouched(plan, treatment),
+        payload_types,
         ssrcs,
         clock_rate: plan.clock_rate,
     })
@@ -235,6 +239,10 @@ mod tests {
             silence: true,
             ..Treatment::default()
         });
+        let blocked = treated(Treatment {
+            dropped: PayloadTypes::ALL,
+            ..Treatment::default()
+        });
         let stripped = treated(Treatment {
             extensions: Some(ExtensionIds::default()),
             ..Treatment::default()
@@ -250,6 +258,7 @@ mod tests {
             (held, SOURCE, None, Reason::NoReceiver),
             (forked, SOURCE, Some(exit()), Reason::SeveralReceivers),
             (silenced, SOURCE, Some(exit()), Reason::MediaAltered),
+            (blocked, SOURCE, Some(exit()), Reason::MediaAltered),
             (stripped, SOURCE, Some(exit()), Reason::MediaAltered),
             (plan(), SOURCE, Some(unanswered), Reason::NoReceiver),
             (plan(), SOURCE, Some(other_family), Reason::NoReceiver),

@@ -20,6 +20,7 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod tests;
+mod treatment;
 mod worker;
 
 use std::net::IpAddr;

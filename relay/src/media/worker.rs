@@ -27,6 +27,7 @@ use super::ports::Ports;
 use super::stream::{Route, Stream};
 use super::streams::Lessons;
 use super::table::Table;
+use super::treatment::treat;
 use crate::datapath::{Datapath, FlowId};
 use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan};
 
@@ -268,18 +269,30 @@ impl Worker {
         let Some(stream) = self.table.at(slot) else {
             return chosen;
         };
-        let sinks = match route {
-            Route::Media => &stream.sinks,
-            Route::Rtcp => &stream.rtcp_sinks,
-        };
         let mut failed = 0;
-        for sink in sinks {
-            let exit = self
-                .table
-                .linked(*sink)
-                .and_then(|sink| Some((sink, sink.send_to()?)));
-            failed |= match exit {
-                Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
+        let exit = |link| {
+            let sink = self.table.linked(link)?;
+            Some((sink, sink.send_to()?))
+        };
+        if route == Route::Rtcp {
+            for link in &stream.rtcp_sinks {
+                failed |= match exit(*link) {
+                    Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
+                    None => chosen,
+                };
+            }
+            return failed;
+        }
+        for (link, planned) in stream.sinks.iter().zip(&stream.plan.sinks) {
+            let treatment = &planned.treatment;
+            failed |= match exit(*link) {
+                Some((sink, to)) if treatment.is_none() => {
+                    self.batch.send(&sink.socket, to, chosen)
+                }
+                Some((sink, to)) => {
+                    let alter = |packet: &mut [u8]| treat(packet, &stream.plan, treatment);
+                    self.batch.send_altered(&sink.socket, to, chosen, alter)
+                }
                 None => chosen,
             };
         }

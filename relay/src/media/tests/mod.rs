@@ -5,6 +5,7 @@ mod forwarding;
 mod kernel;
 mod pool;
 mod resuming;
+mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
