@@ -2,7 +2,7 @@
 //!
 //! A datagram is split by [`Datagram::split`], its dictionary read by [`Datagram::request`] into a [`Request`], and a
 //! [`Reply`] is written in the request's encoding by [`Datagram::reply`]. Unknown keys, words and values are never errors:
-//! they are collected in [`Options::unknown`].
+//! they are collected in [`Options::unknown`], those that are known but have no effect here in [`Options::ignored`].
 
 pub mod bencode;
 mod command;
@@ -16,8 +16,11 @@ mod value;
 pub use command::Command;
 pub use datagram::{Datagram, Encoding, NoCookie, ProtocolError, decode_payload};
 pub use options::{
-    AddressFamily, Dtls, EndpointLearning, Flags, Ice, IceLite, Options, Replace, RtcpMux, Tos,
-    TransportProtocol,
+    AddressFamily, AliasKey, All, AttributeChanges, AudioPlayer, Bundle, CodecPair, Codecs, Dtls,
+    Dtmf, DtmfSecurity, EndpointLearning, Extmap, Fingerprint, Flags, Ice, IceLite, Media,
+    MediaEcho, MediaType, MusicOnHold, Options, Osrtp, PayloadType, Player, Recording, Replace,
+    RtcpMux, Sdes, SdpAttributes, SipMessageType, StarCodes, Support, T38, TagFlows, Tos,
+    TransportProtocol, Vocabulary, vocabularies,
 };
 pub use reply::Reply;
 pub use request::Request;

@@ -51,7 +51,7 @@ impl Request {
         let command = Command::parse(name).ok_or(ProtocolError::UnknownCommand)?;
         let mut request = Self::new(command);
         for (key, value) in dict.iter() {
-            options::apply(&mut request, key, value);
+            options::apply_key(&mut request, key, value);
         }
         Ok(request)
     }

@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use ng_protocol::{
-    AddressFamily, Command, Dict, Dtls, EndpointLearning, Flags, Ice, IceLite, Options, Request,
-    Tos, TransportProtocol, Value,
+    AddressFamily, Command, Dict, Dtls, EndpointLearning, Flags, Ice, IceLite, Options, Replace,
+    Request, Tos, TransportProtocol, Value,
 };
 use proptest::prelude::*;
 
@@ -114,7 +114,6 @@ fn flags_set_what_they_are_called() {
         ("no-port-latching", |f| f.no_port_latching),
         ("no-rtcp-attribute", |f| f.no_rtcp_attribute),
         ("original sendrecv", |f| f.original_sendrecv),
-        ("pad-crypto", |f| f.pad_crypto),
         ("passthrough", |f| f.passthrough),
         ("port-latching", |f| f.port_latching),
         ("provisional", |f| f.provisional),
@@ -151,13 +150,9 @@ fn flags_may_carry_values_behind_a_prefix() {
         flag("endpoint-learning-off").endpoint_learning,
         Some(EndpointLearning::Off)
     );
-    let codec = (
-        "codec-strip".to_owned(),
-        Value::from("telephone-event/8000"),
-    );
-    assert_eq!(flag("codec-strip-telephone-event/8000").deferred, [codec]);
-    let transcode = ("codec-transcode".to_owned(), Value::from("PCMU"));
-    assert_eq!(flag("transcode-PCMU").deferred, [transcode]);
+    let codecs = flag("codec-strip-telephone-event/8000").codecs;
+    assert_eq!(codecs.strip, [&b"telephone-event/8000"[..]]);
+    assert_eq!(flag("transcode-PCMU").codecs.transcode, [&b"PCMU"[..]]);
 }
 
 #[test]
@@ -165,8 +160,8 @@ fn flags_may_be_pairs() {
     assert_eq!(flag("ICE=force").ice, Ice::Force);
     assert_eq!(flag("TOS=40").tos, Some(Tos::Set(40)));
     assert_eq!(flag("ICE-lite=off").ice_lite, Some(IceLite::Off));
-    let attribute = ("sdp-attr-add".to_owned(), Value::from("audio-x=1"));
-    assert_eq!(flag("sdp-attr-add-audio-x=1").deferred, [attribute]);
+    let attributes = flag("sdp-attr-add-audio-x=1").sdp_attr;
+    assert_eq!(attributes.audio.add, [&b"x=1"[..]]);
     assert_eq!(flag("bogus=1").unknown, ["flag bogus=1"]);
 }
 
@@ -252,7 +247,7 @@ fn each_transport_protocol_is_known_by_its_name() {
         let options = options("transport protocol", protocol.as_str());
         assert_eq!(options.transport_protocol, Some(protocol));
     }
-    assert_eq!(options("transport-protocol", "accept"), Options::default());
+    assert!(options("transport-protocol", "accept").transport_protocol_accept);
 }
 
 #[test]
@@ -267,14 +262,15 @@ fn webrtc_is_many_options_in_one() {
     assert!(
         options.flags.trickle_ice && options.flags.no_rtcp_attribute && options.flags.generate_mid
     );
+    assert!(options.bundle.offer && options.bundle.require && options.sdes.off);
 }
 
 #[test]
 fn old_words_are_accepted_silently() {
-    assert_eq!(
-        options("replace", list(&["session-connection"])),
-        Options::default()
-    );
+    let old = options("replace", list(&["session-connection"]));
+    assert_eq!(old.replace, Replace::default());
+    assert_eq!(old.ignored, ["session-connection"]);
+    assert!(old.unknown.is_empty());
 }
 
 #[test]
@@ -339,10 +335,8 @@ fn rtpp_flags_take_lists_and_pairs_in_brackets() {
         " direction=[a b]  codec=[strip=[all] except=[PCMA PCMU]] ",
     );
     assert_eq!(options.direction, [Bytes::from("a"), Bytes::from("b")]);
-    let mut codec = Dict::new();
-    codec.insert("strip", list(&["all"]));
-    codec.insert("except", list(&["PCMA", "PCMU"]));
-    assert_eq!(options.deferred, [("codec".to_owned(), codec.into())]);
+    assert_eq!(options.codecs.strip, [&b"all"[..]]);
+    assert_eq!(options.codecs.except, [&b"PCMA"[..], &b"PCMU"[..]]);
 }
 
 #[test]

@@ -2,113 +2,194 @@
 
 use bytes::Bytes;
 
-use super::types::{Ice, TransportProtocol};
-use super::word::{find, find_prefix, normalise};
+use super::ice::Ice;
+use super::player::AudioPlayer;
+use super::selection::All;
+use super::transport::TransportProtocol;
+use super::word::{Set, Word, done, find, ignored, normalise, unsupported};
 use super::{Options, keys};
 use crate::{Request, Value};
 
-/// Switches that matter to a relay. Every name is rtpengine's.
+/// Switches. Every name is rtpengine's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(
     missing_docs,
     reason = "each is the flag of the same name; ng's documentation says what it does"
 )]
 pub struct Flags {
-    pub all: bool,
+    pub allow_asymmetric_codecs: bool,
+    pub allow_no_codec_media: bool,
+    pub allow_transcoding: bool,
     pub asymmetric: bool,
     pub bidirectional: bool,
+    pub block_dtmf: bool,
+    pub block_egress: bool,
+    pub block_short: bool,
+    pub debug: bool,
+    pub detect_dtmf: bool,
     pub directional: bool,
+    pub discard_recording: bool,
     pub early_media: bool,
+    pub egress: bool,
+    pub exclude_recording: bool,
     pub fatal: bool,
     pub fast: bool,
+    pub force_transcoding: bool,
     pub fragment: bool,
     pub full_rtcp_attribute: bool,
     pub generate_mid: bool,
+    pub ice2: bool,
     pub ice_reject: bool,
     pub inactive: bool,
+    pub inject_dtmf: bool,
     pub loop_protect: bool,
     pub media_handover: bool,
+    pub mirror_rtcp: bool,
+    pub mix: bool,
     pub nat_wait: bool,
     pub new_branch: bool,
+    pub no_jitter_buffer: bool,
     pub no_passthrough: bool,
     pub no_port_latching: bool,
+    pub no_redis_update: bool,
     pub no_rtcp_attribute: bool,
+    pub no_tls_id: bool,
     pub original_sendrecv: bool,
-    pub pad_crypto: bool,
     pub passthrough: bool,
+    pub pierce_nat: bool,
     pub port_latching: bool,
     pub provisional: bool,
+    pub recording_announcement: bool,
+    pub recording_vsc: bool,
+    pub recrypt: bool,
     pub reset: bool,
+    pub reuse_codecs: bool,
+    pub single_codec: bool,
     pub sip_source_address: bool,
+    pub siprec: bool,
+    pub skip_recording_db: bool,
+    pub static_codecs: bool,
     pub strict_source: bool,
     pub symmetric: bool,
     pub to_tag: bool,
     pub trickle_ice: bool,
     pub trust_address: bool,
     pub unidirectional: bool,
+    pub unsubscribe: bool,
     pub webrtc: bool,
 }
 
-type Effect = fn(&mut Options);
+const MIRROR_RTCP: Set = |o| o.flags.mirror_rtcp = true;
+const NO_CODEC_MEDIA: Set = |o| o.flags.allow_no_codec_media = true;
+const PLAYER: Set = |o| o.player.audio_player = Some(AudioPlayer::Transcoding);
+const NO_PLAYER: Set = |o| o.player.audio_player = Some(AudioPlayer::Off);
 
-/// Normalised word to effect.
-const WORDS: &[(&str, Effect)] = &[
-    ("all", |o| o.flags.all = true),
-    ("asymmetric", |o| o.flags.asymmetric = true),
-    ("bidirectional", |o| o.flags.bidirectional = true),
-    ("directional", |o| o.flags.directional = true),
-    ("early-media", |o| o.flags.early_media = true),
-    ("fatal", |o| o.flags.fatal = true),
-    ("fast", |o| o.flags.fast = true),
-    ("fragment", |o| o.flags.fragment = true),
-    ("full-rtcp-attribute", |o| {
+/// The words of `flags`.
+pub(super) const WORDS: &[Word<Set>] = &[
+    ignored("all", |o| o.all = Some(All::All)),
+    ignored("allow-asymmetric-codecs", |o| {
+        o.flags.allow_asymmetric_codecs = true
+    }),
+    ignored("allow-asymmetric-codec", |o| {
+        o.flags.allow_asymmetric_codecs = true
+    }),
+    ignored("allow-no-codec-media", NO_CODEC_MEDIA),
+    ignored("allow-no-codec-medias", NO_CODEC_MEDIA),
+    ignored("allow-empty-codec-media", NO_CODEC_MEDIA),
+    ignored("allow-empty-codec-medias", NO_CODEC_MEDIA),
+    ignored("allow-transcoding", |o| o.flags.allow_transcoding = true),
+    unsupported("always-transcode", |o| {
+        o.codecs.accept.push(Bytes::from_static(b"all"))
+    }),
+    done("asymmetric", |o| o.flags.asymmetric = true),
+    ignored("asymmetric-codecs", |_| {}),
+    unsupported("audio-player", PLAYER),
+    ignored("bidirectional", |o| o.flags.bidirectional = true),
+    ignored("block-dtmf", |o| o.flags.block_dtmf = true),
+    ignored("block-egress", |o| o.flags.block_egress = true),
+    ignored("block-short", |o| o.flags.block_short = true),
+    ignored("block-shorts", |o| o.flags.block_short = true),
+    ignored("block-short-packets", |o| o.flags.block_short = true),
+    ignored("debug", |o| o.flags.debug = true),
+    ignored("debugging", |o| o.flags.debug = true),
+    unsupported("detect-dtmf", |o| o.flags.detect_dtmf = true),
+    ignored("directional", |o| o.flags.directional = true),
+    ignored("discard-recording", |o| o.flags.discard_recording = true),
+    ignored("early-media", |o| o.flags.early_media = true),
+    ignored("egress", |o| o.flags.egress = true),
+    ignored("exclude-recording", |o| o.flags.exclude_recording = true),
+    done("fatal", |o| o.flags.fatal = true),
+    done("fast", |o| o.flags.fast = true),
+    unsupported("force-transcoding", |o| o.flags.force_transcoding = true),
+    done("fragment", |o| o.flags.fragment = true),
+    done("full-rtcp-attribute", |o| {
         o.flags.full_rtcp_attribute = true
     }),
-    ("generate-mid", |o| o.flags.generate_mid = true),
-    ("ice-reject", |o| o.flags.ice_reject = true),
-    ("reject-ice", |o| o.flags.ice_reject = true),
-    ("inactive", |o| o.flags.inactive = true),
-    ("loop-protect", |o| o.flags.loop_protect = true),
-    ("media-handover", |o| o.flags.media_handover = true),
-    ("nat-wait", |o| o.flags.nat_wait = true),
-    ("new-branch", |o| o.flags.new_branch = true),
-    ("no-passthrough", |o| o.flags.no_passthrough = true),
-    ("no-port-latching", |o| o.flags.no_port_latching = true),
-    ("no-rtcp-attribute", |o| o.flags.no_rtcp_attribute = true),
-    ("original-sendrecv", |o| o.flags.original_sendrecv = true),
-    ("pad-crypto", |o| o.flags.pad_crypto = true),
-    ("passthrough", |o| o.flags.passthrough = true),
-    ("port-latching", |o| o.flags.port_latching = true),
-    ("provisional", |o| o.flags.provisional = true),
-    ("reset", |o| o.flags.reset = true),
-    ("sip-source-address", |o| trust_address(o, false)),
-    ("strict-source", |o| o.flags.strict_source = true),
-    ("symmetric", |o| o.flags.symmetric = true),
-    ("to-tag", |o| o.flags.to_tag = true),
-    ("trickle-ice", |o| o.flags.trickle_ice = true),
-    ("trust-address", |o| trust_address(o, true)),
-    ("unidirectional", |o| o.flags.unidirectional = true),
-    ("webrtc", webrtc),
-];
-
-/// Words of rtpengine's that nothing here acts on yet.
-#[rustfmt::skip]
-const DEFERRED: &[&str] = &[
-    "allow-asymmetric-codec", "allow-asymmetric-codecs", "allow-empty-codec-media",
-    "allow-empty-codec-medias", "allow-no-codec-media", "allow-no-codec-medias",
-    "allow-transcoding", "always-transcode", "asymmetric-codecs", "audio-player", "block-dtmf",
-    "block-egress", "block-short", "block-short-packets", "block-shorts", "debug", "debugging",
-    "detect-dtmf", "discard-recording", "egress", "exclude-recording", "force-transcoding",
-    "generate-rtcp", "inject-dtmf", "mirror-rtcp", "mix", "mixed", "no-audio-player",
-    "no-codec-renegotiation", "no-jitter-buffer", "no-player", "no-redis-update", "no-tls-id",
-    "pierce-nat", "player", "record-call", "recording-announcement", "recording-vsc", "recrypt",
-    "reorder-codecs", "reuse-codecs", "rtcp-mirror", "single-codec", "siprec",
-    "skip-recording-database", "skip-recording-db", "static-codec", "static-codecs", "strip-extmap",
-    "symmetric-codecs", "unsubscribe",
+    done("generate-mid", |o| o.flags.generate_mid = true),
+    ignored("generate-rtcp", |o| o.generate_rtcp = Some(true)),
+    done("ice-reject", |o| o.flags.ice_reject = true),
+    done("reject-ice", |o| o.flags.ice_reject = true),
+    done("inactive", |o| o.flags.inactive = true),
+    unsupported("inject-dtmf", |o| o.flags.inject_dtmf = true),
+    done("loop-protect", |o| o.flags.loop_protect = true),
+    done("media-handover", |o| o.flags.media_handover = true),
+    ignored("mirror-rtcp", MIRROR_RTCP),
+    ignored("rtcp-mirror", MIRROR_RTCP),
+    unsupported("mix", |o| o.flags.mix = true),
+    unsupported("mixed", |o| o.flags.mix = true),
+    ignored("nat-wait", |o| o.flags.nat_wait = true),
+    done("new-branch", |o| o.flags.new_branch = true),
+    ignored("no-codec-renegotiation", |o| o.flags.reuse_codecs = true),
+    ignored("reuse-codecs", |o| o.flags.reuse_codecs = true),
+    ignored("no-jitter-buffer", |o| o.flags.no_jitter_buffer = true),
+    ignored("no-passthrough", |o| o.flags.no_passthrough = true),
+    ignored("no-player", NO_PLAYER),
+    ignored("no-audio-player", NO_PLAYER),
+    done("no-port-latching", |o| o.flags.no_port_latching = true),
+    ignored("no-redis-update", |o| o.flags.no_redis_update = true),
+    done("no-rtcp-attribute", |o| o.flags.no_rtcp_attribute = true),
+    ignored("no-tls-id", |o| o.flags.no_tls_id = true),
+    done("original-sendrecv", |o| o.flags.original_sendrecv = true),
+    ignored("pad-crypto", |o| o.sdes.pad = true),
+    ignored("passthrough", |o| o.flags.passthrough = true),
+    ignored("pause", |o| o.recording.pause = true),
+    ignored("pierce-nat", |o| o.flags.pierce_nat = true),
+    unsupported("player", PLAYER),
+    done("port-latching", |o| o.flags.port_latching = true),
+    done("provisional", |o| o.flags.provisional = true),
+    ignored("record-call", |o| o.recording.call = Some(true)),
+    ignored("recording-announcement", |o| {
+        o.flags.recording_announcement = true
+    }),
+    ignored("recording-vsc", |o| o.flags.recording_vsc = true),
+    ignored("recrypt", |o| o.flags.recrypt = true),
+    ignored("reorder-codecs", |_| {}),
+    ignored("reset", |o| o.flags.reset = true),
+    ignored("single-codec", |o| o.flags.single_codec = true),
+    done("sip-source-address", |o| trust_address(o, false)),
+    ignored("siprec", |o| o.flags.siprec = true),
+    ignored("skip-recording-db", |o| o.flags.skip_recording_db = true),
+    ignored("skip-recording-database", |o| {
+        o.flags.skip_recording_db = true
+    }),
+    ignored("static-codec", |o| o.flags.static_codecs = true),
+    ignored("static-codecs", |o| o.flags.static_codecs = true),
+    done("strict-source", |o| o.flags.strict_source = true),
+    ignored("strip-extmap", |o| {
+        o.extmap.strip.push(Bytes::from_static(b"all"))
+    }),
+    ignored("symmetric", |o| o.flags.symmetric = true),
+    ignored("symmetric-codecs", |_| {}),
+    done("to-tag", |o| o.flags.to_tag = true),
+    ignored("trickle-ice", |o| o.flags.trickle_ice = true),
+    done("trust-address", |o| trust_address(o, true)),
+    ignored("unidirectional", |o| o.flags.unidirectional = true),
+    ignored("unsubscribe", |o| o.flags.unsubscribe = true),
+    done("webrtc", webrtc),
 ];
 
 /// Flags that carry a value behind a prefix, and the key that the value is for. Longer prefixes first.
-const PREFIXES: &[(&str, &str)] = &[
+pub(super) const PREFIXES: &[(&str, &str)] = &[
     ("replace-", "replace"),
     ("rtcp-mux-", "rtcp-mux"),
     ("endpoint-learning-", "endpoint-learning"),
@@ -117,10 +198,10 @@ const PREFIXES: &[(&str, &str)] = &[
     ("osrtp-", "osrtp"),
     ("bundle-", "bundle"),
     ("sdes-", "sdes"),
-    ("t38-", "t.38"),
+    ("t38-", "t38"),
     ("t.38-", "t.38"),
     ("from-tags-", "from-tags"),
-    ("transcode-", "codec-transcode"),
+    ("transcode-", "transcode"),
     ("codec-strip-", "codec-strip"),
     ("codec-except-", "codec-except"),
     ("codec-offer-", "codec-offer"),
@@ -139,21 +220,26 @@ const PREFIXES: &[(&str, &str)] = &[
 pub(super) fn apply(request: &mut Request, raw: &Bytes) {
     let raw = raw.slice_ref(raw.trim_ascii());
     let word = normalise(&raw);
-    if let Some(effect) = find(WORDS, &word) {
-        effect(&mut request.options);
+    if let Some(known) = find(WORDS, &word) {
+        request.options.note(known);
+        (known.effect)(&mut request.options);
     } else if let Some((key, value)) = known_pair(&raw) {
         keys::apply_option(request, &key, &Value::Bytes(value));
-    } else if let Some((key, rest)) = find_prefix(PREFIXES, &word) {
-        // Prefixes are ASCII, and so as long in the raw word; the value behind keeps its spelling.
-        let prefix = word.len() - rest.len();
-        let value = Value::Bytes(raw.slice(prefix..));
+    } else if let Some((key, length)) = find_prefix(PREFIXES, &word) {
+        // Prefixes are ASCII, and so as long in the raw word; the value behind keeps its spelling, and its commas.
+        let value = Value::List(vec![raw.slice(length..).into()]);
         keys::apply_option(request, key, &value);
-    } else if DEFERRED.contains(&word.as_str()) {
-        request.options.deferred.push((word, Value::Integer(1)));
     } else {
         let shown: String = word.chars().take(64).collect();
         request.options.unknown.push(format!("flag {shown}"));
     }
+}
+
+/// The key of the prefix that a word has, and how long the prefix is.
+fn find_prefix(table: &[(&str, &'static str)], word: &str) -> Option<(&'static str, usize)> {
+    let has = |prefix: &str| word.len() > prefix.len() && word.starts_with(prefix);
+    let (prefix, key) = table.iter().find(|(prefix, _)| has(prefix))?;
+    Some((key, prefix.len()))
 }
 
 /// Takes `key=value` apart if the key is one; what stands behind a prefix may hold a `=`, too.
@@ -179,7 +265,7 @@ fn webrtc(options: &mut Options) {
     options.ice = Ice::Force;
     options.rtcp_mux.offer = true;
     options.rtcp_mux.require = true;
-    for (key, word) in [("sdes", "off"), ("bundle", "offer"), ("bundle", "require")] {
-        options.deferred.push((key.to_owned(), Value::from(word)));
-    }
+    options.bundle.offer = true;
+    options.bundle.require = true;
+    options.sdes.off = true;
 }

@@ -1,93 +1,317 @@
 //! The keys of a request's dictionary.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 
-use super::choices::{DTLS, FAMILY, ICE, ICE_LITE, LEARNING, SWITCH, TRANSPORTS};
-use super::types::{IceLite, Tos};
-use super::word::{find, normalise, words};
-use super::{Options, flags, rtpp_flags};
-use crate::{Request, Value};
+use super::transport::Tos;
+use super::value::{address, endpoint, integer, parse_address, text, unsigned};
+use super::word::{Set, Word, apply, done, each, find, ignored, normalise, unsupported, words};
+use super::{
+    Options, bundle, codecs, dtls, dtmf, flags, ice, manipulation, medias, osrtp, player,
+    recording, replace, rtcp, rtpp_flags, sdes, selection, t38, transport,
+};
+use crate::{Command, Request, Value};
 
 /// Takes a value to its place; `false` if the value means nothing there.
-type Effect = fn(&mut Request, &Value) -> bool;
+pub(super) type Key = fn(&mut Request, &Value) -> bool;
 
-/// Normalised key to effect.
-const KEYS: &[(&str, Effect)] = &[
-    ("command", |_, _| true),
-    ("call-id", |r, v| text(&mut r.call_id, v)),
-    ("from-tag", |r, v| text(&mut r.from_tag, v)),
-    ("to-tag", |r, v| text(&mut r.to_tag, v)),
-    ("via-branch", |r, v| text(&mut r.via_branch, v)),
-    ("sdp", |r, v| text(&mut r.sdp, v)),
-    ("supports", |r, v| {
-        all(v, |word| supports(&mut r.options, word))
+/// Every key but those that hold other options: `flags` and `rtpp-flags`.
+pub(super) const KEYS: &[Word<Key>] = &[
+    // Identity.
+    done("command", |_, _| true),
+    done("call-id", |r, v| text(&mut r.call_id, v)),
+    done("from-tag", |r, v| text(&mut r.from_tag, v)),
+    done("to-tag", |r, v| text(&mut r.to_tag, v)),
+    done("via-branch", |r, v| text(&mut r.via_branch, v)),
+    done("sdp", |r, v| text(&mut r.sdp, v)),
+    // Addresses and interfaces.
+    done("direction", direction),
+    done("from-interface", |r, v| interface(r, v, 0)),
+    done("to-interface", |r, v| interface(r, v, 1)),
+    ignored("interface", |r, v| text(&mut r.options.interface, v)),
+    ignored("peer", |r, v| address(&mut r.options.peer, v)),
+    ignored("inbound-peer", |r, v| {
+        address(&mut r.options.inbound_peer, v)
     }),
-    ("replace", |r, v| {
-        all(v, |word| replace(&mut r.options, word))
+    ignored("outbound-peer", |r, v| {
+        address(&mut r.options.outbound_peer, v)
     }),
-    ("rtcp-mux", |r, v| {
-        all(v, |word| rtcp_mux(&mut r.options, word))
+    done("address-family", |r, v| {
+        apply(&mut r.options, transport::FAMILY, v)
     }),
-    ("ice", |r, v| all(v, |word| ice(&mut r.options, word))),
-    ("ice-lite", |r, v| {
-        pick(&mut r.options.ice_lite, ICE_LITE, v)
-    }),
-    ("dtls", |r, v| pick(&mut r.options.dtls, DTLS, v)),
-    ("direction", direction),
-    ("from-interface", |r, v| interface(r, v, 0)),
-    ("to-interface", |r, v| interface(r, v, 1)),
-    ("interface", |r, v| text(&mut r.options.interface, v)),
-    ("address-family", |r, v| {
-        pick(&mut r.options.address_family, FAMILY, v)
-    }),
-    ("media-address", |r, v| {
+    done("media-address", |r, v| {
         address(&mut r.options.media_address, v)
     }),
-    ("received-from", received_from),
-    ("transport-protocol", |r, v| transport(&mut r.options, v)),
-    ("delete-delay", |r, v| delete_delay(&mut r.options, v)),
-    ("endpoint-learning", |r, v| {
-        pick(&mut r.options.endpoint_learning, LEARNING, v)
+    done("received-from", received_from),
+    done("endpoint-learning", |r, v| {
+        apply(&mut r.options, transport::LEARNING, v)
     }),
-    ("tos", |r, v| tos(&mut r.options, v)),
-    ("limit", |r, v| integer(&mut r.options.limit, v)),
-    ("label", |r, v| text(&mut r.options.label, v)),
-    ("from-label", |r, v| text(&mut r.options.label, v)),
-    ("to-label", |r, v| text(&mut r.options.to_label, v)),
-    ("set-label", |r, v| text(&mut r.options.set_label, v)),
-    ("metadata", |r, v| text(&mut r.options.metadata, v)),
-    ("passthrough", |r, v| passthrough(&mut r.options, v)),
-    ("passthru", |r, v| passthrough(&mut r.options, v)),
+    done("tos", |r, v| tos(&mut r.options, v)),
+    // The session description.
+    done("replace", |r, v| apply(&mut r.options, replace::WORDS, v)),
+    done("transport-protocol", |r, v| {
+        apply(&mut r.options, transport::PROTOCOLS, v)
+    }),
+    done("rtcp-mux", |r, v| apply(&mut r.options, rtcp::MUX, v)),
+    ignored("bundle", |r, v| apply(&mut r.options, bundle::WORDS, v)),
+    ignored("sdp-attr", |r, v| {
+        manipulation::attributes(&mut r.options, v)
+    }),
+    ignored("sdp-attr-add", |r, v| {
+        manipulation::attribute(&mut r.options, "add", v)
+    }),
+    ignored("sdp-attr-remove", |r, v| {
+        manipulation::attribute(&mut r.options, "remove", v)
+    }),
+    ignored("sdp-attr-substitute", |r, v| {
+        manipulation::attribute(&mut r.options, "substitute", v)
+    }),
+    ignored("sdp-media-remove", |r, v| {
+        manipulation::media_remove(&mut r.options, v)
+    }),
+    ignored("extmap", |r, v| manipulation::extmap(&mut r.options, v)),
+    // Codecs.
+    ignored("codec", codecs::apply),
+    ignored("codecs", codecs::apply),
+    ignored("codec-strip", |r, v| codecs::apply_list(r, "strip", v)),
+    ignored("codec-except", |r, v| codecs::apply_list(r, "except", v)),
+    ignored("codec-offer", |r, v| codecs::apply_list(r, "offer", v)),
+    ignored("codec-ignore", |r, v| codecs::apply_list(r, "ignore", v)),
+    ignored("codec-accept", |r, v| codecs::apply_list(r, "accept", v)),
+    ignored("codec-consume", |r, v| codecs::apply_list(r, "consume", v)),
+    ignored("codec-mask", |r, v| codecs::apply_list(r, "mask", v)),
+    ignored("codec-set", |r, v| codecs::apply_list(r, "set", v)),
+    unsupported("codec-transcode", |r, v| {
+        codecs::apply_list(r, "transcode", v)
+    }),
+    unsupported("transcode", |r, v| codecs::apply_list(r, "transcode", v)),
+    ignored("ptime", |r, v| {
+        r.command != Command::Offer || unsigned(&mut r.options.ptime, v)
+    }),
+    ignored("ptime-reverse", ptime_reverse),
+    ignored("reverse-ptime", ptime_reverse),
+    // ICE and keys.
+    done("ice", |r, v| apply(&mut r.options, ice::ICE, v)),
+    ignored("ice-lite", |r, v| apply(&mut r.options, ice::ICE_LITE, v)),
+    ignored("dtls", |r, v| apply(&mut r.options, dtls::DTLS, v)),
+    ignored("dtls-reverse", |r, v| {
+        apply(&mut r.options, dtls::REVERSE, v)
+    }),
+    ignored("dtls-fingerprint", |r, v| {
+        apply(&mut r.options, dtls::FINGERPRINT, v)
+    }),
+    ignored("sdes", |r, v| sdes::apply(&mut r.options, v)),
+    ignored("osrtp", |r, v| apply(&mut r.options, osrtp::WORDS, v)),
+    ignored("passthrough", |r, v| apply(&mut r.options, PASSTHROUGH, v)),
+    ignored("passthru", |r, v| apply(&mut r.options, PASSTHROUGH, v)),
+    // The call.
+    done("supports", |r, v| apply(&mut r.options, SUPPORTS, v)),
+    done("delete-delay", |r, v| {
+        unsigned(&mut r.options.delete_delay, v)
+    }),
+    done("limit", |r, v| integer(&mut r.options.limit, v)),
+    done("metadata", |r, v| text(&mut r.options.metadata, v)),
+    ignored("template", |r, v| text(&mut r.options.template, v)),
+    done("sip-code", |r, v| integer(&mut r.options.sip_code, v)),
+    done("sip-response-code", |r, v| {
+        integer(&mut r.options.sip_code, v)
+    }),
+    ignored("sip-message-type", |r, v| {
+        apply(&mut r.options, selection::SIP_MESSAGE_TYPE, v)
+    }),
+    ignored("xmlrpc-callback", |r, v| {
+        address(&mut r.options.xmlrpc_callback, v)
+    }),
+    ignored("body", |r, v| text(&mut r.options.body, v)),
+    // Parties and flows.
+    done("label", |r, v| text(&mut r.options.label, v)),
+    done("from-label", |r, v| text(&mut r.options.label, v)),
+    done("to-label", |r, v| text(&mut r.options.to_label, v)),
+    ignored("set-label", |r, v| text(&mut r.options.set_label, v)),
+    ignored("address", |r, v| text(&mut r.options.address, v)),
+    ignored("all", |r, v| apply(&mut r.options, selection::ALL, v)),
+    ignored("from-tags", |r, v| collect(&mut r.options.from_tags, v)),
+    ignored("tags", |r, v| selection::tags(&mut r.options, v)),
+    ignored("calls", |r, v| collect(&mut r.options.calls, v)),
+    ignored("media", |r, v| medias::medias(&mut r.options, v)),
+    ignored("medias", |r, v| medias::medias(&mut r.options, v)),
+    ignored("source-call-id", |r, v| {
+        text(&mut r.options.source_call_id, v)
+    }),
+    ignored("source-tag", |r, v| text(&mut r.options.source_tag, v)),
+    ignored("to-call-id", |r, v| text(&mut r.options.to_call_id, v)),
+    ignored("instance", |r, v| text(&mut r.options.instance, v)),
+    ignored("alias-key", |r, v| {
+        apply(&mut r.options, selection::ALIAS_KEY, v)
+    }),
+    // What becomes of media.
+    ignored("media-echo", |r, v| {
+        apply(&mut r.options, selection::ECHO, v)
+    }),
+    ignored("drop-traffic", |r, v| {
+        apply(&mut r.options, selection::DROP_TRAFFIC, v)
+    }),
+    ignored("generate-rtcp", |r, v| {
+        apply(&mut r.options, rtcp::GENERATE, v)
+    }),
+    unsupported("delay-buffer", |r, v| {
+        integer(&mut r.options.delay_buffer, v)
+    }),
+    unsupported("t.38", |r, v| apply(&mut r.options, t38::WORDS, v)),
+    unsupported("t38", |r, v| apply(&mut r.options, t38::WORDS, v)),
+    unsupported("t.38-version", |r, v| {
+        integer(&mut r.options.t38.version, v)
+    }),
+    unsupported("t38-version", |r, v| integer(&mut r.options.t38.version, v)),
+    // DTMF.
+    ignored("dtmf-security", |r, v| {
+        security(&mut r.options, v, |dtmf| &mut dtmf.security)
+    }),
+    unsupported("dtmf-security-trigger", |r, v| {
+        security(&mut r.options, v, |dtmf| &mut dtmf.security_trigger)
+    }),
+    unsupported("dtmf-security-trigger-end", |r, v| {
+        security(&mut r.options, v, |dtmf| &mut dtmf.security_trigger_end)
+    }),
+    unsupported("dtmf-delay", |r, v| integer(&mut r.options.dtmf.delay, v)),
+    ignored("dtmf-log-dest", |r, v| {
+        endpoint(&mut r.options.dtmf.log_dest, v)
+    }),
+    ignored("dtmf-log-destination", |r, v| {
+        endpoint(&mut r.options.dtmf.log_dest, v)
+    }),
+    unsupported("trigger", |r, v| text(&mut r.options.dtmf.trigger, v)),
+    unsupported("trigger-end", |r, v| {
+        text(&mut r.options.dtmf.trigger_end, v)
+    }),
+    unsupported("end-trigger", |r, v| {
+        text(&mut r.options.dtmf.trigger_end, v)
+    }),
+    unsupported("trigger-end-time", |r, v| {
+        integer(&mut r.options.dtmf.trigger_end_time, v)
+    }),
+    unsupported("end-trigger-time", |r, v| {
+        integer(&mut r.options.dtmf.trigger_end_time, v)
+    }),
+    unsupported("trigger-end-digits", |r, v| {
+        integer(&mut r.options.dtmf.trigger_end_digits, v)
+    }),
+    unsupported("end-trigger-digits", |r, v| {
+        integer(&mut r.options.dtmf.trigger_end_digits, v)
+    }),
+    // Recording.
+    ignored("record-call", |r, v| {
+        apply(&mut r.options, recording::RECORD_CALL, v)
+    }),
+    ignored("recording-dir", path),
+    ignored("recording-directory", path),
+    ignored("recording-folder", path),
+    ignored("recording-path", path),
+    ignored("output-dir", path),
+    ignored("output-directory", path),
+    ignored("output-folder", path),
+    ignored("output-path", path),
+    ignored("recording-file", file),
+    ignored("recording-dest", file),
+    ignored("recording-destination", file),
+    ignored("output-file", file),
+    ignored("output-dest", file),
+    ignored("output-destination", file),
+    ignored("recording-pattern", pattern),
+    ignored("output-pattern", pattern),
+    ignored("recording-media-slot-offer", |r, v| {
+        integer(&mut r.options.recording.slot_offer, v)
+    }),
+    ignored("recording-media-slot-answer", |r, v| {
+        integer(&mut r.options.recording.slot_answer, v)
+    }),
+    ignored("recording-media-slots", |r, v| {
+        integer(&mut r.options.recording.slots, v)
+    }),
+    ignored("vsc-start-rec", |r, v| {
+        text(&mut r.options.recording.codes.start, v)
+    }),
+    ignored("vsc-start-recording", |r, v| {
+        text(&mut r.options.recording.codes.start, v)
+    }),
+    ignored("vsc-stop-rec", |r, v| {
+        text(&mut r.options.recording.codes.stop, v)
+    }),
+    ignored("vsc-stop-recording", |r, v| {
+        text(&mut r.options.recording.codes.stop, v)
+    }),
+    ignored("vsc-start-stop-rec", |r, v| {
+        text(&mut r.options.recording.codes.start_stop, v)
+    }),
+    ignored("vsc-start-stop-recording", |r, v| {
+        text(&mut r.options.recording.codes.start_stop, v)
+    }),
+    ignored("vsc-pause-rec", |r, v| {
+        text(&mut r.options.recording.codes.pause, v)
+    }),
+    ignored("vsc-pause-recording", |r, v| {
+        text(&mut r.options.recording.codes.pause, v)
+    }),
+    ignored("vsc-pause-resume-rec", |r, v| {
+        text(&mut r.options.recording.codes.pause_resume, v)
+    }),
+    ignored("vsc-pause-resume-recording", |r, v| {
+        text(&mut r.options.recording.codes.pause_resume, v)
+    }),
+    ignored("vsc-start-pause-resume-rec", |r, v| {
+        text(&mut r.options.recording.codes.start_pause_resume, v)
+    }),
+    ignored("vsc-start-pause-resume-recording", |r, v| {
+        text(&mut r.options.recording.codes.start_pause_resume, v)
+    }),
+    ignored("pause", pause),
+    // Playing.
+    unsupported("file", |r, v| text(&mut r.options.player.file, v)),
+    unsupported("blob", |r, v| text(&mut r.options.player.blob, v)),
+    unsupported("blob64", |r, v| text(&mut r.options.player.blob64, v)),
+    unsupported("db-id", |r, v| integer(&mut r.options.player.db_id, v)),
+    unsupported("repeat-times", |r, v| {
+        integer(&mut r.options.player.repeat_times, v)
+    }),
+    unsupported("repeat-duration", |r, v| {
+        integer(&mut r.options.player.repeat_duration, v)
+    }),
+    unsupported("start-pos", |r, v| {
+        integer(&mut r.options.player.start_pos, v)
+    }),
+    unsupported("duration", |r, v| {
+        integer(&mut r.options.player.duration, v)
+    }),
+    unsupported("code", |r, v| text(&mut r.options.player.code, v)),
+    unsupported("digit", |r, v| text(&mut r.options.player.code, v)),
+    unsupported("volume", |r, v| integer(&mut r.options.player.volume, v)),
+    unsupported("frequency", |r, v| player::frequencies(&mut r.options, v)),
+    unsupported("frequencies", |r, v| player::frequencies(&mut r.options, v)),
+    unsupported("audio-player", |r, v| {
+        apply(&mut r.options, player::AUDIO_PLAYER, v)
+    }),
+    unsupported("player", |r, v| {
+        apply(&mut r.options, player::AUDIO_PLAYER, v)
+    }),
+    unsupported("moh", |r, v| player::moh(&mut r.options, v)),
 ];
 
-/// Keys of rtpengine's that nothing here acts on yet.
-#[rustfmt::skip]
-const DEFERRED: &[&str] = &[
-    "address", "alias-key", "all", "audio-player", "blob", "blob64", "bundle", "calls", "code",
-    "codec", "codec-accept", "codec-consume", "codec-except", "codec-ignore", "codec-mask",
-    "codec-offer", "codec-set", "codec-strip", "codec-transcode", "codecs", "db-id", "delay-buffer",
-    "digit", "drop-traffic", "dtls-fingerprint", "dtls-reverse", "dtmf-delay", "dtmf-log-dest",
-    "dtmf-log-destination", "dtmf-security", "dtmf-security-trigger", "dtmf-security-trigger-end",
-    "duration", "extmap", "file", "frequencies", "frequency", "from-tags", "generate-rtcp",
-    "inbound-peer", "instance", "media", "media-echo", "medias", "moh", "osrtp", "outbound-peer",
-    "output-dest", "output-destination", "output-dir", "output-directory", "output-file",
-    "output-folder", "output-path", "output-pattern", "pause", "peer", "player", "ptime",
-    "ptime-reverse", "record-call", "recording-dest", "recording-destination", "recording-dir",
-    "recording-directory", "recording-file", "recording-folder", "recording-media-slot-answer",
-    "recording-media-slot-offer", "recording-media-slots", "recording-path", "recording-pattern",
-    "repeat-duration", "repeat-times", "reverse-ptime", "sdes", "sdp-attr", "sdp-attr-add",
-    "sdp-attr-remove", "sdp-attr-substitute", "sdp-media-remove", "sip-code", "sip-message-type",
-    "sip-response-code", "source-call-id", "source-tag", "start-pos", "t.38", "t.38-version", "t38",
-    "t38-version", "tags", "template", "to-call-id", "trigger", "trigger-end", "trigger-end-digits",
-    "trigger-end-time", "volume", "vsc-pause-rec", "vsc-pause-resume-rec",
-    "vsc-start-pause-resume-rec", "vsc-start-rec", "vsc-start-stop-rec", "vsc-stop-rec",
-    "xmlrpc-callback",
+/// The words of `supports`.
+pub(super) const SUPPORTS: &[Word<Set>] = &[done("load-limit", |o| o.supports_load_limit = true)];
+
+/// The words of `passthrough`.
+pub(super) const PASSTHROUGH: &[Word<Set>] = &[
+    ignored("on", |o| o.flags.passthrough = true),
+    ignored("yes", |o| o.flags.passthrough = true),
+    ignored("enable", |o| o.flags.passthrough = true),
+    ignored("enabled", |o| o.flags.passthrough = true),
+    ignored("no", |o| o.flags.no_passthrough = true),
+    ignored("off", |o| o.flags.no_passthrough = true),
+    ignored("disable", |o| o.flags.no_passthrough = true),
+    ignored("disabled", |o| o.flags.no_passthrough = true),
 ];
 
 /// Applies one key of a request's dictionary, whatever it is.
-pub(crate) fn apply(request: &mut Request, key: &[u8], value: &Value) {
+pub(crate) fn apply_key(request: &mut Request, key: &[u8], value: &Value) {
     match normalise(key).as_str() {
         "flags" => words(value)
             .iter()
@@ -99,25 +323,18 @@ pub(crate) fn apply(request: &mut Request, key: &[u8], value: &Value) {
 
 /// Applies one key that may also stand inside `flags` as `key=value`; `flags` itself may not, so nothing nests.
 pub(super) fn apply_option(request: &mut Request, key: &str, value: &Value) {
-    let understood = match find(KEYS, key) {
-        Some(effect) => effect(request, value),
-        None => {
-            let known = DEFERRED.contains(&key);
-            if known {
-                let option = (key.to_owned(), value.clone());
-                request.options.deferred.push(option);
-            }
-            known
-        }
-    };
-    if !understood {
+    let known = find(KEYS, key);
+    if let Some(known) = known {
+        request.options.note(known);
+    }
+    if !known.is_some_and(|known| (known.effect)(request, value)) {
         request.options.unknown.push(describe(key, value));
     }
 }
 
 /// Whether the key, in normal form, is one that rtpengine knows.
 pub(super) fn is_known(key: &str) -> bool {
-    find(KEYS, key).is_some() || DEFERRED.contains(&key)
+    find(KEYS, key).is_some()
 }
 
 fn describe(key: &str, value: &Value) -> String {
@@ -134,116 +351,11 @@ fn describe(key: &str, value: &Value) -> String {
     format!("{key}={}", value.escape_ascii())
 }
 
-/// A string; numbers are taken by their digits.
-fn text(place: &mut Option<Bytes>, value: &Value) -> bool {
-    let text = match value {
-        Value::Bytes(bytes) => bytes.clone(),
-        Value::Integer(integer) => Bytes::from(integer.to_string()),
-        Value::List(_) | Value::Dict(_) => return false,
-    };
-    *place = Some(text);
-    true
-}
-
-fn integer(place: &mut Option<i64>, value: &Value) -> bool {
-    *place = value.as_integer();
-    place.is_some()
-}
-
-fn address(place: &mut Option<IpAddr>, value: &Value) -> bool {
-    *place = value.as_str().and_then(parse_address);
-    place.is_some()
-}
-
-/// An address, with or without the brackets of an IPv6 one.
-fn parse_address(text: &str) -> Option<IpAddr> {
-    text.trim().trim_matches(['[', ']']).parse().ok()
-}
-
-/// The choice of a table that the value names; of several, the last.
-fn pick<E: Copy>(place: &mut Option<E>, table: &[(&str, E)], value: &Value) -> bool {
-    !words(value).is_empty()
-        && all(value, |word| {
-            let choice = find(table, word);
-            *place = choice.or(*place);
-            choice.is_some()
-        })
-}
-
-/// Applies every word of a value; whether all were understood.
-fn all(value: &Value, mut effect: impl FnMut(&str) -> bool) -> bool {
-    let mut understood = true;
-    for word in words(value) {
-        understood &= effect(&normalise(&word));
-    }
-    understood
-}
-
-fn supports(options: &mut Options, word: &str) -> bool {
-    let load_limit = word == "load-limit";
-    options.supports_load_limit |= load_limit;
-    load_limit
-}
-
-fn replace(options: &mut Options, word: &str) -> bool {
-    let replace = &mut options.replace;
-    match word {
-        "origin" => replace.origin = true,
-        "origin-full" => replace.origin_full = true,
-        "session-name" => replace.session_name = true,
-        "username" => replace.username = true,
-        "sdp-version" => replace.sdp_version = true,
-        "force-increment-sdp-ver" | "force-increment-sdp-version" => {
-            replace.force_increment_sdp_version = true;
-        }
-        "zero-address" => replace.zero_address = true,
-        // The address in c= is always replaced; old scripts still ask for it.
-        "session-connection" => {}
-        _ => return false,
-    }
-    true
-}
-
-fn rtcp_mux(options: &mut Options, word: &str) -> bool {
-    let mux = &mut options.rtcp_mux;
-    match word {
-        "offer" => mux.offer = true,
-        "require" => {
-            mux.offer = true;
-            mux.require = true;
-        }
-        "demux" => mux.demux = true,
-        "accept" => mux.accept = true,
-        "reject" => mux.reject = true,
-        _ => return false,
-    }
-    true
-}
-
-fn ice(options: &mut Options, word: &str) -> bool {
-    if let Some(ice) = find(ICE, word) {
-        options.ice = ice;
-        return true;
-    }
-    match word {
-        "trickle" => options.flags.trickle_ice = true,
-        "reject" => options.flags.ice_reject = true,
-        "lite" => options.ice_lite = Some(IceLite::Forward),
-        "no-lite" => options.ice_lite = Some(IceLite::Off),
-        "ice2" => options
-            .deferred
-            .push(("ice".to_owned(), Value::from("ice2"))),
-        _ => {
-            let lite = word
-                .strip_prefix("lite-")
-                .and_then(|towards| find(ICE_LITE, towards));
-            if lite.is_none() {
-                return false;
-            }
-            options.ice_lite = lite;
-        }
-    }
-    true
+fn collect(place: &mut Vec<Bytes>, value: &Value) -> bool {
+    each(value, |word| {
+        place.push(word.clone());
+        true
+    })
 }
 
 fn direction(request: &mut Request, value: &Value) -> bool {
@@ -278,25 +390,6 @@ fn received_from(request: &mut Request, value: &Value) -> bool {
     request.options.received_from.is_some()
 }
 
-fn transport(options: &mut Options, value: &Value) -> bool {
-    // In an answer `accept` stands for "as offered", which is what no value means.
-    value.as_str() == Some("accept") || pick(&mut options.transport_protocol, TRANSPORTS, value)
-}
-
-fn passthrough(options: &mut Options, value: &Value) -> bool {
-    let mut on = None;
-    let understood = pick(&mut on, SWITCH, value);
-    options.flags.passthrough |= on == Some(true);
-    options.flags.no_passthrough |= on == Some(false);
-    understood
-}
-
-fn delete_delay(options: &mut Options, value: &Value) -> bool {
-    let delay = value.as_integer();
-    options.delete_delay = delay.and_then(|seconds| u32::try_from(seconds).ok());
-    delay.is_some()
-}
-
 fn tos(options: &mut Options, value: &Value) -> bool {
     options.tos = value.as_integer().and_then(|tos| match tos {
         ..=-1 => Some(Tos::Unchanged),
@@ -304,4 +397,43 @@ fn tos(options: &mut Options, value: &Value) -> bool {
         other => u8::try_from(other).ok().map(Tos::Set),
     });
     options.tos.is_some()
+}
+
+/// It only means something in an offer, and so does its twin.
+fn ptime_reverse(request: &mut Request, value: &Value) -> bool {
+    request.command != Command::Offer || unsigned(&mut request.options.ptime_reverse, value)
+}
+
+fn security(
+    options: &mut Options,
+    value: &Value,
+    place: fn(&mut dtmf::Dtmf) -> &mut Option<dtmf::DtmfSecurity>,
+) -> bool {
+    each(value, |word| {
+        let Some(known) = find(dtmf::SECURITY, &normalise(word)) else {
+            return false;
+        };
+        options.note(known);
+        *place(&mut options.dtmf) = Some(known.effect);
+        true
+    })
+}
+
+fn path(request: &mut Request, value: &Value) -> bool {
+    text(&mut request.options.recording.path, value)
+}
+
+fn file(request: &mut Request, value: &Value) -> bool {
+    text(&mut request.options.recording.file, value)
+}
+
+fn pattern(request: &mut Request, value: &Value) -> bool {
+    text(&mut request.options.recording.pattern, value)
+}
+
+/// `yes` with `stop recording`, a time in ms with `play DTMF`.
+fn pause(request: &mut Request, value: &Value) -> bool {
+    let options = &mut request.options;
+    options.recording.pause |= value.as_str() == Some("yes");
+    options.recording.pause || integer(&mut options.player.pause, value)
 }

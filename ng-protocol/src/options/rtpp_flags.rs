@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::types::TransportProtocol;
+use super::transport::TransportProtocol;
 use super::word::normalise;
 use super::{flags, keys};
 use crate::{Dict, Request, Value};
@@ -22,9 +22,11 @@ pub(super) fn apply(request: &mut Request, value: &Value) {
     let mut profile = Profile::default();
     for token in tokens(text) {
         match split_pair(&token) {
-            Some((key, value)) => apply_pair(request, &normalise(&key), &parse_value(&value, 0)),
+            Some((key, value)) if is_key(&normalise(&key)) => {
+                apply_pair(request, &normalise(&key), &parse_value(&value, 0));
+            }
             None if profile.compose(&token) => {}
-            None => apply_word(request, &token),
+            _ => apply_word(request, &token),
         }
     }
     if let Some(protocol) = profile.protocol() {
@@ -40,6 +42,11 @@ fn apply_word(request: &mut Request, token: &Bytes) {
         }
         _ => flags::apply(request, token),
     }
+}
+
+/// Whether what stands before a `=` is a key; else the `=` belongs to the value behind a flag's prefix.
+fn is_key(name: &str) -> bool {
+    name == "flags" || keys::is_known(name)
 }
 
 fn apply_pair(request: &mut Request, key: &str, value: &Value) {

@@ -4,7 +4,58 @@
 
 use bytes::Bytes;
 
+use super::Options;
 use crate::Value;
+
+/// What becomes of an option that rtpengine knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Support {
+    /// It has the effect that rtpengine documents.
+    Done,
+    /// It is accepted and changes nothing.
+    Ignored,
+    /// It asks for media to be processed (transcoding, playback, tones), which a relay does not do. A command goes on
+    /// without it.
+    Unsupported,
+}
+
+/// A word that means something, in normal form.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word<E> {
+    pub(super) name: &'static str,
+    pub(super) support: Support,
+    pub(super) effect: E,
+}
+
+/// The effect of a word that stands for itself.
+pub(super) type Set = fn(&mut Options);
+
+pub(super) const fn done<E: Copy>(name: &'static str, effect: E) -> Word<E> {
+    let support = Support::Done;
+    Word {
+        name,
+        support,
+        effect,
+    }
+}
+
+pub(super) const fn ignored<E: Copy>(name: &'static str, effect: E) -> Word<E> {
+    let support = Support::Ignored;
+    Word {
+        name,
+        support,
+        effect,
+    }
+}
+
+pub(super) const fn unsupported<E: Copy>(name: &'static str, effect: E) -> Word<E> {
+    let support = Support::Unsupported;
+    Word {
+        name,
+        support,
+        effect,
+    }
+}
 
 /// The normal form of a word.
 pub(super) fn normalise(word: &[u8]) -> String {
@@ -30,18 +81,60 @@ pub(super) fn words(value: &Value) -> Vec<Bytes> {
     }
 }
 
-/// The effect that a table has for a normalised word.
-pub(super) fn find<E: Copy>(table: &[(&str, E)], word: &str) -> Option<E> {
-    table
-        .iter()
-        .find(|(known, _)| *known == word)
-        .map(|&(_, effect)| effect)
+/// The entry of a table for a normalised word.
+pub(super) fn find<E: Copy>(table: &[Word<E>], word: &str) -> Option<Word<E>> {
+    table.iter().find(|known| known.name == word).copied()
 }
 
-/// What is left of a normalised word behind a prefix of the table, with its effect.
-pub(super) fn find_prefix<'w, E: Copy>(table: &[(&str, E)], word: &'w str) -> Option<(E, &'w str)> {
-    table.iter().find_map(|&(prefix, effect)| {
-        let rest = word.strip_prefix(prefix)?;
-        (!rest.is_empty()).then_some((effect, rest))
-    })
+/// The entry of a table of prefixes for a normalised word, with how long the prefix is.
+pub(super) fn find_prefix<E: Copy>(table: &[Word<E>], word: &str) -> Option<(Word<E>, usize)> {
+    let known = table.iter().find(|known| {
+        let rest = word.strip_prefix(known.name);
+        rest.is_some_and(|rest| !rest.is_empty())
+    })?;
+    Some((*known, known.name.len()))
+}
+
+/// Applies every word of a value; whether all were understood.
+pub(super) fn apply(options: &mut Options, table: &[Word<Set>], value: &Value) -> bool {
+    each(value, |word| apply_word(options, table, word))
+}
+
+/// Applies one word; whether it was understood.
+pub(super) fn apply_word(options: &mut Options, table: &[Word<Set>], word: &[u8]) -> bool {
+    let Some(known) = find(table, &normalise(word)) else {
+        return false;
+    };
+    options.note(known);
+    (known.effect)(options);
+    true
+}
+
+/// Hands over every word of a string or list; whether all were understood.
+pub(super) fn each(value: &Value, mut effect: impl FnMut(&Bytes) -> bool) -> bool {
+    let mut understood = matches!(value, Value::Bytes(_) | Value::List(_));
+    for word in words(value) {
+        understood &= effect(&word);
+    }
+    understood
+}
+
+/// Undoes the escapes of scripts that cannot write `=` and spaces: `--` and `..`.
+pub(super) fn unescape(word: &Bytes) -> Bytes {
+    let escaped = |pair: &[u8]| pair == b"--" || pair == b"..";
+    if !word.windows(2).any(escaped) {
+        return word.clone();
+    }
+    let mut plain = Vec::with_capacity(word.len());
+    let mut rest = &word[..];
+    while let [first, behind @ ..] = rest {
+        let (byte, behind) = match rest {
+            [b'-', b'-', behind @ ..] => (b'=', behind),
+            [b'.', b'.', behind @ ..] => (b' ', behind),
+            _ => (*first, behind),
+        };
+        plain.push(byte);
+        rest = behind;
+    }
+    Bytes::from(plain)
 }

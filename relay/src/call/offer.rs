@@ -88,7 +88,8 @@ impl Calls {
         let kind = AnswerKind {
             new_branch: flags.new_branch,
             provisional: flags.provisional,
-            is_final: !flags.provisional && sip_code(request).is_some_and(|code| code >= 200),
+            is_final: !flags.provisional
+                && request.options.sip_code.is_some_and(|code| code >= 200),
         };
         let branch = present(request.via_branch.as_ref());
         let dialogue = dialogue::of_answer(&mut call, from_tag, to_tag, branch, kind, now)?;
@@ -222,11 +223,4 @@ fn label(call: &mut Call, dialogue: Dialogue, request: &Request) {
     if let Some(metadata) = &options.metadata {
         call.metadata = Some(copy(metadata));
     }
-}
-
-/// `sip-code` of the reply that an answer came in.
-fn sip_code(request: &Request) -> Option<i64> {
-    let deferred = &request.options.deferred;
-    let (_, value) = deferred.iter().find(|(name, _)| name == "sip-code")?;
-    value.as_integer()
 }

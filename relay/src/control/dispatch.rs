@@ -96,7 +96,7 @@ impl<H: Handler> Dispatcher<H> {
                 return Some(datagram.reply(&error.reply()).into());
             }
         };
-        log_unknown(&request, origin);
+        log_without_effect(&request, origin);
         let command = request.command;
         let reply = match command {
             Command::Ping => Reply::pong(),
@@ -173,14 +173,16 @@ fn encode(datagram: &Datagram, command: Command, reply: &Reply, max_reply: usize
     Bytes::copy_from_slice(&encoded)
 }
 
-fn log_unknown(request: &Request, origin: &Origin) {
-    if request.options.unknown.is_empty() {
+fn log_without_effect(request: &Request, origin: &Origin) {
+    let options = &request.options;
+    if options.unknown.is_empty() && options.ignored.is_empty() {
         return;
     }
     debug!(
         source = %origin.source,
         command = request.command.name(),
-        unknown = ?request.options.unknown,
-        "ignored what nobody knows"
+        unknown = ?options.unknown,
+        ignored = ?options.ignored,
+        "options without effect"
     );
 }

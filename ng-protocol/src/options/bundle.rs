@@ -1,0 +1,39 @@
+//! `bundle`: several media on one port (RFC 9143).
+
+use super::word::{Set, Word, ignored};
+
+/// `bundle`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bundle {
+    /// Accept it towards the offerer.
+    pub accept: bool,
+    /// Offer it, with a port for each medium to fall back to.
+    pub offer: bool,
+    /// Refuse it towards the offerer.
+    pub reject: bool,
+    /// Offer it as if it were accepted already; implies `offer`.
+    pub require: bool,
+    /// As `require`, and media that cannot be bundled are refused.
+    pub strict: bool,
+}
+
+/// The words of `bundle`. Offering it takes `a=mid`.
+pub(super) const WORDS: &[Word<Set>] = &[
+    ignored("accept", |o| o.bundle.accept = true),
+    ignored("offer", |o| {
+        o.bundle.offer = true;
+        o.flags.generate_mid = true;
+    }),
+    ignored("reject", |o| o.bundle.reject = true),
+    ignored("require", |o| {
+        o.bundle.offer = true;
+        o.bundle.require = true;
+        o.flags.generate_mid = true;
+    }),
+    ignored("strict", |o| {
+        o.bundle.offer = true;
+        o.bundle.require = true;
+        o.bundle.strict = true;
+        o.flags.generate_mid = true;
+    }),
+];
