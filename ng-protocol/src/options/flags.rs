@@ -106,7 +106,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     unsupported("audio-player", PLAYER),
     ignored("bidirectional", |o| o.flags.bidirectional = true),
     ignored("block-dtmf", |o| o.flags.block_dtmf = true),
-    ignored("block-egress", |o| o.flags.block_egress = true),
+    unsupported("block-egress", |o| o.flags.block_egress = true),
     ignored("block-short", |o| o.flags.block_short = true),
     ignored("block-shorts", |o| o.flags.block_short = true),
     ignored("block-short-packets", |o| o.flags.block_short = true),
@@ -158,7 +158,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     done("port-latching", |o| o.flags.port_latching = true),
     done("provisional", |o| o.flags.provisional = true),
     ignored("record-call", |o| o.recording.call = Some(true)),
-    ignored("recording-announcement", |o| {
+    unsupported("recording-announcement", |o| {
         o.flags.recording_announcement = true
     }),
     ignored("recording-vsc", |o| o.flags.recording_vsc = true),

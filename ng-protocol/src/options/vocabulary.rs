@@ -9,7 +9,7 @@ use super::{
 /// The words that may stand in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
-    /// The place: `keys`, `flags`, `prefixes`, or the key whose words these are.
+    /// The place, as it is called in `docs/ng-options.md`: mostly the key whose words these are.
     pub place: &'static str,
     /// Each word in normal form with what becomes of it.
     pub words: Vec<(&'static str, Support)>,
@@ -23,7 +23,7 @@ fn of<E>(place: &'static str, words: &[Word<E>]) -> Vocabulary {
 /// Every word of every place.
 #[must_use]
 pub fn vocabularies() -> Vec<Vocabulary> {
-    let mut keys = of("keys", keys::KEYS);
+    let mut keys = of("Keys", keys::KEYS);
     // These two hold other options.
     let holders = ["flags", "rtpp-flags"].map(|name| (name, Support::Done));
     keys.words.extend(holders);
@@ -34,12 +34,12 @@ pub fn vocabularies() -> Vec<Vocabulary> {
         (*prefix, support)
     });
     let prefixes = Vocabulary {
-        place: "prefixes",
+        place: "Flags with a value behind them",
         words: prefixes.collect(),
     };
     vec![
         keys,
-        of("flags", flags::WORDS),
+        of("Flags", flags::WORDS),
         prefixes,
         of("supports", keys::SUPPORTS),
         of("address family", transport::FAMILY),
