@@ -15,6 +15,7 @@ pub mod media;
 mod netlink;
 pub mod ops;
 pub mod plan;
+pub mod recording;
 mod run;
 pub mod sdp;
 pub mod tables;

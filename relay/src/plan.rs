@@ -2,9 +2,12 @@
 //!
 //! `call` decides and emits [`Action`]s; `media` carries them out. Neither knows the other.
 
+mod recording;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use recording::{Recording, RecordingId};
 use serde::{Deserialize, Serialize};
 
 use crate::datapath::PayloadTypes;

@@ -45,7 +45,7 @@ pub(crate) const BUILDING: [Package; 6] = [
 ];
 
 /// What the lab plays with.
-pub(crate) const TESTING: [Package; 10] = [
+pub(crate) const TESTING: [Package; 11] = [
     Package {
         name: "iproute2",
         there: Sign::Program("ip"),
@@ -85,6 +85,10 @@ pub(crate) const TESTING: [Package; 10] = [
     Package {
         name: "procps",
         there: Sign::Program("sysctl"),
+    },
+    Package {
+        name: "tshark",
+        there: Sign::Program("tshark"),
     },
 ];
 
