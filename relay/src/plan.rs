@@ -292,6 +292,8 @@ pub struct StreamPlan {
     pub clock_rate: u32,
     /// TOS byte or traffic class of what leaves through this stream.
     pub tos: u8,
+    /// What arrives here is recorded.
+    pub recording: Option<RecordingId>,
 }
 
 /// What media is to do. Actions of one command are carried out in order.
@@ -323,6 +325,8 @@ pub enum Action {
         /// The pair.
         pair: PortPair,
     },
+    /// Tells the recorder what happens to a recording.
+    Record(Recording),
 }
 
 /// Counters and state of one stream, user space and kernel together.

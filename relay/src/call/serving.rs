@@ -133,6 +133,7 @@ fn plan(
         silences: Silences::default(),
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
+        recording: None,
     }
 }
 

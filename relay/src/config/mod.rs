@@ -18,6 +18,7 @@ mod nearest;
 mod option_table;
 pub mod options;
 mod ports;
+mod recording;
 mod report;
 mod resolve;
 mod resolve_node;
@@ -44,6 +45,7 @@ pub use settings::{Given, Origin, Setting, Settings};
 
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
+use crate::recording::Format;
 use crate::tables::{AgentChoice, TableRequest};
 
 /// Everything an operator can say, checked against this machine. See `underpass help` for each option.
@@ -103,10 +105,21 @@ pub struct Config {
     pub endpoint_learning: EndpointLearning,
     /// Send media to the SIP message's source address instead of the SDP's, unless a command says otherwise.
     pub sip_source: bool,
+    /// Where and how calls are recorded; `None`: not at all.
+    pub recording: Option<RecordingConfig>,
     /// Media workers; at least 1.
     pub num_threads: usize,
     /// The process itself.
     pub process: ProcessConfig,
+}
+
+/// How calls are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// The spool directory.
+    pub directory: PathBuf,
+    /// What frames of pcap files begin with.
+    pub format: Format,
 }
 
 /// What `underpass agent` runs with.

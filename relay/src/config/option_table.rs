@@ -261,6 +261,27 @@ pub const OPTIONS: &[OptionSpec] = &[
         None,
         "Send media to the SIP message's source address by default",
     ),
+    text(
+        "recording-dir",
+        None,
+        "",
+        "DIR",
+        "Where calls are recorded. Default: nowhere, and none are",
+    ),
+    choice(
+        "recording-method",
+        "pcap",
+        &["pcap", "proc", "all"],
+        "pcap|proc|all",
+        "How calls are recorded: pcap files; there is no proc interface, so all is pcap and proc nothing",
+    ),
+    choice(
+        "recording-format",
+        "raw",
+        &["raw", "eth"],
+        "raw|eth",
+        "What frames of pcap files begin with: IP, or Ethernet",
+    ),
     integer(
         "num-threads",
         None,

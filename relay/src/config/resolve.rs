@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::interfaces::{self, Interfaces};
 use super::machine::{Machine, PortRange};
 use super::ports;
+use super::recording::recording;
 use super::resolve_node::{agent, directory, identity, process, state_dir};
 use super::settings::{Given, Origin, Settings};
 use super::value::{bad, bad_scalar, flag, integer, positive_seconds, seconds, setting};
@@ -74,6 +75,7 @@ pub(super) fn resolve(
         max_sessions: u32::try_from(max_sessions).ok(),
         endpoint_learning: endpoint_learning(settings)?,
         sip_source: flag(settings, "sip-source")?,
+        recording: recording(settings, warnings)?,
         num_threads: usize::try_from(threads)
             .ok()
             .filter(|threads| *threads > 0)

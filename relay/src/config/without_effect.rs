@@ -207,9 +207,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     flag("dtmf-no-log-injects"),
     value("dtmf-digit-delay"),
     // Recording.
-    value("recording-dir"),
-    value("recording-method"),
-    value("recording-format"),
     flag("record-egress"),
     flag("record-both"),
     value("vsc-start-rec"),

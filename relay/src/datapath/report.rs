@@ -44,6 +44,8 @@ pub enum Reason {
     TableLost = 17,
     /// Media is not passed on as it came: not at all, silenced, or without some of its header extensions.
     MediaAltered = 18,
+    /// What arrives is recorded.
+    BeingRecorded = 19,
 }
 
 impl Reason {
@@ -71,6 +73,7 @@ impl Reason {
             Self::EgressNotGranted => "the egress interface is not granted to this relay",
             Self::TableLost => "the node's agent has taken the table back",
             Self::MediaAltered => "media is blocked, silenced, or loses header extensions",
+            Self::BeingRecorded => "being recorded",
         }
     }
 
@@ -93,6 +96,7 @@ impl Reason {
             16 => Self::EgressNotGranted,
             17 => Self::TableLost,
             18 => Self::MediaAltered,
+            19 => Self::BeingRecorded,
             _ => Self::NotInstalled,
         }
     }

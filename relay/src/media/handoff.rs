@@ -35,6 +35,9 @@ pub(crate) fn wanted(
     if plan.component != Component::Rtp || plan.payload_types == PayloadTypes::NONE {
         return Err(Reason::NotRtp);
     }
+    if plan.recording.is_some() {
+        return Err(Reason::BeingRecorded);
+    }
     let treatment = match plan.sinks.as_slice() {
         [] => return Err(Reason::NoReceiver),
         [sink] if sink.treatment.alters() => return Err(Reason::MediaAltered),
@@ -145,7 +148,7 @@ fn leads_the_same_way(old: &Flow, new: &Flow) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ExtensionIds, RtcpHandling, Silences, Sink, StreamId};
+    use crate::plan::{ExtensionIds, RecordingId, RtcpHandling, Silences, Sink, StreamId};
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -170,6 +173,7 @@ mod tests {
             silences: Silences::default(),
             clock_rate: 8000,
             tos: 0,
+            recording: None,
         }
     }
 
@@ -231,6 +235,10 @@ mod tests {
             sinks: vec![],
             ..plan()
         };
+        let recorded = StreamPlan {
+            recording: Some(RecordingId(1)),
+            ..plan()
+        };
         let forked = StreamPlan {
             sinks: [2, 4].map(|id| Sink::untouched(StreamId(id))).into(),
             ..plan()
@@ -257,6 +265,7 @@ mod tests {
             (t38, SOURCE, Some(exit()), Reason::NotRtp),
             (held, SOURCE, None, Reason::NoReceiver),
             (forked, SOURCE, Some(exit()), Reason::SeveralReceivers),
+            (recorded, SOURCE, Some(exit()), Reason::BeingRecorded),
             (silenced, SOURCE, Some(exit()), Reason::MediaAltered),
             (blocked, SOURCE, Some(exit()), Reason::MediaAltered),
             (stripped, SOURCE, Some(exit()), Reason::MediaAltered),

@@ -35,6 +35,7 @@ pub use streams::Streams;
 
 use crate::datapath::Datapath;
 use crate::plan::{Action, CallKey, EndpointLearning};
+use crate::recording::Recorder;
 use ports::Filler;
 use worker::{Command, WorkerHandle};
 
@@ -55,6 +56,8 @@ pub struct MediaConfig {
     pub ready_pairs: usize,
     /// Where confirmed flows are handed to.
     pub datapath: Arc<dyn Datapath>,
+    /// Who records; `None`: nobody does.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// Why media could not be started.
@@ -100,6 +103,7 @@ pub struct Media {
     streams: Streams,
     workers: Vec<WorkerHandle>,
     datapath: Arc<dyn Datapath>,
+    recorder: Option<Arc<Recorder>>,
     filler: Option<Filler>,
 }
 
@@ -115,6 +119,7 @@ impl MediaConfig {
             rest: Duration::from_millis(500),
             ready_pairs: 256,
             datapath,
+            recorder: None,
         }
     }
 }
@@ -142,7 +147,8 @@ impl Media {
         let streams = Streams::default();
         let start = |index| {
             let datapath = Arc::clone(&config.datapath);
-            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons())
+            let tap = config.recorder.as_ref().map(|recorder| recorder.tap());
+            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons(), tap)
         };
         let workers = (0..config.workers.max(1))
             .map(start)
@@ -152,6 +158,7 @@ impl Media {
             streams,
             workers,
             datapath: config.datapath,
+            recorder: config.recorder,
             filler: None,
         })
     }
@@ -179,7 +186,7 @@ impl Media {
     }
 
     /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
-    /// after that is treated as the actions say.
+    /// after that is treated as the actions say. The recorder hears of a recording before the first packet of it.
     pub fn apply(&self, actions: Vec<Action>) {
         self.tell_sockets(&actions);
         let urgent = actions.iter().any(|action| self.is_urgent(action));
@@ -204,7 +211,7 @@ impl Media {
             match action {
                 Action::Open { port, .. } => held.push(port.address),
                 Action::Close { pair } => gone.extend([pair.rtp.address, pair.rtcp.address]),
-                Action::Update { .. } => {}
+                Action::Update { .. } | Action::Record(_) => {}
             }
         }
         if !gone.is_empty() {
@@ -257,6 +264,7 @@ impl Media {
                         .any_in_kernel(plan.sinks.iter().map(|sink| sink.stream))
             }
             Action::Close { pair } => self.streams.any_in_kernel([pair.rtp.id]),
+            Action::Record(_) => false,
         }
     }
 
@@ -302,6 +310,12 @@ impl Media {
                     return None;
                 };
                 Some((worker, Command::Close { pair }))
+            }
+            Action::Record(event) => {
+                if let Some(recorder) = &self.recorder {
+                    recorder.tell(event);
+                }
+                None
             }
         }
     }

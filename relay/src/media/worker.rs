@@ -30,6 +30,7 @@ use super::table::Table;
 use super::treatment::treat;
 use crate::datapath::{Datapath, FlowId};
 use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan};
+use crate::recording::Tap;
 
 /// Sockets served per round.
 const ROUND: usize = 256;
@@ -80,6 +81,8 @@ struct Worker {
     datapath: Arc<dyn Datapath>,
     totals: Arc<WorkerTotals>,
     lessons: Arc<Lessons>,
+    /// Where packets of recorded streams go, too.
+    tap: Option<Tap>,
     table: Table,
     batch: Batch,
     /// Flows to look at again, and when, ms.
@@ -96,6 +99,7 @@ impl WorkerHandle {
         ports: Ports,
         datapath: Arc<dyn Datapath>,
         lessons: Arc<Lessons>,
+        tap: Option<Tap>,
     ) -> io::Result<Self> {
         let bed = Arc::new(Bed::new()?);
         let (sender, receiver) = unbounded();
@@ -112,6 +116,7 @@ impl WorkerHandle {
                     datapath,
                     totals,
                     lessons,
+                    tap,
                     table: Table::default(),
                     batch: Batch::new(),
                     deferred: Vec::new(),
@@ -241,10 +246,14 @@ impl Worker {
             let Some(source) = self.batch.source(index) else {
                 continue;
             };
-            match stream.accept(self.batch.payload(index), source, now) {
+            let payload = self.batch.payload(index);
+            match stream.accept(payload, source, now) {
                 Some(Route::Media) => media |= 1 << index,
                 Some(Route::Rtcp) => rtcp |= 1 << index,
-                None => {}
+                None => continue,
+            }
+            if let Some((recording, tap)) = stream.plan.recording.zip(self.tap.as_ref()) {
+                tap.record(recording, source, stream.local, payload);
             }
         }
         let accepted = media | rtcp;

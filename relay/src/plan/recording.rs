@@ -1,9 +1,10 @@
 //! What signalling asks of the recorder.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Names one recording for the life of the process; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordingId(pub u64);
 
 /// What is to happen to a recording. Times are wall clock, µs since 1970.

@@ -9,7 +9,7 @@ use ng_protocol::{Datagram, Dict, Reply, Value, bencode};
 use crate::call::{Calls, Settings, Timestamp};
 use crate::plan::{
     Action, Learned, LocalAddress, LocalPort, LogicalInterface, OutOfPorts, PortPair, PortSource,
-    RetakeError, StreamId, StreamPlan, StreamReader, StreamView,
+    Recording, RecordingId, RetakeError, StreamId, StreamPlan, StreamReader, StreamView,
 };
 use crate::sdp::{self, Session};
 
@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) streams: Streams,
     pub(super) now: Timestamp,
     pub(super) plans: BTreeMap<StreamId, StreamPlan>,
+    /// Those that have begun and not ended.
+    pub(super) recordings: BTreeSet<RecordingId>,
     /// What the last command or tick asked for.
     pub(super) actions: Vec<Action>,
     /// Those of them that do more than count a command ([`StreamPlan::signalled`]).
@@ -139,6 +141,7 @@ impl World {
             streams: Streams::default(),
             now,
             plans: BTreeMap::new(),
+            recordings: BTreeSet::new(),
             actions: Vec::new(),
             news: Vec::new(),
         }
@@ -227,6 +230,19 @@ impl World {
                     }
                     self.pool.give_back(pair);
                 }
+                Action::Record(event) => {
+                    let open = &mut self.recordings;
+                    match &event {
+                        Recording::Begin { id, .. } => assert!(open.insert(*id), "begun twice"),
+                        ending if ending.is_end() => {
+                            assert!(open.remove(&ending.id()), "ended twice")
+                        }
+                        other => assert!(
+                            open.contains(&other.id()),
+                            "told of a recording that is not"
+                        ),
+                    }
+                }
             }
             if says_something {
                 self.news.push(action.clone());
@@ -251,6 +267,8 @@ impl World {
         let open: BTreeSet<StreamId> = self.plans.keys().copied().collect();
         assert_eq!(streams, open, "ports held against streams served");
         for plan in self.plans.values() {
+            let recorded = plan.recording.iter();
+            recorded.for_each(|id| assert!(self.recordings.contains(id), "into no recording"));
             let rtp_sinks = plan.sinks.iter().map(|sink| &sink.stream);
             for sink in rtp_sinks.chain(&plan.rtcp_sinks) {
                 assert!(open.contains(sink), "a sink that is closed");

@@ -4,6 +4,7 @@ mod addresses;
 mod bad_values;
 mod files;
 mod migration;
+mod recording;
 mod roles;
 mod sources;
 

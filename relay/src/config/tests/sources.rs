@@ -17,6 +17,7 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "identity" => ["one", "two"],
         "state-dir" => ["/var/one", "none"],
         "registry" | "bpffs" => ["/one", "/two"],
+        "recording-dir" => ["/var/one", "/var/two"],
         "pidfile" => ["/run/one.pid", "/run/two.pid"],
         "config-file" => [FILE, FILE],
         "config-section" => ["underpass", "underpass"],

@@ -4,6 +4,7 @@ mod flood;
 mod forwarding;
 mod kernel;
 mod pool;
+mod recording;
 mod resuming;
 mod treatment;
 
@@ -122,13 +123,30 @@ impl Relay {
         relay
     }
 
+    fn recording(recorder: Arc<crate::recording::Recorder>) -> Self {
+        let rest = Duration::from_millis(1);
+        let relay = Self::made(own_address(), (20_000, 20_199), rest, Some(recorder));
+        assert!(relay.media.wait_ready(PATIENCE));
+        relay
+    }
+
     /// A relay whose ports rest for `rest`; none of them has yet.
     fn resting(address: IpAddr, ports: (u16, u16), rest: Duration) -> Self {
+        Self::made(address, ports, rest, None)
+    }
+
+    fn made(
+        address: IpAddr,
+        ports: (u16, u16),
+        rest: Duration,
+        recorder: Option<Arc<crate::recording::Recorder>>,
+    ) -> Self {
         let datapath = Arc::new(Recorder::default());
         let media = Media::start(MediaConfig {
             workers: 2,
             rest,
             ready_pairs: 8,
+            recorder,
             ..MediaConfig::new(vec![address], ports, datapath.clone())
         })
         .unwrap();
@@ -214,6 +232,7 @@ impl Relay {
                     silences: Silences::default(),
                     clock_rate: 8000,
                     tos: 0,
+                    recording: None,
                 };
                 rules(&mut plan);
                 plans.push(plan.clone());

@@ -27,6 +27,7 @@ fn plan() -> StreamPlan {
         silences: Silences::default(),
         clock_rate: 8000,
         tos: 0,
+        recording: None,
     }
 }
 

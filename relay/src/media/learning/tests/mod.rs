@@ -39,6 +39,7 @@ fn plan(learning: EndpointLearning) -> StreamPlan {
         silences: Silences::default(),
         clock_rate: 8000,
         tos: 0,
+        recording: None,
     }
 }
 

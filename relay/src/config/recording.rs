@@ -1,0 +1,47 @@
+//! `recording-dir`, `recording-method`, `recording-format`.
+
+use super::RecordingConfig;
+use super::error::ConfigError;
+use super::settings::Settings;
+use super::value::{bad_scalar, path, setting};
+use crate::recording::Format;
+
+/// Where and how calls are recorded. rtpengine's method `proc` leaves packets to its kernel module and another process; nothing
+/// here does that, so an operator who counts on it is told.
+pub(super) fn recording(
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<Option<RecordingConfig>, ConfigError> {
+    let format = setting(settings, "recording-format");
+    let format = match format.scalar() {
+        "raw" => Format::Raw,
+        "eth" => Format::Ethernet,
+        _ => return Err(bad_scalar(format, "expected raw or eth")),
+    };
+    let method = setting(settings, "recording-method");
+    let directory = path(settings, "recording-dir");
+    let origin = &method.origin;
+    let files = match method.scalar() {
+        "pcap" => true,
+        "all" => {
+            if directory.is_some() {
+                warnings.push(format!(
+                    "recording-method all ({origin}): calls are recorded into pcap files alone"
+                ));
+            }
+            true
+        }
+        "proc" => {
+            if directory.is_some() {
+                warnings.push(format!(
+                    "recording-method proc ({origin}): there is no /proc/rtpengine here for a recording daemon to read, so no \
+                     call is recorded; set it to pcap"
+                ));
+            }
+            false
+        }
+        _ => return Err(bad_scalar(method, "expected pcap, proc or all")),
+    };
+    let directory = directory.filter(|_| files);
+    Ok(directory.map(|directory| RecordingConfig { directory, format }))
+}
