@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Dict, Reply, Request, bencode, json};
+use crate::{Dict, Reply, Request, Templates, bencode, json};
 
 /// How a dictionary is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,15 @@ impl Datagram {
     /// # Errors
     /// A [`ProtocolError`]: answer it.
     pub fn request(&self) -> Result<Request, ProtocolError> {
-        Request::from_dict(&decode_payload(&self.payload)?)
+        self.request_with(&Templates::NONE)
+    }
+
+    /// Reads the request where options have names.
+    ///
+    /// # Errors
+    /// A [`ProtocolError`]: answer it.
+    pub fn request_with(&self, templates: &Templates) -> Result<Request, ProtocolError> {
+        Request::from_dict_with(&decode_payload(&self.payload)?, templates)
     }
 
     /// Writes the datagram that answers this one.

@@ -11,6 +11,7 @@ pub mod json;
 mod options;
 mod reply;
 mod request;
+mod templates;
 mod value;
 
 pub use command::Command;
@@ -24,4 +25,5 @@ pub use options::{
 };
 pub use reply::Reply;
 pub use request::Request;
+pub use templates::Templates;
 pub use value::{Dict, Value};

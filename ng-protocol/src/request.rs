@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Command, Dict, Options, ProtocolError, Value, options};
+use crate::{Command, Dict, Options, ProtocolError, Templates, Value, options};
 
 /// A request as the call logic uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +44,25 @@ impl Request {
     /// # Errors
     /// [`ProtocolError::NoCommand`] and [`ProtocolError::UnknownCommand`].
     pub fn from_dict(dict: &Dict) -> Result<Self, ProtocolError> {
+        Self::from_dict_with(dict, &Templates::NONE)
+    }
+
+    /// Reads a request's dictionary where options have names.
+    ///
+    /// # Errors
+    /// As [`Self::from_dict`].
+    pub fn from_dict_with(dict: &Dict, templates: &Templates) -> Result<Self, ProtocolError> {
         let name = dict
             .get("command")
             .and_then(Value::as_bytes)
             .ok_or(ProtocolError::NoCommand)?;
         let command = Command::parse(name).ok_or(ProtocolError::UnknownCommand)?;
         let mut request = Self::new(command);
+        for template in templates.by_default(command) {
+            options::apply_template(&mut request, template);
+        }
         for (key, value) in dict.iter() {
-            options::apply_key(&mut request, key, value);
+            options::apply_key(&mut request, key, value, templates);
         }
         Ok(request)
     }

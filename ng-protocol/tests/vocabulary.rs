@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use ng_protocol::{Command, Dict, Options, Request, Support, Value, Vocabulary, vocabularies};
+use ng_protocol::{
+    Command, Dict, Options, Request, Support, Templates, Value, Vocabulary, vocabularies,
+};
 use proptest::prelude::*;
 
 /// The places whose words are not values of a key of that name.
@@ -33,7 +35,9 @@ fn options(command: &'static str, key: impl Into<Bytes>, value: Value) -> Option
     let mut dict = Dict::new();
     dict.insert("command", command);
     dict.push(key.into(), value);
-    Request::from_dict(&dict).unwrap().options
+    let templates = Templates::from_iter([(Bytes::from("7"), Bytes::new())]);
+    let request = Request::from_dict_with(&dict, &templates);
+    request.unwrap().options
 }
 
 fn flag(word: impl Into<Bytes>) -> Options {

@@ -9,7 +9,7 @@ use super::{
     Options, bundle, codecs, dtls, dtmf, flags, ice, manipulation, medias, osrtp, player,
     recording, replace, rtcp, rtpp_flags, sdes, selection, t38, transport,
 };
-use crate::{Command, Request, Value};
+use crate::{Command, Request, Templates, Value};
 
 /// Takes a value to its place; `false` if the value means nothing there.
 pub(super) type Key = fn(&mut Request, &Value) -> bool;
@@ -311,13 +311,39 @@ pub(super) const PASSTHROUGH: &[Word<Set>] = &[
 ];
 
 /// Applies one key of a request's dictionary, whatever it is.
-pub(crate) fn apply_key(request: &mut Request, key: &[u8], value: &Value) {
+pub(crate) fn apply_key(request: &mut Request, key: &[u8], value: &Value, templates: &Templates) {
     match normalise(key).as_str() {
-        "flags" => words(value)
-            .iter()
-            .for_each(|word| flags::apply(request, word)),
-        "rtpp-flags" => rtpp_flags::apply(request, value),
-        key => apply_option(request, key, value),
+        "flags" => {
+            for word in words(value) {
+                flags::apply(request, &word);
+                expand(request, templates);
+            }
+        }
+        "rtpp-flags" => rtpp_flags::apply(request, value, templates),
+        key => {
+            apply_option(request, key, value);
+            expand(request, templates);
+        }
+    }
+}
+
+/// Applies a template. Templates do not nest.
+pub(crate) fn apply_template(request: &mut Request, template: &Bytes) {
+    let options = Value::Bytes(template.clone());
+    rtpp_flags::apply(request, &options, &Templates::NONE);
+}
+
+/// Applies the template that the last option named, in its place.
+pub(super) fn expand(request: &mut Request, templates: &Templates) {
+    let Some(name) = request.options.template.take() else {
+        return;
+    };
+    match templates.get(&name) {
+        Some(template) => apply_template(request, template),
+        None => request
+            .options
+            .unknown
+            .push(describe("template", &name.into())),
     }
 }
 

@@ -40,7 +40,7 @@ pub use dtls::{Dtls, Fingerprint};
 pub use dtmf::{Dtmf, DtmfSecurity};
 pub use flags::Flags;
 pub use ice::{Ice, IceLite};
-pub(crate) use keys::apply_key;
+pub(crate) use keys::{apply_key, apply_template};
 pub use manipulation::{AttributeChanges, Extmap, MediaType, SdpAttributes};
 pub use medias::{CodecPair, Media, PayloadType};
 pub use osrtp::Osrtp;
@@ -131,8 +131,8 @@ pub struct Options {
     pub limit: Option<i64>,
     /// `metadata`: kept with the call and returned by `query`.
     pub metadata: Option<Bytes>,
-    /// `template`: the name of a string of options in the configuration.
-    pub template: Option<Bytes>,
+    /// `template`: the name of a string of options, until that has been applied in its place.
+    template: Option<Bytes>,
     /// `sip-code` of the reply that this came in.
     pub sip_code: Option<i64>,
     /// `sip-message-type`

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use super::transport::TransportProtocol;
 use super::word::normalise;
 use super::{flags, keys};
-use crate::{Dict, Request, Value};
+use crate::{Dict, Request, Templates, Value};
 
 /// How deep brackets may nest; what lies deeper stays a string.
 const MAX_DEPTH: usize = 8;
 
 /// Applies a string of options.
-pub(super) fn apply(request: &mut Request, value: &Value) {
+pub(super) fn apply(request: &mut Request, value: &Value, templates: &Templates) {
     let Some(text) = value.as_bytes() else {
         request.options.unknown.push("rtpp-flags".to_owned());
         return;
@@ -28,6 +28,7 @@ pub(super) fn apply(request: &mut Request, value: &Value) {
             None if profile.compose(&token) => {}
             _ => apply_word(request, &token),
         }
+        keys::expand(request, templates);
     }
     if let Some(protocol) = profile.protocol() {
         request.options.transport_protocol = Some(protocol);
