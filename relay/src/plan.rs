@@ -222,7 +222,8 @@ impl FromIterator<u8> for ExtensionIds {
 }
 
 /// The payload types whose silence is a byte that repeats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Silences {
     /// G.711 μ-law.
     pub pcmu: PayloadTypes,

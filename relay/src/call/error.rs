@@ -18,9 +18,39 @@ pub enum Refusal {
     /// An answer without `to-tag`.
     #[error("No to-tag in message")]
     NoToTag,
-    /// An answer or query for a call that is not known.
+    /// An answer or query for a call that is not known, or its recording.
     #[error("Unknown call-id")]
     UnknownCall,
+    /// Another command for a call that is not known.
+    #[error("Unknown call-ID")]
+    NoSuchCall,
+    /// `label` names nobody.
+    #[error("No monologue matching the given label")]
+    UnknownLabel,
+    /// `address` is none.
+    #[error("Failed to parse network address")]
+    BadAddress,
+    /// `address` is nobody's.
+    #[error("Failed to match address to any tag")]
+    UnknownAddress,
+    /// `from-tag` names nobody.
+    #[error("From-tag given, but no such tag exists")]
+    UnknownFromTag,
+    /// The other end of a flow, named by `to-tag`, is nobody.
+    #[error("Media flow not found (to-tag not found)")]
+    FlowToUnknownTag,
+    /// The other end of a flow, named by `to-label`, is nobody.
+    #[error("Media flow not found (to-label not found)")]
+    FlowToUnknownLabel,
+    /// There is no flow from the one party to the other.
+    #[error("Media flow not found (to-tag not subscribed)")]
+    NotSubscribed,
+    /// There is no flow of the kind that was asked for.
+    #[error("No eligible media subscriptions found")]
+    NoSubscriptions,
+    /// A command for several parties found none.
+    #[error("No medias found (no monologues matched)")]
+    NobodyMatched,
     /// Both tags name the same party, or the call has too many parties.
     #[error("Invalid dialogue association")]
     InvalidDialogue,

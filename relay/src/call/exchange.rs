@@ -12,7 +12,7 @@ use super::ports::Ledger;
 use super::subscription::MediaRef;
 use super::{Settings, Timestamp, mux, rewrite};
 use crate::datapath::PayloadTypes;
-use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts};
+use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, Silences};
 use crate::sdp::{self, MediaChange, Protocol, Session};
 
 /// Which half of the exchange it is.
@@ -70,7 +70,10 @@ pub(super) fn exchange(
                 sender.settle_ports();
                 receiver.settle_ports();
             }
-            call.subscriptions.pair(sender_name, receiver_name);
+            match context.role {
+                Role::Offer => call.subscriptions.offer(sender_name, receiver_name),
+                Role::Answer => call.subscriptions.pair(sender_name, receiver_name),
+            }
         } else if context.role == Role::Answer {
             sender.drop_ports();
             receiver.drop_ports();
@@ -127,8 +130,19 @@ fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
     }
     media.rtcp_mux = section.rtcp_mux && section.protocol.is_rtp();
 
+    let named = |is_meant: fn(&str) -> bool| {
+        let meant = section.payload_types();
+        let meant = meant.filter(|number| section.encoding(*number).is_some_and(is_meant));
+        PayloadTypes(meant.fold(0, |set, number| set | 1 << number))
+    };
     let payload_types = section.payload_types();
     media.payload_types = PayloadTypes(payload_types.fold(0, |set, number| set | 1 << number));
+    media.events = named(|encoding| is_encoding(encoding, "telephone-event"));
+    media.silences = Silences {
+        pcmu: named(|encoding| is_encoding(encoding, "PCMU/8000")),
+        pcma: named(|encoding| is_encoding(encoding, "PCMA/8000")),
+        g722: named(|encoding| is_encoding(encoding, "G722")),
+    };
     let first = section.payload_types().next();
     media.clock_rate = first
         .and_then(|number| section.clock_rate(number))
@@ -147,6 +161,12 @@ fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
         Some(Learning::Delayed) => EndpointLearning::Delayed,
         Some(Learning::Heuristic) => EndpointLearning::Heuristic,
     };
+}
+
+/// Whether an `a=rtpmap` names an encoding, as far as that says.
+fn is_encoding(mapped: &str, encoding: &str) -> bool {
+    let begin = mapped.get(..encoding.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(encoding))
 }
 
 /// Where a party receives: by its SDP, or at the address its SIP came from where that is trusted more.

@@ -1,14 +1,16 @@
 //! A call: parties, their medias, and the subscriptions between them. Values only; nothing here has effects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
+use super::blocks::Blocks;
 use super::media::Media;
 use super::party::{Party, PartyId};
-use super::subscription::{MediaRef, Subscriptions};
+use super::subscription::{Kind, MediaRef, Subscriptions};
 use crate::plan::{CallKey, PortPair};
 
 /// A call as signalling has made it. A command works on a copy, which takes the place of the original if it succeeds.
@@ -23,6 +25,8 @@ pub(super) struct Call {
     /// The TOS byte or traffic class that was asked for, if not the configured one.
     pub(super) tos: Option<u8>,
     pub(super) metadata: Option<Bytes>,
+    /// What is held back of what anybody sends.
+    pub(super) blocks: Blocks,
     pub(super) subscriptions: Subscriptions,
     parties: BTreeMap<PartyId, Party>,
     /// Who was ever offered to whom. Unlike subscriptions these outlive the choice of another branch.
@@ -46,6 +50,7 @@ impl Call {
             delete_at: None,
             tos: None,
             metadata: None,
+            blocks: Blocks::default(),
             subscriptions: Subscriptions::default(),
             parties: BTreeMap::new(),
             dialogues: BTreeSet::new(),
@@ -104,6 +109,23 @@ impl Call {
         self.find(|party| party.is_called(tag))
     }
 
+    /// The party that was given a label; of several, the last.
+    pub(super) fn party_by_label(&self, label: &[u8]) -> Option<PartyId> {
+        let labelled = self.parties.iter().rev();
+        let mut labelled = labelled.filter(|(_, party)| party.label.as_deref() == Some(label));
+        labelled.next().map(|(id, _)| *id)
+    }
+
+    /// The first party that said it receives at an address.
+    pub(super) fn party_by_address(&self, address: IpAddr) -> Option<PartyId> {
+        self.find(|party| {
+            let remotes = party.medias.iter().filter_map(|media| media.remote);
+            remotes
+                .map(|remote| remote.rtp.ip())
+                .any(|known| known == address)
+        })
+    }
+
     /// The party that was offered on a branch.
     pub(super) fn party_by_branch(&self, branch: &[u8]) -> Option<PartyId> {
         self.find(|party| party.via_branch.as_deref() == Some(branch))
@@ -157,10 +179,12 @@ impl Call {
         })
     }
 
-    /// The peer a party talks to now: the one it was last offered to or answered by.
+    /// The peer a party talks to now: one that offer and answer have paired it with, the first of several.
     pub(super) fn active_peer(&self, party: PartyId) -> Option<PartyId> {
-        let subscribed = self.subscriptions.sink_parties(party).into_iter().next();
-        subscribed.or_else(|| self.peers(party).last())
+        let paired = self.subscriptions.sink_parties(party).into_iter();
+        let mut paired = paired.filter(|(_, kind)| *kind == Kind::OfferAnswer);
+        let first = paired.next().map(|(party, _)| party);
+        first.or_else(|| self.peers(party).last())
     }
 
     /// Whether it is time for a `delete` of the call, or of a party, to take effect.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 use crate::datapath::PayloadTypes;
-use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, StreamId};
+use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, Silences, StreamId};
 use crate::sdp::Protocol;
 
 /// A media that moves between remote endpoints goes back to the ports it had with one of the last few of them.
@@ -45,6 +45,10 @@ pub(super) struct Media {
     pub(super) asymmetric: bool,
     /// The payload types that the party named.
     pub(super) payload_types: PayloadTypes,
+    /// Those of them that carry telephone events (RFC 4733).
+    pub(super) events: PayloadTypes,
+    /// Those of them whose silence is known.
+    pub(super) silences: Silences,
     /// Hz, of the first payload type.
     pub(super) clock_rate: u32,
     /// Counts the offers and answers about it.
@@ -103,6 +107,8 @@ impl Media {
             media_handover: false,
             asymmetric: false,
             payload_types: PayloadTypes::NONE,
+            events: PayloadTypes::NONE,
+            silences: Silences::default(),
             clock_rate: 8000,
             signalled: 0,
             created: now,
@@ -152,6 +158,11 @@ impl Media {
             return None;
         }
         self.remote.and_then(|remote| remote.rtcp).filter(reachable)
+    }
+
+    /// Whether a subscriber is to be sent to: it has answered, and not with `inactive`.
+    pub(super) fn listens(&self) -> bool {
+        self.sends && self.public && !self.rejected
     }
 
     /// Sets whether we receive from and send to the party; what is newly awaited is given its whole timeout.

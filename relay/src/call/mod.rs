@@ -5,6 +5,7 @@
 //! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing but count
 //! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
+mod blocks;
 mod changes;
 mod clock;
 mod delete;
@@ -19,6 +20,7 @@ mod party;
 mod ports;
 mod query;
 mod rewrite;
+mod select;
 mod serving;
 mod settings;
 mod snapshot;
@@ -30,6 +32,7 @@ mod tests;
 mod timeouts;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use ng_protocol::{Command, Reply, Request};
@@ -140,6 +143,12 @@ impl Calls {
                 let statistics = self.statistics(now, streams);
                 Ok(silently(Reply::ok().with("statistics", statistics)))
             }
+            Command::BlockMedia
+            | Command::UnblockMedia
+            | Command::SilenceMedia
+            | Command::UnsilenceMedia
+            | Command::BlockDtmf
+            | Command::UnblockDtmf => self.block(request),
             command if command.plays() => Err(Refusal::Unsupported),
             _ => Err(Refusal::UnknownCommand),
         };
@@ -207,6 +216,39 @@ impl Calls {
     /// What has happened since the last time this was asked, for the log. At most the first 1024 are kept.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+
+    /// Changes a call that is known; if that fails, it is as it was.
+    fn change(
+        &mut self,
+        request: &Request,
+        change: impl FnOnce(&mut Call) -> Result<(), Refusal>,
+    ) -> Result<(Reply, Vec<Action>), Refusal> {
+        let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
+        let active = self.calls.get(id).ok_or(Refusal::NoSuchCall)?;
+        let mut call = active.call.clone();
+        change(&mut call)?;
+        Ok((Reply::ok(), self.commit(id, call)))
+    }
+
+    /// Puts a call in the place of what it was, or among the others if it is new; what media is to do about it.
+    fn commit(&mut self, id: &Bytes, call: Call) -> Vec<Action> {
+        let id = copy(id);
+        self.changes.note(call.key, &id);
+        let active = match self.calls.entry(id) {
+            Entry::Occupied(known) => {
+                let active = known.into_mut();
+                active.call = call;
+                active.alive_until_ms = 0;
+                active
+            }
+            Entry::Vacant(new) => {
+                self.next_key += 1;
+                self.totals.created += 1;
+                new.insert(Active::new(call))
+            }
+        };
+        active.serving.follow(&active.call, &self.settings)
     }
 
     fn end(

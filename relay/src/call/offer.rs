@@ -1,7 +1,5 @@
 //! `offer` and `answer`.
 
-use std::collections::btree_map::Entry;
-
 use bytes::Bytes;
 use ng_protocol::{Reply, Request, Tos};
 
@@ -9,7 +7,7 @@ use super::dialogue::{self, AnswerKind, Dialogue};
 use super::exchange::{Context, Role, exchange};
 use super::graph::Call;
 use super::ports::Ledger;
-use super::{Active, Calls, Notice, Refusal, Timestamp, copy, rewrite};
+use super::{Calls, Notice, Refusal, Timestamp, copy, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
 use crate::sdp::{self, Session};
 
@@ -132,22 +130,7 @@ impl Calls {
         }
         ledger.settle(|pair| call.ports().any(|held| held == pair));
 
-        let id = copy(work.id);
-        self.changes.note(call.key, &id);
-        let active = match self.calls.entry(id) {
-            Entry::Occupied(known) => {
-                let active = known.into_mut();
-                active.call = call;
-                active.alive_until_ms = 0;
-                active
-            }
-            Entry::Vacant(new) => {
-                self.next_key += 1;
-                self.totals.created += 1;
-                new.insert(Active::new(call))
-            }
-        };
-        let actions = active.serving.follow(&active.call, &self.settings);
+        let actions = self.commit(work.id, call);
         for text in warnings {
             let call_id = copy(work.id);
             self.notice(Notice::Warning { call_id, text });

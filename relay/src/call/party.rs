@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::blocks::Blocks;
 use super::media::Media;
 use super::{Timestamp, copy};
 use crate::sdp::Published;
@@ -23,6 +24,10 @@ pub(super) struct Party {
     pub(super) via_branch: Option<Bytes>,
     /// The `label` the client gave it.
     pub(super) label: Option<Bytes>,
+    /// Made by `subscribe request`: it hears others, and sends nothing.
+    pub(super) is_subscriber: bool,
+    /// What is held back of what it sends.
+    pub(super) blocks: Blocks,
     pub(super) created: Timestamp,
     /// When a `delete` takes effect, monotonic ms.
     pub(super) delete_at: Option<u64>,
@@ -43,6 +48,8 @@ impl Party {
             aliases: Vec::new(),
             via_branch: via_branch.map(copy),
             label: None,
+            is_subscriber: false,
+            blocks: Blocks::default(),
             created: now,
             delete_at: None,
             final_answer: false,

@@ -8,6 +8,7 @@ use super::graph::Call;
 use super::media::Media;
 use super::party::{Party, PartyId};
 use super::statistics::integer;
+use super::subscription::Kind;
 use super::{Calls, Refusal};
 use crate::plan::{Component, LocalPort, SsrcView, StreamReader, StreamView};
 
@@ -149,14 +150,14 @@ impl Account<'_> {
         dict
     }
 
-    fn edges(&self, parties: impl IntoIterator<Item = PartyId>) -> Vec<Value> {
+    fn edges(&self, parties: Vec<(PartyId, Kind)>) -> Vec<Value> {
         let parties = parties.into_iter();
         parties
-            .map(|party| {
+            .map(|(party, kind)| {
                 let tag = self.call.party(party).and_then(|party| party.tag.clone());
                 let mut edge = Dict::new();
                 edge.insert("tag", tag.unwrap_or_default());
-                edge.insert("type", "offer/answer");
+                edge.insert("type", kind.as_str());
                 edge.into()
             })
             .collect()

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::Settings;
 use super::graph::Call;
 use super::media::Media;
-use super::subscription::MediaRef;
+use super::subscription::{Edge, Kind, MediaRef};
 use crate::datapath::PayloadTypes;
 use crate::plan::{
     Action, Component, LocalPort, PortPair, RtcpHandling, Silences, Sink, StreamId, StreamPlan,
+    Treatment,
 };
 
 /// Comfort noise (RFC 3389), sent by some without saying so.
@@ -96,18 +97,21 @@ fn plan(
     media: &Media,
     component: Component,
 ) -> StreamPlan {
-    let sinks: Vec<&Media> = call
-        .subscriptions
-        .sinks(name)
-        .filter_map(|sink| call.media(sink))
-        .collect();
+    let sinks = sinks(call, name);
+    let payload_types = payload_types(media, &sinks);
+    let telephone_events = union(media, &sinks, |media| media.events);
     let rtcp_sinks: Vec<StreamId> = sinks
         .iter()
-        .filter_map(|sink| Some(sink.rtcp_port()?.id))
+        .filter_map(|sink| Some(sink.media.rtcp_port()?.id))
         .collect();
     let rtp_sinks = || {
-        let pairs = sinks.iter().filter_map(|sink| sink.sending_ports());
-        pairs.map(|pair| Sink::untouched(pair.rtp.id)).collect()
+        let sinks = sinks.iter().filter_map(|sink| {
+            Some(Sink {
+                stream: sink.media.sending_ports()?.rtp.id,
+                treatment: treatment(call, name, sink.edge, telephone_events)?,
+            })
+        });
+        sinks.collect()
     };
     StreamPlan {
         component,
@@ -127,24 +131,78 @@ fn plan(
         },
         rtcp_sinks,
         rtcp: RtcpHandling::default(),
-        payload_types: payload_types(media, &sinks),
-        telephone_events: PayloadTypes::NONE,
+        payload_types,
+        telephone_events,
         detect_events: false,
-        silences: Silences::default(),
+        silences: Silences {
+            pcmu: union(media, &sinks, |media| media.silences.pcmu),
+            pcma: union(media, &sinks, |media| media.silences.pcma),
+            g722: union(media, &sinks, |media| media.silences.g722),
+        },
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
         recording: None,
     }
 }
 
+/// A media that another's packets go to, and by what.
+struct Heard<'a> {
+    media: &'a Media,
+    edge: &'a Edge,
+}
+
+/// Where a media's packets go. A subscriber that is not to be sent to hears nothing. Of several that were offered to, those that have not
+/// said yet where they receive are left out once others have.
+fn sinks(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
+    let sinks = call.subscriptions.sinks(source);
+    let sinks = sinks.filter_map(|(sink, edge)| {
+        let media = call.media(sink)?;
+        Some(Heard { media, edge })
+    });
+    let mut sinks: Vec<_> = sinks
+        .filter(|sink| sink.edge.kind == Kind::OfferAnswer || sink.media.listens())
+        .collect();
+    let is_located = |sink: &Heard<'_>| sink.media.remote.is_some();
+    if sinks.iter().any(is_located) {
+        sinks.retain(is_located);
+    }
+    sinks
+}
+
+/// What becomes of RTP on an edge; `None` if none of it goes there.
+fn treatment(
+    call: &Call,
+    source: MediaRef,
+    edge: &Edge,
+    events: PayloadTypes,
+) -> Option<Treatment> {
+    let blocks = call.party(source.party)?.blocks;
+    let mut dropped = PayloadTypes::NONE;
+    if edge.rtcp_only || edge.blocked || blocks.media || call.blocks.media {
+        dropped = PayloadTypes::ALL.without(events);
+    }
+    if edge.rtcp_only || blocks.dtmf || call.blocks.dtmf {
+        dropped = PayloadTypes(dropped.0 | events.0);
+    }
+    (dropped != PayloadTypes::ALL).then(|| Treatment {
+        silence: edge.silenced || blocks.silence || call.blocks.silence,
+        dropped,
+        extensions: None,
+    })
+}
+
 /// All that either side named: an answerer may send what it was offered, an offerer what it was answered. None for what
 /// is not RTP (T.38, BFCP), whose packets are not looked into.
-fn payload_types(media: &Media, sinks: &[&Media]) -> PayloadTypes {
+fn payload_types(media: &Media, sinks: &[Heard<'_>]) -> PayloadTypes {
     if !media.protocol.is_rtp() {
         return PayloadTypes::NONE;
     }
-    let named = sinks.iter().fold(media.payload_types.0, |set, sink| {
-        set | sink.payload_types.0
-    });
-    PayloadTypes(named | 1 << COMFORT_NOISE)
+    let named = union(media, sinks, |media| media.payload_types);
+    PayloadTypes(named.0 | 1 << COMFORT_NOISE)
+}
+
+/// What a media and those that hear it have said of payload types.
+fn union(media: &Media, sinks: &[Heard<'_>], of: impl Fn(&Media) -> PayloadTypes) -> PayloadTypes {
+    let said = sinks.iter().map(|sink| of(sink.media).0);
+    PayloadTypes(said.fold(of(media).0, |set, said| set | said))
 }

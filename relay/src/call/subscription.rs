@@ -1,6 +1,6 @@
-//! The edges of a call: which media receives from which.
+//! The edges of a call: which media receives from which, how that came about, and what is held back on the way.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,59 +14,187 @@ pub(super) struct MediaRef {
     pub(super) index: usize,
 }
 
-/// Who receives from whom. An edge leads from a source to a sink; a source has any number of sinks.
+/// What made an edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// An offer and its answer, or `connect`: it has its like in the other direction, and ends when one of the two is paired
+    /// with another.
+    #[default]
+    OfferAnswer,
+    /// A subscription of its own: it ends by `unsubscribe`, or with one of its parties.
+    PubSub,
+}
+
+impl Kind {
+    /// As in `query`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::OfferAnswer => "offer/answer",
+            Self::PubSub => "pub/sub",
+        }
+    }
+}
+
+/// A subscription of a sink to a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Edge {
+    pub(super) kind: Kind,
+    /// `block media` of this flow alone.
+    pub(super) blocked: bool,
+    /// `silence media` of this flow alone.
+    pub(super) silenced: bool,
+    /// RTCP alone takes it: reports of a subscriber back to its source (`mirror-RTCP`).
+    pub(super) rtcp_only: bool,
+}
+
+impl Edge {
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+}
+
+/// Who receives from whom. An edge leads from a source to a sink; a source has any number of sinks, and a sink of sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Subscriptions {
-    /// (source, sink)
-    edges: BTreeSet<(MediaRef, MediaRef)>,
+    /// By source, then sink.
+    edges: BTreeMap<(MediaRef, MediaRef), Edge>,
 }
 
 impl Subscriptions {
-    /// The edges that offer and answer make: both ways between two medias. What they send goes to nobody else any more,
-    /// but other branches may still be heard, as in rtpengine.
+    /// The edges that an offer makes: both ways between two medias. Whoever the receiver talked to before, it does no more. The sender
+    /// may be offered to several at once, and hears all of them until one has answered.
+    pub(super) fn offer(&mut self, sender: MediaRef, receiver: MediaRef) {
+        let edges = self.between(sender, receiver);
+        self.part(receiver);
+        self.join(sender, receiver, edges);
+    }
+
+    /// The edges that an answer, or `connect`, makes: both ways between two medias, who talk to nobody else any more.
     pub(super) fn pair(&mut self, one: MediaRef, other: MediaRef) {
-        self.edges
-            .retain(|(source, _)| *source != one && *source != other);
-        self.edges.insert((one, other));
-        self.edges.insert((other, one));
+        let edges = self.between(one, other);
+        self.part(one);
+        self.part(other);
+        self.join(one, other, edges);
+    }
+
+    /// Makes a media hear another, until further notice. What is known of that flow stays.
+    pub(super) fn subscribe(&mut self, source: MediaRef, sink: MediaRef) {
+        let edge = Edge::of(Kind::PubSub);
+        self.edges.entry((source, sink)).or_insert(edge).rtcp_only = false;
+    }
+
+    /// Makes the reports of a subscriber go back to its source.
+    pub(super) fn mirror(&mut self, source: MediaRef, sink: MediaRef) {
+        self.edges.entry((sink, source)).or_insert(Edge {
+            rtcp_only: true,
+            ..Edge::of(Kind::PubSub)
+        });
+    }
+
+    /// Ends all that a party hears, or what it hears of one party, with the reports it sent back. Whether there was anything.
+    pub(super) fn unsubscribe(&mut self, sink: PartyId, source: Option<PartyId>) -> bool {
+        let before = self.edges.len();
+        let is_meant = |party| source.is_none_or(|source| source == party);
+        self.edges.retain(|(from, to), edge| {
+            let heard = to.party == sink && is_meant(from.party);
+            let reported = edge.rtcp_only && from.party == sink && is_meant(to.party);
+            !(heard || reported)
+        });
+        self.edges.len() < before
     }
 
     /// Where the packets of a media go.
-    pub(super) fn sinks(&self, source: MediaRef) -> impl Iterator<Item = MediaRef> {
+    pub(super) fn sinks(&self, source: MediaRef) -> impl Iterator<Item = (MediaRef, &Edge)> {
         let first = MediaRef {
             party: PartyId(0),
             index: 0,
         };
         self.edges
             .range((source, first)..)
-            .take_while(move |(from, _)| *from == source)
-            .map(|(_, sink)| *sink)
+            .take_while(move |((from, _), _)| *from == source)
+            .map(|((_, sink), edge)| (*sink, edge))
     }
 
-    /// The parties whose media a party's media go to, each once.
-    pub(super) fn sink_parties(&self, party: PartyId) -> BTreeSet<PartyId> {
-        self.edges
-            .iter()
-            .filter(|(source, _)| source.party == party)
-            .map(|(_, sink)| sink.party)
-            .collect()
+    /// Where the packets of a media come from.
+    pub(super) fn sources(&self, sink: MediaRef) -> impl Iterator<Item = (MediaRef, &Edge)> {
+        let to_sink = self.edges.iter().filter(move |((_, to), _)| *to == sink);
+        to_sink.map(|((source, _), edge)| (*source, edge))
     }
 
-    /// The parties whose media go to a party's media, each once.
-    pub(super) fn source_parties(&self, party: PartyId) -> BTreeSet<PartyId> {
-        self.edges
+    /// The flows from a party's medias.
+    pub(super) fn flows_from(
+        &mut self,
+        party: PartyId,
+    ) -> impl Iterator<Item = (PartyId, &mut Edge)> {
+        let flows = self.edges.iter_mut();
+        let flows =
+            flows.filter(move |((source, _), edge)| source.party == party && !edge.rtcp_only);
+        flows.map(|((_, sink), edge)| (sink.party, edge))
+    }
+
+    /// The parties whose media a party's media go to, each once, and by what. One that offer and answer made comes first.
+    pub(super) fn sink_parties(&self, party: PartyId) -> Vec<(PartyId, Kind)> {
+        let edges = self
+            .edges
             .iter()
-            .filter(|(_, sink)| sink.party == party)
-            .map(|(source, _)| source.party)
-            .collect()
+            .filter(|((source, _), _)| source.party == party);
+        parties(edges.map(|((_, sink), edge)| (sink.party, edge)))
+    }
+
+    /// The parties whose media go to a party's media, each once, and by what. One that offer and answer made comes first.
+    pub(super) fn source_parties(&self, party: PartyId) -> Vec<(PartyId, Kind)> {
+        let edges = self
+            .edges
+            .iter()
+            .filter(|((_, sink), _)| sink.party == party);
+        parties(edges.map(|((source, _), edge)| (source.party, edge)))
     }
 
     /// Ends every subscription from and to a party.
     pub(super) fn remove_party(&mut self, party: PartyId) {
         self.edges
-            .retain(|(source, sink)| source.party != party && sink.party != party);
+            .retain(|(source, sink), _| source.party != party && sink.party != party);
     }
+
+    /// What is known of the flows between two medias, as far as a new pair of theirs is to keep it.
+    fn between(&self, one: MediaRef, other: MediaRef) -> [Edge; 2] {
+        [(one, other), (other, one)].map(|flow| {
+            let known = self.edges.get(&flow).copied().unwrap_or_default();
+            Edge {
+                kind: Kind::OfferAnswer,
+                rtcp_only: false,
+                ..known
+            }
+        })
+    }
+
+    fn join(&mut self, one: MediaRef, other: MediaRef, [there, back]: [Edge; 2]) {
+        self.edges.insert((one, other), there);
+        self.edges.insert((other, one), back);
+    }
+
+    /// Ends what offer and answer have made of a media.
+    fn part(&mut self, media: MediaRef) {
+        self.edges.retain(|(source, sink), edge| {
+            edge.kind != Kind::OfferAnswer || (*source != media && *sink != media)
+        });
+    }
+}
+
+fn parties<'a>(edges: impl Iterator<Item = (PartyId, &'a Edge)>) -> Vec<(PartyId, Kind)> {
+    let mut kinds = BTreeMap::new();
+    for (party, edge) in edges.filter(|(_, edge)| !edge.rtcp_only) {
+        let kind: &mut Kind = kinds.entry(party).or_insert(edge.kind);
+        *kind = edge.kind.min(*kind);
+    }
+    let mut parties: Vec<_> = kinds.into_iter().collect();
+    parties.sort_by_key(|(party, kind)| (*kind, *party));
+    parties
 }
 
 #[cfg(test)]
@@ -81,7 +209,8 @@ mod tests {
     }
 
     fn sinks(subscriptions: &Subscriptions, source: MediaRef) -> Vec<MediaRef> {
-        subscriptions.sinks(source).collect()
+        let sinks = subscriptions.sinks(source);
+        sinks.map(|(sink, _)| sink).collect()
     }
 
     #[test]
@@ -93,14 +222,69 @@ mod tests {
     }
 
     #[test]
-    fn in_a_new_pair_the_old_partner_is_heard_and_hears_no_more() {
+    fn in_a_new_pair_the_old_partners_are_left_alone() {
         let mut subscriptions = Subscriptions::default();
         subscriptions.pair(media(1, 0), media(2, 0));
         subscriptions.pair(media(1, 1), media(2, 1));
         subscriptions.pair(media(1, 0), media(3, 0));
         assert_eq!(sinks(&subscriptions, media(1, 0)), [media(3, 0)]);
-        assert_eq!(sinks(&subscriptions, media(2, 0)), [media(1, 0)]);
+        assert_eq!(sinks(&subscriptions, media(2, 0)), []);
         assert_eq!(sinks(&subscriptions, media(2, 1)), [media(1, 1)]);
+    }
+
+    #[test]
+    fn whoever_is_offered_to_several_hears_them_all_until_one_answers() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.offer(media(1, 0), media(2, 0));
+        subscriptions.offer(media(1, 0), media(3, 0));
+        assert_eq!(
+            sinks(&subscriptions, media(1, 0)),
+            [media(2, 0), media(3, 0)]
+        );
+        assert_eq!(sinks(&subscriptions, media(2, 0)), [media(1, 0)]);
+        subscriptions.pair(media(3, 0), media(1, 0));
+        assert_eq!(sinks(&subscriptions, media(1, 0)), [media(3, 0)]);
+        assert_eq!(sinks(&subscriptions, media(2, 0)), []);
+    }
+
+    #[test]
+    fn subscribers_stay_when_the_pair_changes() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.pair(media(1, 0), media(2, 0));
+        subscriptions.subscribe(media(1, 0), media(9, 0));
+        subscriptions.pair(media(1, 0), media(3, 0));
+        assert_eq!(
+            sinks(&subscriptions, media(1, 0)),
+            [media(3, 0), media(9, 0)]
+        );
+    }
+
+    #[test]
+    fn a_flow_that_is_blocked_stays_so_in_the_next_exchange() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.pair(media(1, 0), media(2, 0));
+        for (_, edge) in subscriptions.flows_from(PartyId(1)) {
+            edge.blocked = true;
+        }
+        subscriptions.offer(media(1, 0), media(2, 0));
+        subscriptions.pair(media(2, 0), media(1, 0));
+        let (_, there) = subscriptions.sinks(media(1, 0)).next().unwrap();
+        let (_, back) = subscriptions.sinks(media(2, 0)).next().unwrap();
+        assert!(there.blocked && !back.blocked);
+    }
+
+    #[test]
+    fn who_unsubscribes_hears_nothing_and_reports_nothing() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.subscribe(media(1, 0), media(9, 0));
+        subscriptions.subscribe(media(2, 0), media(9, 1));
+        subscriptions.mirror(media(1, 0), media(9, 0));
+        assert!(subscriptions.unsubscribe(PartyId(9), Some(PartyId(1))));
+        assert_eq!(sinks(&subscriptions, media(1, 0)), []);
+        assert_eq!(sinks(&subscriptions, media(9, 0)), []);
+        assert_eq!(sinks(&subscriptions, media(2, 0)), [media(9, 1)]);
+        assert!(subscriptions.unsubscribe(PartyId(9), None));
+        assert!(!subscriptions.unsubscribe(PartyId(9), None));
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn count(call: &Call, streams: &dyn StreamReader, forwarding: &mut Forwarding) {
             *forwarding.reasons.entry(reason).or_default() += 1;
         }
         let sinks = call.subscriptions.sinks(name);
-        let back = sinks.filter_map(|sink| reason(call.media(sink)?, streams));
+        let back = sinks.filter_map(|(sink, _)| reason(call.media(sink)?, streams));
         let (kernel, user): (Vec<_>, Vec<_>) =
             back.chain([here]).partition(|reason| reason.is_none());
         *match (kernel.is_empty(), user.is_empty()) {

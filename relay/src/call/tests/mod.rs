@@ -1,6 +1,7 @@
 //! Calls driven through requests as they come off the wire, with a pool and counters that are pretended.
 
 mod answer;
+mod blocks;
 mod delete;
 mod forks;
 mod limits;
