@@ -86,7 +86,7 @@ const NO_PLAYER: Set = |o| o.player.audio_player = Some(AudioPlayer::Off);
 
 /// The words of `flags`.
 pub(super) const WORDS: &[Word<Set>] = &[
-    ignored("all", |o| o.all = Some(All::All)),
+    done("all", |o| o.all = Some(All::All)),
     ignored("allow-asymmetric-codecs", |o| {
         o.flags.allow_asymmetric_codecs = true
     }),
@@ -113,7 +113,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("debug", |o| o.flags.debug = true),
     ignored("debugging", |o| o.flags.debug = true),
     unsupported("detect-dtmf", |o| o.flags.detect_dtmf = true),
-    ignored("directional", |o| o.flags.directional = true),
+    done("directional", |o| o.flags.directional = true),
     ignored("discard-recording", |o| o.flags.discard_recording = true),
     ignored("early-media", |o| o.flags.early_media = true),
     ignored("egress", |o| o.flags.egress = true),

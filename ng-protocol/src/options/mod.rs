@@ -142,6 +142,8 @@ pub struct Options {
     /// `body` of `cli`: the line.
     pub body: Option<Bytes>,
 
+    /// There was a `rtpp-flags`: this is from a proxy that sends every tag it knows, whatever its script says.
+    pub by_rtpp_flags: bool,
     /// `label` or `from-label`: the party that is meant, or the label the sender of this message gets.
     pub label: Option<Bytes>,
     /// `to-label`

@@ -19,6 +19,7 @@ pub(super) fn apply(request: &mut Request, value: &Value, templates: &Templates)
         request.options.unknown.push("rtpp-flags".to_owned());
         return;
     };
+    request.options.by_rtpp_flags = true;
     let mut profile = Profile::default();
     for token in tokens(text) {
         match split_pair(&token) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Options;
-use super::word::{Set, Word, ignored, normalise, words};
+use super::word::{Set, Word, done, ignored, normalise, words};
 use crate::Value;
 
 /// `all`: every party or flow of a kind instead of a single one.
@@ -23,15 +23,15 @@ pub enum All {
 
 /// The words of `all`.
 pub(super) const ALL: &[Word<Set>] = &[
-    ignored("all", |o| o.all = Some(All::All)),
-    ignored("none", |o| o.all = Some(All::None)),
-    ignored("offer-answer", |o| o.all = Some(All::OfferAnswer)),
-    ignored("not-offer-answer", |o| o.all = Some(All::ExceptOfferAnswer)),
-    ignored("non-offer-answer", |o| o.all = Some(All::ExceptOfferAnswer)),
-    ignored("except-offer-answer", |o| {
+    done("all", |o| o.all = Some(All::All)),
+    done("none", |o| o.all = Some(All::None)),
+    done("offer-answer", |o| o.all = Some(All::OfferAnswer)),
+    done("not-offer-answer", |o| o.all = Some(All::ExceptOfferAnswer)),
+    done("non-offer-answer", |o| o.all = Some(All::ExceptOfferAnswer)),
+    done("except-offer-answer", |o| {
         o.all = Some(All::ExceptOfferAnswer)
     }),
-    ignored("flows", |o| o.all = Some(All::Flows)),
+    done("flows", |o| o.all = Some(All::Flows)),
 ];
 
 /// `alias-key`: what tells that a new tag is another name for a party that has one.

@@ -184,7 +184,7 @@ fn treatment(
     if edge.rtcp_only || blocks.dtmf || call.blocks.dtmf {
         dropped = PayloadTypes(dropped.0 | events.0);
     }
-    (dropped != PayloadTypes::ALL).then(|| Treatment {
+    (dropped != PayloadTypes::ALL).then_some(Treatment {
         silence: edge.silenced || blocks.silence || call.blocks.silence,
         dropped,
         extensions: None,

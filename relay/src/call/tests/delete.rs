@@ -144,7 +144,9 @@ fn the_reply_describes_the_call_unless_fast() {
 
 #[test]
 fn a_branch_that_is_gone_is_not_heard_any_more() {
-    let mut world = forked();
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)).with("via-branch", "z1"));
+    world.send(offer(&audio(A, 4000)).with("via-branch", "z2"));
     let sources = |world: &mut World| {
         let query = world.send(command("query").with("call-id", "c"));
         let edges = query.at(&["tags", "a", "subscriptions"]).unwrap();
