@@ -38,6 +38,9 @@ pub enum DecodeError {
     /// More values than [`MAX_VALUES`].
     #[error("more than {MAX_VALUES} values")]
     Values,
+    /// Longer than a request of a stream may be.
+    #[error("too long")]
+    TooLong,
 }
 
 /// Decodes a dictionary.
@@ -229,7 +232,7 @@ impl Decoder<'_> {
 }
 
 /// Sign and digits of the longest 64-bit number.
-const MAX_DIGITS: usize = 20;
+pub(crate) const MAX_DIGITS: usize = 20;
 
 /// A decimal number: an optional `-`, then digits without leading zeros.
 fn parse<T: std::str::FromStr>(number: &[u8]) -> Option<T> {

@@ -17,7 +17,7 @@ pub enum Encoding {
 /// A datagram split into cookie and payload; what the payload holds is not looked at yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// Every byte before the first space; never empty.
+    /// Every byte before the first space; empty where there is none ([`Datagram::bare`]).
     pub cookie: Bytes,
     /// Every byte after it.
     pub payload: Bytes,
@@ -82,6 +82,15 @@ impl Datagram {
         })
     }
 
+    /// A dictionary alone, as ng-plain has it: its reply has no cookie either.
+    #[must_use]
+    pub fn bare(payload: Bytes) -> Self {
+        Self {
+            cookie: Bytes::new(),
+            payload,
+        }
+    }
+
     /// The encoding a reply to this datagram has: the payload's own, bencode where it is neither.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
@@ -109,8 +118,10 @@ impl Datagram {
     pub fn reply(&self, reply: &Reply) -> Vec<u8> {
         // A reply with the statistics of a call fits: growing means copying.
         let mut out = Vec::with_capacity(4096);
-        out.extend_from_slice(&self.cookie);
-        out.push(b' ');
+        if !self.cookie.is_empty() {
+            out.extend_from_slice(&self.cookie);
+            out.push(b' ');
+        }
         match self.encoding() {
             Encoding::Bencode => bencode::encode_dict(reply.dict(), &mut out),
             Encoding::Json => json::encode_dict(reply.dict(), &mut out),

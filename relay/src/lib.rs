@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod call;
 pub mod config;
+pub mod connections;
 pub mod control;
 pub mod datapath;
 pub mod journal;

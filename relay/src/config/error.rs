@@ -136,7 +136,7 @@ pub enum ListenError {
         port = address.port()
     )]
     Taken {
-        /// `listen-ng`, `listen-cli` or `listen-http`.
+        /// `listen-ng` or another of its kind.
         option: &'static str,
         /// `UDP` or `TCP`.
         protocol: &'static str,

@@ -57,9 +57,11 @@ pub struct Config {
     pub interfaces: Vec<LogicalInterface>,
     /// UDP addresses of the ng protocol. Never empty. An IPv6 wildcard comes with its IPv4 twin: bind it V6ONLY.
     pub listen_ng: Vec<SocketAddr>,
+    /// TCP addresses of the ng protocol.
+    pub listen_tcp_ng: Vec<SocketAddr>,
     /// TCP addresses of the text CLI.
     pub listen_cli: Vec<SocketAddr>,
-    /// TCP addresses of HTTP: `/ping`, `/metrics`.
+    /// TCP addresses of HTTP and WebSocket: metrics, the ng protocol, the text CLI.
     pub listen_http: Vec<SocketAddr>,
     /// Which forwarding table to claim.
     pub table: TableRequest,

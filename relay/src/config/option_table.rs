@@ -49,6 +49,13 @@ pub const OPTIONS: &[OptionSpec] = &[
         "UDP address of the ng protocol; repeatable",
     ),
     list(
+        "listen-tcp-ng",
+        Some('N'),
+        "",
+        "[ADDRESS:]PORT",
+        "TCP address of the ng protocol; repeatable",
+    ),
+    list(
         "listen-cli",
         Some('c'),
         "",
@@ -60,7 +67,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         None,
         "",
         "[ADDRESS:]PORT",
-        "TCP address of HTTP (/ping, /metrics); repeatable",
+        "TCP address of HTTP and WebSocket (/metrics, /ping, /ng, /ng-plain, /cli); repeatable",
     ),
     text(
         "table",

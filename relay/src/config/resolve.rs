@@ -51,6 +51,7 @@ pub(super) fn resolve(
         name: setting(settings, "name").scalar().to_owned(),
         interfaces,
         listen_ng,
+        listen_tcp_ng: listen_addresses(settings, "listen-tcp-ng", &locality)?,
         listen_cli: listen_addresses(settings, "listen-cli", &locality)?,
         listen_http: listen_addresses(settings, "listen-http", &locality)?,
         table: table(settings)?,

@@ -77,7 +77,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     // Control.
     short_value("listen-tcp", 'l'),
     short_value("listen-udp", 'u'),
-    short_value("listen-tcp-ng", 'N'),
     value("listen-https"),
     value("https-cert"),
     value("https-key"),

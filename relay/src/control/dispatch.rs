@@ -1,4 +1,4 @@
-//! One datagram in, at most one out: the duplicate cache, decoding, the handler.
+//! One request in, at most one reply out: the duplicate cache, decoding, the handler.
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,19 +81,39 @@ impl<H: Handler> Dispatcher<H> {
             debug!(source = %origin.source, "datagram without a cookie");
             return None;
         };
-        let began = Instant::now();
         let fingerprint = self.cache.fingerprint(&bytes);
         if let Some(cached) = self.cache.get(fingerprint, origin.now_ms) {
             let Cached { command, reply } = cached.clone();
             self.count(command, origin, Outcome::Duplicate);
             return Some(reply);
         }
+        let (command, reply) = self.carry_out(&datagram, origin);
+        if let Some(command) = command.filter(|command| *command != Command::Ping) {
+            let cached = Cached {
+                command,
+                reply: reply.clone(),
+            };
+            self.cache.insert(fingerprint, cached, origin.now_ms);
+        }
+        Some(reply)
+    }
+
+    /// Answers a dictionary that came without a cookie, as in ng-plain. It has no duplicates: it is carried out as often as
+    /// it comes.
+    pub fn dispatch_plain(&mut self, payload: Bytes, origin: &Origin) -> Bytes {
+        let (_, reply) = self.carry_out(&Datagram::bare(payload), origin);
+        reply
+    }
+
+    /// The reply, and the command if it is one.
+    fn carry_out(&mut self, datagram: &Datagram, origin: &Origin) -> (Option<Command>, Bytes) {
+        let began = Instant::now();
         let request = match datagram.request() {
             Ok(request) => request,
             Err(error) => {
                 self.counters.malformed.fetch_add(1, Relaxed);
                 debug!(source = %origin.source, %error, "not a request");
-                return Some(datagram.reply(&error.reply()).into());
+                return (None, datagram.reply(&error.reply()).into());
             }
         };
         log_without_effect(&request, origin);
@@ -103,17 +123,10 @@ impl<H: Handler> Dispatcher<H> {
             _ => self.handle(&request, origin),
         };
         let error = reply.is_error();
-        let reply = encode(&datagram, command, &reply, origin.max_reply);
-        if command != Command::Ping {
-            let cached = Cached {
-                command,
-                reply: reply.clone(),
-            };
-            self.cache.insert(fingerprint, cached, origin.now_ms);
-        }
+        let reply = encode(datagram, command, &reply, origin.max_reply);
         let took = began.elapsed();
         self.count(command, origin, Outcome::CarriedOut { error, took });
-        Some(reply)
+        (Some(command), reply)
     }
 
     fn handle(&mut self, request: &Request, origin: &Origin) -> Reply {

@@ -7,15 +7,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::{debug, error, info, warn};
 
+use super::clock::monotonic_ms;
 use super::counters::Counters;
 use super::dispatch::{Dispatcher, Handler, Origin};
+use super::lock;
 use super::socket::{NgSocket, Received};
 
 /// The longest UDP payload over IPv4, in bytes; over IPv6 it is 20 longer.
@@ -164,16 +166,4 @@ fn answer<H: Handler>(
             debug!(%client, %error, "cannot send the reply to an ng command");
         }
     }
-}
-
-/// The dispatcher. Poison means nothing here: a panic inside it has been dealt with, or left nothing half done.
-fn lock<H>(dispatcher: &Mutex<Dispatcher<H>>) -> std::sync::MutexGuard<'_, Dispatcher<H>> {
-    dispatcher.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// CLOCK_MONOTONIC in ms.
-fn monotonic_ms() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
-    // The clock exists on every kernel, and does not go below zero.
-    now.map_or(0, |now| Duration::from(now).as_millis() as u64)
 }

@@ -20,7 +20,10 @@ use super::{RunError, system, table};
 use crate::call::{Calls, Settings};
 use crate::config::{Config, ListenError};
 use crate::control::cache::Limits;
+use crate::control::commands::Commands;
 use crate::control::dispatch::Dispatcher;
+use crate::control::notifications::Notifications;
+use crate::control::tcp;
 use crate::control::udp::{Listeners, UdpServer};
 use crate::datapath::{Datapath, Started};
 use crate::journal::Journal;
@@ -44,6 +47,7 @@ impl Relay {
         // Bound first: a second relay with the same configuration must not get further than this.
         let listeners = Listeners::bind(&config.listen_ng)
             .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
+        let tcp = bind("listen-tcp-ng", &config.listen_tcp_ng).await?;
         let http = bind("listen-http", &config.listen_http).await?;
         let cli = bind("listen-cli", &config.listen_cli).await?;
         let survival = Survival::of(config);
@@ -88,21 +92,25 @@ impl Relay {
             .transpose()
             .map_err(system("cannot start the journal's thread"))?;
         let mut tasks = vec![tokio::spawn(tick(Arc::clone(&shared)))];
+        let commands = Commands::new(Arc::clone(&shared));
+        let notifications = Notifications::default();
+        let services = http::Services {
+            snapshot: operators.clone(),
+            cli: operators.clone(),
+            commands: commands.clone(),
+        };
+        for listener in tcp {
+            let served = tcp::serve(listener, commands.clone(), notifications.clone());
+            tasks.push(serve("listen-tcp-ng", served));
+        }
         for listener in http {
-            let operators = Arc::clone(&operators);
-            tasks.push(tokio::spawn(async move {
-                if let Err(error) = http::serve(listener, operators, std::future::pending()).await {
-                    error!("listen-http: {error}");
-                }
-            }));
+            tasks.push(serve(
+                "listen-http",
+                http::serve(listener, services.clone()),
+            ));
         }
         for listener in cli {
-            let operators = Arc::clone(&operators);
-            tasks.push(tokio::spawn(async move {
-                if let Err(error) = cli::serve(listener, operators).await {
-                    error!("listen-cli: {error}");
-                }
-            }));
+            tasks.push(serve("listen-cli", cli::serve(listener, operators.clone())));
         }
         let server = listeners
             .serve(&shared)
@@ -137,6 +145,10 @@ impl Relay {
             datapath,
             journaling,
         } = self;
+        for task in tasks {
+            task.abort();
+            let _ = task.await;
+        }
         let stopped = tokio::task::spawn_blocking(move || {
             server.stop();
             if parting == Parting::Ended
@@ -153,11 +165,19 @@ impl Relay {
         });
         // A panic in there has been logged; the process ends anyway.
         let _ = stopped.await;
-        for task in tasks {
-            task.abort();
-            let _ = task.await;
-        }
     }
+}
+
+/// A listener's task, which goes on for as long as the relay does.
+fn serve(
+    option: &'static str,
+    served: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            error!("{option}: {error}");
+        }
+    })
 }
 
 /// Takes up the calls of an earlier process, lets its table go, and begins to bind ports for new calls.

@@ -11,7 +11,9 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "table" => ["3", "-1"],
         "interface" => ["192.0.2.1", "10.0.0.5"],
         "engine" => ["tc", "xdp"],
-        "listen-ng" | "listen-cli" | "listen-http" => ["127.0.0.1:5000", "127.0.0.1:6000"],
+        "listen-ng" | "listen-tcp-ng" | "listen-cli" | "listen-http" => {
+            ["127.0.0.1:5000", "127.0.0.1:6000"]
+        }
         "name" => ["one", "two"],
         "agent" => ["embedded", "/run/other.sock"],
         "identity" => ["one", "two"],

@@ -10,13 +10,16 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::metrics::MetricsSnapshot;
-use super::{MAX_CONNECTION_TIME, MAX_CONNECTIONS};
+use crate::connections::{self, PATIENCE};
 pub use commands::answer;
 
+/// Connections at a time on one address; each has one answer to get.
+const MAX_CONNECTIONS: usize = 64;
+
+/// The longest line, in bytes.
 const MAX_LINE: u64 = 4096;
 
 /// The relay as the CLI sees it. Calls may block.
@@ -87,26 +90,14 @@ pub struct SessionDetails {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, target: Arc<dyn CliTarget>) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let place = Arc::clone(&places).acquire_owned().await.ok();
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) if is_passing(&error) => {
-                // Out of descriptors, or the peer was gone already: others may fare better soon.
-                tracing::warn!("listen-cli: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+    connections::serve(listener, MAX_CONNECTIONS, |stream, _| {
         let target = Arc::clone(&target);
-        tokio::spawn(async move {
+        async move {
             // Whoever sends nothing, or hangs up, gets nothing.
-            let _ = timeout(MAX_CONNECTION_TIME, converse(stream, target)).await;
-            drop(place);
-        });
-    }
+            let _ = timeout(PATIENCE, converse(stream, target)).await;
+        }
+    })
+    .await
 }
 
 async fn converse(mut stream: TcpStream, target: Arc<dyn CliTarget>) -> io::Result<()> {
@@ -121,12 +112,4 @@ async fn converse(mut stream: TcpStream, target: Arc<dyn CliTarget>) -> io::Resu
         writer.write_all(text.as_bytes()).await?;
     }
     writer.shutdown().await
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    let descriptors = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS];
-    error.kind() == io::ErrorKind::ConnectionAborted
-        || error
-            .raw_os_error()
-            .is_some_and(|code| descriptors.contains(&code))
 }
