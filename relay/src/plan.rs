@@ -401,8 +401,9 @@ pub struct Learned {
     pub errors: u64,
     /// When user space last saw a packet, ms of CLOCK_MONOTONIC; 0 never.
     pub last_ms: u64,
-    /// What the kernel counted under tables that are no more: packets, and their UDP payload bytes.
-    pub carried: (u64, u64),
+    /// What the kernel had counted, too, when this was looked at: packets, and their UDP payload bytes. The table knows it
+    /// better, if it still has the flow.
+    pub kernel: (u64, u64),
     /// What was measured of its SSRCs.
     pub heard: Vec<Heard>,
 }

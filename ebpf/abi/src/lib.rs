@@ -6,7 +6,7 @@
 
 /// Changes whenever a map's name, key or value does; part of the pin path. The feature `next-layout` makes a build whose
 /// layout differs, for tests of an upgrade.
-pub const LAYOUT_VERSION: u32 = if cfg!(feature = "next-layout") { 4 } else { 3 };
+pub const LAYOUT_VERSION: u32 = if cfg!(feature = "next-layout") { 5 } else { 4 };
 
 /// Array of one [`Grant`] for each place that an instance of the program can be at: the relay's own network namespace, and
 /// the node's. Written by the agent alone; memory-mappable.
@@ -248,7 +248,8 @@ pub struct FlowStats {
     pub other_bytes: u64,
 }
 
-/// A flow and what was counted for it, together, so that a packet meets one page of memory.
+/// A flow and what was counted for it, together, so that a packet meets one page of memory. Processors fetch cache lines in
+/// pairs: what one CPU counts must not share a pair with another's flow.
 #[repr(C, align(128))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -260,8 +261,11 @@ pub struct Record {
     /// What was done.
     #[cfg(not(feature = "next-layout"))]
     pub stats: FlowStats,
-    /// Zero. Processors fetch cache lines in pairs: what one CPU counts must not share a pair with another's flow.
-    pub reserved: [u64; 2],
+    /// Packets that were counted elsewhere for the same stream: in earlier records, and under earlier owners of the table.
+    /// User space's own, so that one record tells all there is to tell.
+    pub earlier_packets: u64,
+    /// Their UDP payload bytes.
+    pub earlier_bytes: u64,
 }
 
 const _: () = assert!(

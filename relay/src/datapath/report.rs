@@ -133,9 +133,6 @@ pub struct FlowReport {
     packets: AtomicU64,
     bytes: AtomicU64,
     last_packet_ms: AtomicU64,
-    /// What of `packets` and `bytes` is in no table any more: an earlier generation's.
-    carried_packets: AtomicU64,
-    carried_bytes: AtomicU64,
     ssrcs: Mutex<Vec<SsrcCounters>>,
 }
 
@@ -192,18 +189,13 @@ impl FlowReport {
             .fetch_max(last_packet_ms, Ordering::Relaxed);
     }
 
-    /// Adds what an earlier generation of the table has forwarded, which is in no table any more.
-    pub fn carry(&self, packets: u64, bytes: u64, last_packet_ms: u64) {
-        self.carried_packets.fetch_add(packets, Ordering::Relaxed);
-        self.carried_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.add(packets, bytes, last_packet_ms);
-    }
-
-    /// Packets and bytes that were carried over from earlier generations of the table.
-    #[must_use]
-    pub fn carried(&self) -> (u64, u64) {
-        let packets = self.carried_packets.load(Ordering::Relaxed);
-        (packets, self.carried_bytes.load(Ordering::Relaxed))
+    /// Goes on from what a table or a journal has known of the stream. Nothing is counted twice, however often and wherever
+    /// it is told: of two totals of one stream the larger is the later.
+    pub fn go_on_from(&self, packets: u64, bytes: u64, last_packet_ms: u64) {
+        self.packets.fetch_max(packets, Ordering::Relaxed);
+        self.bytes.fetch_max(bytes, Ordering::Relaxed);
+        self.last_packet_ms
+            .fetch_max(last_packet_ms, Ordering::Relaxed);
     }
 
     /// Overwrites the per-SSRC measurements.

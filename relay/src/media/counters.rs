@@ -80,7 +80,7 @@ impl Counters {
             bytes: self.bytes.load(Relaxed),
             errors: self.errors.load(Relaxed),
             last_ms: self.last_ms.load(Relaxed),
-            carried: self.report.carried(),
+            kernel: (self.report.packets(), self.report.bytes()),
             heard: cells
                 .filter(|(view, _)| view.packets > 0)
                 .map(|(view, interleaved)| Heard { view, interleaved })
@@ -95,8 +95,8 @@ impl Counters {
         self.bytes.store(learned.bytes, Relaxed);
         self.errors.store(learned.errors, Relaxed);
         self.last_ms.store(learned.last_ms, Relaxed);
-        let (packets, bytes) = learned.carried;
-        self.report.carry(packets, bytes, 0);
+        let (packets, bytes) = learned.kernel;
+        self.report.go_on_from(packets, bytes, 0);
         for (index, heard) in learned.heard.iter().enumerate() {
             self.publish(index, &Reception::resumed(heard));
         }

@@ -74,22 +74,32 @@ impl Agent {
         }
     }
 
-    /// Says that all is restored when it is time, and does not have anybody wait for ever.
-    pub(super) fn settle(&mut self, now: Instant) {
-        let Some(restored) = self.restored else {
-            return;
-        };
-        let passed = now.saturating_duration_since(restored);
-        if !self.said && (self.wanted.is_empty() || passed >= EGRESSES) {
-            self.connection.send(&ToAgent::Settled);
-            self.said = true;
-        }
-        if passed >= SETTLING && !self.waiting.is_empty() {
+    /// True: it is time to [say](Self::say_settled) that all is restored.
+    pub(super) fn is_settling(&self, now: Instant) -> bool {
+        let may = |passed| self.wanted.is_empty() || passed >= EGRESSES;
+        !self.said && self.since_restored(now).is_some_and(may)
+    }
+
+    /// Has the agent put this table in its predecessor's place.
+    pub(super) fn say_settled(&mut self) {
+        self.connection.send(&ToAgent::Settled);
+        self.said = true;
+    }
+
+    /// Has nobody wait for ever.
+    pub(super) fn give_up_waiting(&mut self, now: Instant) {
+        let is_late = |passed| passed >= SETTLING;
+        if !self.waiting.is_empty() && self.since_restored(now).is_some_and(is_late) {
             tracing::warn!(
                 "the agent has not put this table in its predecessor's place yet: going on without"
             );
             self.waiting.clear();
         }
+    }
+
+    fn since_restored(&self, now: Instant) -> Option<Duration> {
+        let restored = self.restored?;
+        Some(now.saturating_duration_since(restored))
     }
 
     /// The earlier generation is gone. True: it was there until now.

@@ -1,5 +1,7 @@
 //! What the agent says, and what comes of it.
 
+use std::time::Instant;
+
 use super::view::View;
 use super::worker::Worker;
 use crate::tables::protocol::{FromAgent, Place, Placement, Refusal};
@@ -71,7 +73,19 @@ impl Worker {
         }
     }
 
-    /// The generation before is gone: what it has counted belongs to the flows that have taken over.
+    /// Takes the place of the generation before when all is restored. What that has counted lies in our own maps before they
+    /// are all that is left, so that it is not lost with this process.
+    pub(super) fn settle(&mut self, now: Instant) {
+        if self.agent.is_settling(now) {
+            if let Some(previous) = &self.previous {
+                self.table.take_over(previous);
+            }
+            self.agent.say_settled();
+        }
+        self.agent.give_up_waiting(now);
+    }
+
+    /// The generation before is gone: what it has counted until then belongs to the flows that have taken over.
     fn go_on_from_previous(&mut self) {
         if self.agent.settled()
             && let Some(previous) = self.previous.take()

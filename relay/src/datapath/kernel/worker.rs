@@ -76,7 +76,7 @@ impl Worker {
                 break end;
             }
             let now = Instant::now();
-            self.agent.settle(now);
+            self.settle(now);
             if self.reroute_at.is_some_and(|at| now >= at) {
                 self.reroute_at = None;
                 self.reroute();

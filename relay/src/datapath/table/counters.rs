@@ -5,6 +5,7 @@ use std::sync::Arc;
 use underpass_abi::{FlowStats, MAX_SSRCS};
 
 use super::memory::Memory;
+use super::previous::Counted;
 use super::{Between, FlowId, encode};
 use crate::datapath::{FlowReport, SsrcCounters};
 
@@ -24,6 +25,8 @@ pub(super) struct Counter {
     pub(super) is_current: bool,
     /// As of the last look.
     seen: Total,
+    /// What the record says was counted elsewhere.
+    earlier: Total,
     /// Per SSRC, what the report held from earlier records.
     base: Box<[SsrcCounters]>,
 }
@@ -36,29 +39,43 @@ pub(super) struct Total {
 }
 
 impl Total {
+    /// What was counted in one record.
+    pub(super) fn of(stats: &FlowStats) -> Self {
+        Self {
+            packets: stats.packets.wrapping_add(stats.other_packets),
+            bytes: stats.bytes.wrapping_add(stats.other_bytes),
+        }
+    }
+
     pub(super) fn add(&mut self, other: Self) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
+        *self = self.and(other);
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+        }
+    }
+
+    /// What is left of it without `other`, not below zero.
+    fn beyond(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.saturating_sub(other.packets),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
     }
 }
 
-/// Lets a report go on from what an earlier generation has counted for a flow that has no record yet.
-pub(super) fn carry_over(report: &FlowReport, before: &FlowStats) {
-    carry(report, before);
-    let ssrcs: Vec<_> = continued(&report.ssrcs(), encode::ssrcs(before)).collect();
-    report.set_ssrcs(ssrcs.into_iter());
-}
-
-fn carry(report: &FlowReport, before: &FlowStats) {
-    report.carry(
-        before.packets + before.other_packets,
-        before.bytes + before.other_bytes,
-        before.last_packet_ns / 1_000_000,
-    );
+/// Lets the report of a flow that has no record yet go on from what was counted before. Once it has one, that says so.
+pub(super) fn go_on_waiting(report: &FlowReport, counted: &Counted) {
+    let Total { packets, bytes } = counted.total;
+    report.go_on_from(packets, bytes, counted.last_packet_ms);
+    report.set_ssrcs(later(&report.ssrcs(), &counted.ssrcs).into_iter());
 }
 
 impl Counter {
-    /// A counter for a record that is all zero.
+    /// A counter for a record that is all zero; see [`Self::keep_earlier`].
     pub(super) fn new(id: FlowId, report: Arc<FlowReport>, between: Between) -> Self {
         let base = report.ssrcs().into();
         Self {
@@ -67,14 +84,29 @@ impl Counter {
             between,
             is_current: true,
             seen: Total::default(),
+            earlier: Total::default(),
             base,
         }
     }
 
-    /// Adds what an earlier generation of the table has counted for the flow.
-    pub(super) fn go_on_from(&mut self, before: &FlowStats) {
-        carry(&self.report, before);
-        self.base = continued(&self.base, encode::ssrcs(before)).collect();
+    /// Adds what an earlier generation of the table has counted for the flow since this was called last, or at all.
+    pub(super) fn go_on_from(&mut self, memory: &mut Memory, record: u32, counted: &Counted) {
+        let Total { packets, bytes } = counted.total.beyond(self.earlier);
+        self.report.add(packets, bytes, counted.last_packet_ms);
+        self.base = later(&self.base, &counted.ssrcs).into();
+        self.keep_earlier(memory, record);
+    }
+
+    /// Has the record tell all that the report does: whoever takes the table over finds it there, however this process ends.
+    pub(super) fn keep_earlier(&mut self, memory: &mut Memory, record: u32) {
+        let earlier = Total {
+            packets: self.report.packets().wrapping_sub(self.seen.packets),
+            bytes: self.report.bytes().wrapping_sub(self.seen.bytes),
+        };
+        if self.is_current && self.earlier != earlier {
+            memory.set_earlier(record, earlier.packets, earlier.bytes);
+            self.earlier = earlier;
+        }
     }
 
     /// Everything counted, as of the last look.
@@ -84,7 +116,7 @@ impl Counter {
 
     /// Looks at the record and brings the report up to date; returns what is new. Most of a record that stands still is
     /// not touched.
-    pub(super) fn look(&mut self, memory: &Memory, record: u32) -> Total {
+    pub(super) fn look(&mut self, memory: &mut Memory, record: u32) -> Total {
         if memory.packets(record) == self.seen.packets {
             return Total::default();
         }
@@ -92,16 +124,10 @@ impl Counter {
     }
 
     /// The same without a shortcut: a packet's bytes are counted after it.
-    pub(super) fn look_closely(&mut self, memory: &Memory, record: u32) -> Total {
+    pub(super) fn look_closely(&mut self, memory: &mut Memory, record: u32) -> Total {
         let stats = memory.stats(record);
-        let seen = Total {
-            packets: stats.packets + stats.other_packets,
-            bytes: stats.bytes + stats.other_bytes,
-        };
-        let new = Total {
-            packets: seen.packets.saturating_sub(self.seen.packets),
-            bytes: seen.bytes.saturating_sub(self.seen.bytes),
-        };
+        let seen = Total::of(&stats);
+        let new = seen.beyond(self.seen);
         self.seen = seen;
         self.report
             .add(new.packets, new.bytes, stats.last_packet_ns / 1_000_000);
@@ -110,8 +136,24 @@ impl Counter {
             let ssrcs = encode::ssrcs(&stats);
             self.report.set_ssrcs(continued(&self.base, ssrcs));
         }
+        // What packets under way have still been counted for the stream in another record belongs here, too.
+        self.keep_earlier(memory, record);
         new
     }
+}
+
+/// Of each SSRC, what was measured later: that which has more packets.
+fn later(one: &[SsrcCounters], other: &[SsrcCounters]) -> Vec<SsrcCounters> {
+    let mut all: Vec<SsrcCounters> = other.to_vec();
+    for ssrc in one {
+        match all.iter_mut().find(|known| known.ssrc == ssrc.ssrc) {
+            Some(known) if known.packets < ssrc.packets => *known = *ssrc,
+            Some(_) => {}
+            None => all.push(*ssrc),
+        }
+    }
+    all.truncate(SSRCS_TOLD);
+    all
 }
 
 /// What was counted now, added to what was counted before.

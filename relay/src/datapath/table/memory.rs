@@ -171,8 +171,19 @@ impl Memory {
         unsafe { (&raw const (*self.records.at(record)).stats).read_volatile() }
     }
 
+    /// Writes what was counted elsewhere for the stream that is counted in a record.
+    pub(super) fn set_earlier(&mut self, record: u32, packets: u64, bytes: u64) {
+        let record = self.records.at(record);
+        // SAFETY: aligned words inside the mapping, which the program does not look at.
+        unsafe {
+            (&raw mut (*record).earlier_bytes).write_volatile(bytes);
+            (&raw mut (*record).earlier_packets).write_volatile(packets);
+        }
+    }
+
     /// Zeroes what was counted in a record. It must have rested.
     pub(super) fn clear(&mut self, record: u32) {
+        self.set_earlier(record, 0, 0);
         // SAFETY: inside the mapping; no program counts there, since no flow that a port names says so.
         unsafe {
             (&raw mut (*self.records.at(record)).stats).write_volatile(FlowStats::default());

@@ -210,7 +210,8 @@ impl FlowTable {
         self.store.memory.set_alive(0);
     }
 
-    /// Adds what the generation before has counted to the reports of the flows that are here now; returns how many it had.
+    /// Adds what the generation before has counted to the records and reports of the flows that are here now; returns how
+    /// many it had. Nothing is counted twice, however often it is called.
     pub(crate) fn take_over(&mut self, previous: &Previous) -> usize {
         let Self { store, flows, .. } = self;
         let goes_on = |entry: &&Entry| match entry.placed {

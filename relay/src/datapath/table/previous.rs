@@ -2,10 +2,24 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use underpass_abi::{self as abi, FlowStats, HELD, PortLine, Record};
+use underpass_abi::{self as abi, HELD, PortLine, Record};
 
+use super::counters::Total;
+use super::encode;
 use super::memory::Port;
+use crate::datapath::SsrcCounters;
 use crate::datapath::mapped::Mapped;
+
+/// What the kernel has counted for a stream, up to and with the generation before.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// Of all generations.
+    pub(super) total: Total,
+    /// When the last packet was forwarded, ms of CLOCK_MONOTONIC.
+    pub(super) last_packet_ms: u64,
+    /// What the generation before has measured of each SSRC.
+    pub(super) ssrcs: Vec<SsrcCounters>,
+}
 
 /// PORTS and RECORDS of the generation before; only read.
 #[derive(Debug)]
@@ -22,7 +36,7 @@ impl Previous {
 
     /// What was counted at a port for the source that `flow` has, too. Its port numbers addresses as that generation was
     /// granted them: with other addresses in the configuration it may be another address's, and then the sums differ.
-    pub(super) fn counted(&self, port: Port, flow: &abi::Flow) -> Option<FlowStats> {
+    pub(super) fn counted(&self, port: Port, flow: &abi::Flow) -> Option<Counted> {
         if port.line() >= self.ports.count() {
             return None;
         }
@@ -39,7 +53,15 @@ impl Previous {
             return None;
         }
         // SAFETY: as above.
-        Some(unsafe { (&raw const (*self.get(before.stats_record)?).stats).read_volatile() })
+        let home = unsafe { self.get(before.stats_record)?.read_volatile() };
+        Some(Counted {
+            total: Total::of(&home.stats).and(Total {
+                packets: home.earlier_packets,
+                bytes: home.earlier_bytes,
+            }),
+            last_packet_ms: home.stats.last_packet_ns / 1_000_000,
+            ssrcs: encode::ssrcs(&home.stats).collect(),
+        })
     }
 
     fn get(&self, record: u32) -> Option<*const Record> {
@@ -55,5 +77,16 @@ impl Previous {
         let memory = std::mem::replace(&mut table.store.memory, other);
         let (ports, records) = memory.into_maps();
         Self::new(ports, records)
+    }
+
+    /// Counts packets of `payload` bytes in a record as its program does, which still forwards.
+    pub(super) fn count(&mut self, record: u32, packets: u64, payload: u64) {
+        let record = self.records.at(record);
+        // SAFETY: inside the mapping, which nobody else writes.
+        let stats = unsafe { &mut (*record).stats };
+        stats.packets += packets;
+        stats.bytes += packets * payload;
+        stats.ssrcs[0].packets += packets;
+        stats.ssrcs[0].highest_sequence += packets as u32;
     }
 }

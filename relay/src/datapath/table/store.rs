@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::counters::{Counter, Total, carry_over};
+use super::counters::{Counter, Total, go_on_waiting};
 use super::grant::Grant;
 use super::held::Held;
 use super::memory::{Memory, Port, Says};
@@ -93,22 +93,22 @@ impl Store {
         }
     }
 
-    /// Adds what the generation before has counted at a flow's port to its report. True: it had the flow.
+    /// Adds what the generation before has counted at a flow's port to its record and its report. True: it had the flow.
     pub(super) fn take_over(&mut self, placed: Placed, previous: &Previous) -> bool {
         let flow = self.memory.flow(placed.at);
         let counter = &mut self.counters[placed.home as usize];
-        let (Some(before), Some(counter)) = (previous.counted(placed.port, &flow), counter) else {
+        let (Some(counted), Some(counter)) = (previous.counted(placed.port, &flow), counter) else {
             return false;
         };
-        counter.go_on_from(&before);
+        counter.go_on_from(&mut self.memory, placed.home, &counted);
         // Also tells what both counted of each SSRC.
-        let new = counter.look_closely(&self.memory, placed.home);
+        let new = counter.look_closely(&mut self.memory, placed.home);
         self.note(placed.home, new);
         true
     }
 
     /// The same for a flow that has no record yet, because its way is not known: its report goes on from there, and from
-    /// that its counter, once it has one.
+    /// that its record, once it has one.
     pub(super) fn take_over_waiting(
         &self,
         flow: &Flow,
@@ -118,10 +118,10 @@ impl Store {
         let Ok((port, _)) = self.granted(flow) else {
             return false;
         };
-        let Some(before) = previous.counted(port, &encode::arriving(flow)) else {
+        let Some(counted) = previous.counted(port, &encode::arriving(flow)) else {
             return false;
         };
-        carry_over(report, &before);
+        go_on_waiting(report, &counted);
         true
     }
 
@@ -154,7 +154,8 @@ impl Store {
                 return Err(Reason::TableFull);
             }
             let record = self.take_record().ok_or(Reason::TableFull)?;
-            let counter = Counter::new(id, report.clone(), between);
+            let mut counter = Counter::new(id, report.clone(), between);
+            counter.keep_earlier(&mut self.memory, record);
             self.counters[record as usize] = Some(counter);
             let value = encode::value(flow, way, from_local, record);
             self.memory.write(record, &value);
@@ -212,7 +213,7 @@ impl Store {
         let Some(counter) = &mut self.counters[record as usize] else {
             return;
         };
-        let new = counter.look(&self.memory, record);
+        let new = counter.look(&mut self.memory, record);
         self.note(record, new);
     }
 
@@ -261,7 +262,8 @@ impl Store {
     /// The last look at a record that nobody counts in any more; then it is free.
     fn close(&mut self, record: u32) {
         if let Some(mut counter) = self.counters[record as usize].take() {
-            self.total.add(counter.look_closely(&self.memory, record));
+            self.total
+                .add(counter.look_closely(&mut self.memory, record));
             let Total { packets, bytes } = counter.seen();
             // In this order whoever adds both up meanwhile gets too much for a moment, but never too little for long.
             self.memory.add_past(packets, bytes);

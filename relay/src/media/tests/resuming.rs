@@ -133,16 +133,16 @@ fn a_stranger_stays_one() {
 }
 
 #[test]
-fn what_the_kernel_counted_in_tables_that_are_no_more_is_carried_on() {
+fn what_the_kernel_had_counted_goes_on() {
     let address = own_address();
     let (_call, mut remembered) = talked(address);
-    remembered.learned[0].carried = (100, 17_200);
+    remembered.learned[0].kernel = (100, 17_200);
     let relay = prepared(address, (20_000, 20_007));
     let [a, _] = restore(&relay, remembered);
     let view = relay.view(a);
     assert_eq!((view.kernel_packets, view.kernel_bytes), (100, 17_200));
     let learned = relay.media.streams().learned(a).unwrap();
-    assert_eq!(learned.carried, (100, 17_200));
+    assert_eq!(learned.kernel, (100, 17_200));
 }
 
 #[test]

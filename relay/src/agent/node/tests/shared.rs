@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use underpass_abi::LAYOUT_VERSION;
+
 use super::world::*;
 use crate::agent::kernel::{Generation, NodeKernel};
 use crate::agent::node::Node;
@@ -78,8 +80,11 @@ fn a_second_table_makes_the_interface_shared_and_each_gets_its_own() {
             assert!(forwards(&pair, &others, 1));
             assert_eq!(interface(&node.placement(second), "r0").shape, Shape::Own);
             let names: Vec<PathBuf> = world.pins();
-            let first = "v3-0-1-own";
-            assert!(!names.iter().any(|path| path.ends_with(first)), "{names:?}");
+            let first = format!("v{LAYOUT_VERSION}-0-1-own");
+            assert!(
+                !names.iter().any(|path| path.ends_with(&first)),
+                "{names:?}"
+            );
             assert!(
                 !names
                     .iter()
