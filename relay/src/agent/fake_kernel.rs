@@ -160,6 +160,10 @@ impl NodeKernel for FakeKernel {
         world.placement(generation)
     }
 
+    fn is_at_work(&self, generation: Generation) -> bool {
+        self.attached().contains(&generation)
+    }
+
     fn placement(&mut self, generation: Generation) -> Placement {
         let mut world = self.world();
         world.placements += 1;

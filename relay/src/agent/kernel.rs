@@ -102,6 +102,9 @@ pub(crate) trait NodeKernel {
     /// packet to the next; then `previous` is removed.
     fn attach(&mut self, generation: Generation, previous: Option<Generation>) -> Placement;
 
+    /// Packets come in for it somewhere, whoever has seen to that.
+    fn is_at_work(&self, generation: Generation) -> bool;
+
     /// How a generation that will be attached, or is, has its packets come in and leave.
     fn placement(&mut self, generation: Generation) -> Placement;
 

@@ -18,6 +18,12 @@ use nix::sys::signal::Signal;
 /// How long who was killed stays away.
 const AWAY: Duration = Duration::from_secs(2);
 
+/// For 300 packets of a stream.
+const COUNTING: Duration = Duration::from_secs(6);
+
+/// By then the journal knows what user space has counted.
+const JOURNALED: Duration = Duration::from_secs(6);
+
 /// Calls up, 50 packets per second and direction each; `LAB_CALLS` says otherwise where the machine is emulated.
 fn calls() -> usize {
     let asked = std::env::var("LAB_CALLS").ok();
@@ -179,6 +185,14 @@ impl Scene {
         wait_until("RTCP at every party", || self.load.oldest_rtcp_ns() > since);
     }
 
+    /// The calls talk until their counters are large, so that what is lost of them is not soon made up for; and on until the
+    /// journal has caught up with user space's part.
+    pub(super) fn talk_for_long(&mut self) {
+        sleep(COUNTING);
+        self.counters = self.load.counters(&self.ng);
+        sleep(JOURNALED);
+    }
+
     /// From here on other counters count.
     pub(super) fn forget_counters(&mut self) {
         self.counters.clear();
@@ -297,17 +311,26 @@ fn the_relay_hands_over() {
     scene.ends_complete();
 }
 
-/// Killed again before it has settled, and once more after that.
+/// Killed again before it has settled, once it has and before it serves, and after that.
 #[test]
 fn the_relay_is_killed_again_and_again() {
     let Some(mut scene) = scene(AgentIs::Embedded) else {
         return;
     };
+    scene.talk_for_long();
     for away in [Duration::ZERO, Duration::from_millis(300)] {
         scene.kill_relay();
         scene.load.note("the relay is started, to be killed early");
         scene.relay = scene.launch.clone().spawn(&scene.net.relay);
         sleep(away);
+        scene.kill_relay();
+    }
+    for _ in 0..2 {
+        scene.relay = scene.launch.clone().spawn(&scene.net.relay);
+        wait_until("the table taken over", || {
+            let log = scene.relay.process().log();
+            log.contains("has taken its predecessor's place")
+        });
         scene.kill_relay();
     }
     scene.start_relay();

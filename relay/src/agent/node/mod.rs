@@ -285,6 +285,10 @@ impl NodeKernel for Node {
         self.placement(generation)
     }
 
+    fn is_at_work(&self, generation: Generation) -> bool {
+        self.attached_at(generation).next().is_some()
+    }
+
     fn placement(&mut self, generation: Generation) -> Placement {
         self.placement_of(generation)
     }

@@ -10,6 +10,7 @@ use super::pins::At;
 use super::plan::{self, Entrance, Ground, Plan};
 use super::table::Attempt;
 use crate::agent::kernel::Generation;
+use crate::agent::kernel::NodeKernel;
 use crate::datapath::{Engine, EngineChoice};
 
 impl Node {
@@ -22,7 +23,7 @@ impl Node {
             return;
         };
         // Another agent may have put it to work.
-        let is_at_work = self.attached_at(generation).next().is_some();
+        let is_at_work = self.is_at_work(generation);
         let Some(table) = self.tables.get_mut(&generation) else {
             return;
         };

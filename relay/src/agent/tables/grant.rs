@@ -63,8 +63,11 @@ impl NodeTables {
                 .remove(&table)
                 .and_then(|standing| standing.record)
         };
-        let before = record_of(decision.table);
+        let mut before = record_of(decision.table);
         let given_up = decision.gives_up.and_then(record_of);
+        if let Some(before) = &mut before {
+            self.finish_settling(&locked, before, &applicant)?;
+        }
 
         let now = self.now_ns();
         let generation = locked.next_generation(now).map_err(unusable)?;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use underpass_abi::LAYOUT_VERSION;
 
 use super::grant::{by_kernel, check_version, granted};
-use super::{Granting, NodeTables, unusable};
+use super::{Applicant, Granting, NodeTables, unusable};
 use crate::agent::claims::refused;
 use crate::agent::kernel::{Generation, KernelError, NodeKernel};
 use crate::agent::registry::{Locked, NamespaceId, Record, RegistryError};
@@ -63,6 +63,24 @@ impl NodeTables {
         })
     }
 
+    /// Finishes what an agent died over: if it had put the current generation to work already, that is what forwards, has
+    /// counted since, and is to be gone on from.
+    pub(super) fn finish_settling(
+        &mut self,
+        locked: &Locked,
+        record: &mut Record,
+        applicant: &Applicant,
+    ) -> Result<(), Refused> {
+        if record.previous.is_none() || !self.kernel.is_at_work(record.current()) {
+            return Ok(());
+        }
+        if applicant.id == record.namespace {
+            self.readopt(record, &applicant.namespace)
+                .map_err(by_kernel)?;
+        }
+        self.settle(locked, record).map(drop).map_err(unusable)
+    }
+
     fn readopt(&mut self, record: &Record, namespace: &OwnedFd) -> Result<(), KernelError> {
         for contents in record.contents() {
             let namespace = namespace.try_clone().map_err(KernelError::Namespace)?;
@@ -91,7 +109,8 @@ impl NodeTables {
         self.settle(&locked, &mut record).map_err(unusable)
     }
 
-    /// The record is changed last: an agent that dies in between is told again to settle, by the owner that resumes.
+    /// The record is changed last: an agent that dies in between is told again to settle, by the owner that resumes; or
+    /// [`Self::finish_settling`] does it for an owner that comes back.
     pub(super) fn settle(
         &mut self,
         locked: &Locked,

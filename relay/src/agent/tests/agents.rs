@@ -58,6 +58,23 @@ fn an_owner_that_was_restoring_its_calls_settles_with_the_next_agent() {
 }
 
 #[test]
+fn what_an_agent_had_put_to_work_that_died_over_settling_forwards_on() {
+    let node = Node::new();
+    let mut tables = node.tables();
+    let first = super::owners::claim_directly(&mut tables, &claim(1)).generation;
+    let second = super::owners::claim_directly(&mut tables, &claim(1)).generation;
+    drop(tables);
+    // Neither is the first one removed yet, nor does the record say anything of it.
+    node.kernel.clone().attach(second, None);
+    assert_eq!(node.kernel.attached(), [first, second]);
+    let third = super::owners::claim_directly(&mut node.tables(), &claim(1));
+    assert!(third.granted.takes_over && third.granted.has_previous);
+    assert_eq!(node.kernel.attached(), [second]);
+    let generations = node.kernel.world().generations.clone();
+    assert!(generations.into_keys().eq([second, third.generation]));
+}
+
+#[test]
 fn a_table_that_was_freed_meanwhile_is_not_resumed_and_not_asked_for_again() {
     let node = Node::new();
     let agent = node.agent();
