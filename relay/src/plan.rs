@@ -285,7 +285,9 @@ pub struct StreamPlan {
     pub payload_types: PayloadTypes,
     /// Those that carry telephone events (RFC 4733).
     pub telephone_events: PayloadTypes,
-    /// Telephone events are reported.
+    /// Their clock rates in Hz, those of 8000 Hz excepted.
+    pub event_clock_rates: Vec<(u8, u32)>,
+    /// Telephone events are told as [`TelephoneEvent`]s.
     pub detect_events: bool,
     /// Those that a `silence` knows silence for.
     pub silences: Silences,
@@ -355,6 +357,23 @@ pub struct StreamView {
     pub kernel_reason: Option<&'static str>,
     /// SSRCs seen, in order of appearance, with what was measured.
     pub ssrcs: Vec<SsrcView>,
+}
+
+/// A telephone event (RFC 4733) that has ended: a digit somebody has dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TelephoneEvent {
+    /// The call.
+    pub call: CallKey,
+    /// Where it arrived.
+    pub stream: StreamId,
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// 0 to 9: digits; 10 `*`, 11 `#`, 12 to 15 A to D, 16 flash; others by IANA.
+    pub code: u8,
+    /// Attenuation, dB below 0 dBm0.
+    pub volume: u8,
+    /// How long it lasted.
+    pub duration_ms: u32,
 }
 
 /// What was measured for one received SSRC, user space and kernel together.

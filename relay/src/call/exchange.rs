@@ -138,6 +138,11 @@ fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
     let payload_types = section.payload_types();
     media.payload_types = PayloadTypes(payload_types.fold(0, |set, number| set | 1 << number));
     media.events = named(|encoding| is_encoding(encoding, "telephone-event"));
+    let events = section
+        .payload_types()
+        .filter(|number| media.events.contains(*number));
+    let rates = events.filter_map(|number| Some((number, section.clock_rate(number)?)));
+    media.event_rates = rates.filter(|(_, rate)| *rate != 8000).collect();
     media.silences = Silences {
         pcmu: named(|encoding| is_encoding(encoding, "PCMU/8000")),
         pcma: named(|encoding| is_encoding(encoding, "PCMA/8000")),

@@ -47,6 +47,8 @@ pub(super) struct Media {
     pub(super) payload_types: PayloadTypes,
     /// Those of them that carry telephone events (RFC 4733).
     pub(super) events: PayloadTypes,
+    /// Their clock rates in Hz, those of 8000 Hz excepted.
+    pub(super) event_rates: Vec<(u8, u32)>,
     /// Those of them whose silence is known.
     pub(super) silences: Silences,
     /// Hz, of the first payload type.
@@ -108,6 +110,7 @@ impl Media {
             asymmetric: false,
             payload_types: PayloadTypes::NONE,
             events: PayloadTypes::NONE,
+            event_rates: Vec::new(),
             silences: Silences::default(),
             clock_rate: 8000,
             signalled: 0,

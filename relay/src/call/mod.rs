@@ -11,6 +11,7 @@ mod clock;
 mod delete;
 mod dialogue;
 mod error;
+mod events;
 mod exchange;
 mod graph;
 mod media;
@@ -41,6 +42,7 @@ use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 
 pub use clock::Timestamp;
 pub use error::Refusal;
+pub use events::EventSource;
 pub use settings::Settings;
 pub use snapshot::{NotRestored, Restored, Snapshot};
 pub use statistics::{Ending, Totals};

@@ -133,7 +133,8 @@ fn plan(
         rtcp: RtcpHandling::default(),
         payload_types,
         telephone_events,
-        detect_events: false,
+        event_clock_rates: event_clock_rates(media, &sinks),
+        detect_events: settings.detect_dtmf,
         silences: Silences {
             pcmu: union(media, &sinks, |media| media.silences.pcmu),
             pcma: union(media, &sinks, |media| media.silences.pcma),
@@ -205,4 +206,14 @@ fn payload_types(media: &Media, sinks: &[Heard<'_>]) -> PayloadTypes {
 fn union(media: &Media, sinks: &[Heard<'_>], of: impl Fn(&Media) -> PayloadTypes) -> PayloadTypes {
     let said = sinks.iter().map(|sink| of(sink.media).0);
     PayloadTypes(said.fold(of(media).0, |set, said| set | said))
+}
+
+/// The clock rates of telephone events that are not 8000 Hz.
+fn event_clock_rates(media: &Media, sinks: &[Heard<'_>]) -> Vec<(u8, u32)> {
+    let sinks = sinks.iter().map(|sink| sink.media);
+    let said = std::iter::once(media).chain(sinks);
+    let mut rates: Vec<_> = said.flat_map(|media| media.event_rates.clone()).collect();
+    rates.sort_unstable();
+    rates.dedup_by_key(|(payload_type, _)| *payload_type);
+    rates
 }

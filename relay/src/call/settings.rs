@@ -23,6 +23,8 @@ pub struct Settings {
     pub endpoint_learning: EndpointLearning,
     /// `sip-source`: believe `received-from` rather than the SDP's addresses.
     pub sip_source: bool,
+    /// Telephone events are told: somebody listens (`dtmf-log-dest`).
+    pub detect_dtmf: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             tos: 0,
             endpoint_learning: EndpointLearning::default(),
             sip_source: false,
+            detect_dtmf: false,
         }
     }
 }

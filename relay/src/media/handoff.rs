@@ -169,6 +169,7 @@ mod tests {
             rtcp: RtcpHandling::default(),
             payload_types: PayloadTypes(1),
             telephone_events: PayloadTypes::NONE,
+            event_clock_rates: Vec::new(),
             detect_events: false,
             silences: Silences::default(),
             clock_rate: 8000,

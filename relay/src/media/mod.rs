@@ -7,7 +7,9 @@ mod batch;
 mod bed;
 mod clock;
 mod counters;
+mod events;
 mod handoff;
+mod layout;
 pub mod learning;
 mod nursery;
 mod ports;
@@ -28,16 +30,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crossbeam::channel::{Receiver, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use ports::Ports;
 pub use streams::Streams;
 
 use crate::datapath::Datapath;
-use crate::plan::{Action, CallKey, EndpointLearning};
+use crate::plan::{Action, CallKey, EndpointLearning, TelephoneEvent};
 use crate::recording::Recorder;
 use ports::Filler;
 use worker::{Command, WorkerHandle};
+
+/// Telephone events that wait to be [taken](Media::events); further ones are lost.
+const MAX_EVENTS: usize = 4096;
 
 /// What [`Media`] is started with.
 #[derive(Clone)]
@@ -102,6 +108,7 @@ pub struct Media {
     ports: Ports,
     streams: Streams,
     workers: Vec<WorkerHandle>,
+    events: Receiver<TelephoneEvent>,
     datapath: Arc<dyn Datapath>,
     recorder: Option<Arc<Recorder>>,
     filler: Option<Filler>,
@@ -145,10 +152,12 @@ impl Media {
     pub fn prepare(config: MediaConfig) -> Result<Self, MediaError> {
         let ports = Ports::new(&config, raise_file_limit())?;
         let streams = Streams::default();
+        let (tell, events) = bounded(MAX_EVENTS);
         let start = |index| {
             let datapath = Arc::clone(&config.datapath);
             let tap = config.recorder.as_ref().map(|recorder| recorder.tap());
-            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons(), tap)
+            let tell = tell.clone();
+            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons(), tap, tell)
         };
         let workers = (0..config.workers.max(1))
             .map(start)
@@ -157,6 +166,7 @@ impl Media {
             ports,
             streams,
             workers,
+            events,
             datapath: config.datapath,
             recorder: config.recorder,
             filler: None,
@@ -232,6 +242,12 @@ impl Media {
     #[must_use]
     pub fn streams(&self) -> Streams {
         self.streams.clone()
+    }
+
+    /// The telephone events of streams whose plans want them told, as they end. Whoever receives one has it alone.
+    #[must_use]
+    pub fn events(&self) -> Receiver<TelephoneEvent> {
+        self.events.clone()
     }
 
     /// Port usage per local address.

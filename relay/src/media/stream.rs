@@ -7,14 +7,16 @@ use underpass_packet::{Kind, Read, Rtp, classify};
 
 use super::clock::Now;
 use super::counters::{Counters, SSRCS, add};
+use super::events::{Ended, Events};
 use super::handoff::{Exit, Handoff, Sender};
+use super::layout::Layout;
 use super::learning::{Arrival, Learning, Verdict};
 use super::reception::Reception;
 use super::repeats::Repeats;
 use super::socket::set_tos;
 use super::table::Link;
 use crate::datapath::{FlowState, PayloadTypes};
-use crate::plan::{CallKey, Component, Learned, LocalPort, StreamId, StreamPlan};
+use crate::plan::{CallKey, Component, Learned, LocalPort, StreamId, StreamPlan, TelephoneEvent};
 
 /// SSRCs of a source that a flow can know; with more of them any passes.
 const KNOWN_SSRCS: usize = underpass_abi::MAX_SSRCS;
@@ -54,6 +56,7 @@ pub(super) struct Stream {
     heard_ms: [u64; SSRCS],
     known: KnownSsrcs,
     repeats: Repeats,
+    events: Events,
 }
 
 /// The SSRCs of one source, in order of appearance.
@@ -92,6 +95,7 @@ impl Stream {
             heard_ms: [0; SSRCS],
             known: KnownSsrcs::default(),
             repeats: Repeats::default(),
+            events: Events::default(),
         };
         // A fresh socket sends with 0.
         if stream.plan.tos != 0 {
@@ -181,6 +185,45 @@ impl Stream {
             Kind::Rtcp => Route::Rtcp,
             Kind::Rtp | Kind::Stun | Kind::Dtls | Kind::Other => Route::Media,
         })
+    }
+
+    /// Looks for telephone events in a packet that was accepted, and tells those that it ends.
+    pub(super) fn listen(
+        &mut self,
+        payload: &[u8],
+        source: SocketAddr,
+        mut tell: impl FnMut(TelephoneEvent),
+    ) {
+        let Some(header) = payload.read::<Rtp>(0) else {
+            return;
+        };
+        let payload_type = header.payload_type();
+        if !header.is_rtp() || !self.plan.telephone_events.contains(payload_type) {
+            return;
+        }
+        let Some(layout) = Layout::of(payload) else {
+            return;
+        };
+        let mut rates = self.plan.event_clock_rates.iter();
+        let rate = rates.find(|(number, _)| *number == payload_type);
+        let rate = rate.map_or(8000, |(_, rate)| *rate).max(1);
+        let ended = self.events.follow(header, &payload[layout.payload]);
+        for Ended {
+            code,
+            volume,
+            duration,
+        } in ended.into_iter().flatten()
+        {
+            let duration_ms = u64::from(duration) * 1000 / u64::from(rate);
+            tell(TelephoneEvent {
+                call: self.call,
+                stream: self.id,
+                source,
+                code,
+                volume,
+                duration_ms: u32::try_from(duration_ms).unwrap_or(u32::MAX),
+            });
+        }
     }
 
     /// Counts packets passed on, and those that could not be.

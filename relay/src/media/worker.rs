@@ -29,7 +29,7 @@ use super::streams::Lessons;
 use super::table::Table;
 use super::treatment::treat;
 use crate::datapath::{Datapath, FlowId};
-use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan};
+use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan, TelephoneEvent};
 use crate::recording::Tap;
 
 /// Sockets served per round.
@@ -83,6 +83,7 @@ struct Worker {
     lessons: Arc<Lessons>,
     /// Where packets of recorded streams go, too.
     tap: Option<Tap>,
+    events: Sender<TelephoneEvent>,
     table: Table,
     batch: Batch,
     /// Flows to look at again, and when, ms.
@@ -100,6 +101,7 @@ impl WorkerHandle {
         datapath: Arc<dyn Datapath>,
         lessons: Arc<Lessons>,
         tap: Option<Tap>,
+        events: Sender<TelephoneEvent>,
     ) -> io::Result<Self> {
         let bed = Arc::new(Bed::new()?);
         let (sender, receiver) = unbounded();
@@ -117,6 +119,7 @@ impl WorkerHandle {
                     totals,
                     lessons,
                     tap,
+                    events,
                     table: Table::default(),
                     batch: Batch::new(),
                     deferred: Vec::new(),
@@ -248,7 +251,15 @@ impl Worker {
             };
             let payload = self.batch.payload(index);
             match stream.accept(payload, source, now) {
-                Some(Route::Media) => media |= 1 << index,
+                Some(Route::Media) => {
+                    media |= 1 << index;
+                    if stream.plan.detect_events {
+                        // Nobody is waited for on the way of packets: what is too much is lost.
+                        stream.listen(payload, source, |event| {
+                            let _ = self.events.try_send(event);
+                        });
+                    }
+                }
                 Some(Route::Rtcp) => rtcp |= 1 << index,
                 None => continue,
             }

@@ -280,5 +280,6 @@ fn settings(config: &Config) -> Settings {
         tos: config.tos,
         endpoint_learning: config.endpoint_learning,
         sip_source: config.sip_source,
+        detect_dtmf: false,
     }
 }

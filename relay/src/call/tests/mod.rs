@@ -3,6 +3,7 @@
 mod answer;
 mod blocks;
 mod delete;
+mod events;
 mod forks;
 mod limits;
 mod offer;

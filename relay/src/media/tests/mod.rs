@@ -1,5 +1,6 @@
 //! The whole of media on loopback: real sockets, a datapath that records what it is asked.
 
+mod events;
 mod flood;
 mod forwarding;
 mod kernel;
@@ -228,6 +229,7 @@ impl Relay {
                     rtcp: RtcpHandling::default(),
                     payload_types: PayloadTypes::ALL,
                     telephone_events: PayloadTypes::NONE,
+                    event_clock_rates: Vec::new(),
                     detect_events: false,
                     silences: Silences::default(),
                     clock_rate: 8000,

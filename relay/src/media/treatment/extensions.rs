@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::layout::{Layout, clear_extension_bit};
+use super::super::layout::{Layout, clear_extension_bit};
 use crate::plan::ExtensionIds;
 
 /// Stands in the place of a profile for elements with a header of one byte.

@@ -3,13 +3,12 @@
 //! Sequence numbers are left as they are: a packet that is not passed on is a gap to the receiver, as in rtpengine.
 
 mod extensions;
-mod layout;
 mod silence;
 
 use underpass_packet::{Kind, Read, Rtp, classify};
 
+use super::layout::Layout;
 use crate::plan::{StreamPlan, Treatment};
-use layout::Layout;
 
 /// Makes of a packet what `treatment` wants, in place. Returns its length, which never grows; `None`: it is not passed on.
 /// What is not RTP stays as it is.

@@ -23,6 +23,7 @@ fn plan() -> StreamPlan {
         rtcp: RtcpHandling::default(),
         payload_types: PayloadTypes::ALL,
         telephone_events: PayloadTypes(1 << EVENTS),
+        event_clock_rates: Vec::new(),
         detect_events: false,
         silences: Silences::default(),
         clock_rate: 8000,

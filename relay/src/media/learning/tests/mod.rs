@@ -35,6 +35,7 @@ fn plan(learning: EndpointLearning) -> StreamPlan {
         rtcp: RtcpHandling::default(),
         payload_types: PayloadTypes::ALL,
         telephone_events: PayloadTypes::NONE,
+        event_clock_rates: Vec::new(),
         detect_events: false,
         silences: Silences::default(),
         clock_rate: 8000,
