@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::value::each_entry;
-use super::word::{Word, each, find, ignored, unescape, unsupported};
+use super::word::{Word, done, each, find, ignored, unescape, unsupported};
 use crate::{Command, Request, Value};
 
 /// `codec`: lists of codecs as they were written, `opus/48000/2` or `PCMA`, or the words `all` and `full`.
@@ -13,7 +13,7 @@ pub struct Codecs {
     pub strip: Vec<Bytes>,
     /// Kept although `strip` or `mask` names all.
     pub except: Vec<Bytes>,
-    /// As `except`, and put in this order before the others.
+    /// As `except`, and put in this order.
     pub offer: Vec<Bytes>,
     /// Accepted towards the offerer although the answerer refused them.
     pub accept: Vec<Bytes>,
@@ -34,13 +34,13 @@ pub(super) type List = fn(&mut Codecs) -> &mut Vec<Bytes>;
 
 /// The keys of `codec`. Each is a key of its own, too, with `codec-` before it, and a flag with a codec behind it.
 pub(super) const WORDS: &[Word<List>] = &[
-    ignored("strip", |codecs| &mut codecs.strip),
-    ignored("except", |codecs| &mut codecs.except),
-    ignored("offer", |codecs| &mut codecs.offer),
+    done("strip", |codecs| &mut codecs.strip),
+    done("except", |codecs| &mut codecs.except),
+    done("offer", |codecs| &mut codecs.offer),
     ignored("ignore", |codecs| &mut codecs.ignore),
     ignored("accept", |codecs| &mut codecs.accept),
-    ignored("consume", |codecs| &mut codecs.consume),
-    ignored("mask", |codecs| &mut codecs.mask),
+    done("consume", |codecs| &mut codecs.consume),
+    done("mask", |codecs| &mut codecs.mask),
     ignored("set", |codecs| &mut codecs.set),
     unsupported("transcode", |codecs| &mut codecs.transcode),
 ];

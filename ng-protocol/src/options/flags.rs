@@ -165,7 +165,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("recrypt", |o| o.flags.recrypt = true),
     ignored("reorder-codecs", |_| {}),
     ignored("reset", |o| o.flags.reset = true),
-    ignored("single-codec", |o| o.flags.single_codec = true),
+    done("single-codec", |o| o.flags.single_codec = true),
     done("sip-source-address", |o| trust_address(o, false)),
     ignored("siprec", |o| o.flags.siprec = true),
     ignored("skip-recording-db", |o| o.flags.skip_recording_db = true),
@@ -175,7 +175,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("static-codec", |o| o.flags.static_codecs = true),
     ignored("static-codecs", |o| o.flags.static_codecs = true),
     done("strict-source", |o| o.flags.strict_source = true),
-    ignored("strip-extmap", |o| {
+    done("strip-extmap", |o| {
         o.extmap.strip.push(Bytes::from_static(b"all"))
     }),
     ignored("symmetric", |o| o.flags.symmetric = true),

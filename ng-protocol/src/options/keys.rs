@@ -53,42 +53,42 @@ pub(super) const KEYS: &[Word<Key>] = &[
     }),
     done("rtcp-mux", |r, v| apply(&mut r.options, rtcp::MUX, v)),
     ignored("bundle", |r, v| apply(&mut r.options, bundle::WORDS, v)),
-    ignored("sdp-attr", |r, v| {
+    done("sdp-attr", |r, v| {
         manipulation::attributes(&mut r.options, v)
     }),
-    ignored("sdp-attr-add", |r, v| {
+    done("sdp-attr-add", |r, v| {
         manipulation::attribute(&mut r.options, "add", v)
     }),
-    ignored("sdp-attr-remove", |r, v| {
+    done("sdp-attr-remove", |r, v| {
         manipulation::attribute(&mut r.options, "remove", v)
     }),
-    ignored("sdp-attr-substitute", |r, v| {
+    done("sdp-attr-substitute", |r, v| {
         manipulation::attribute(&mut r.options, "substitute", v)
     }),
-    ignored("sdp-media-remove", |r, v| {
+    done("sdp-media-remove", |r, v| {
         manipulation::media_remove(&mut r.options, v)
     }),
-    ignored("extmap", |r, v| manipulation::extmap(&mut r.options, v)),
+    done("extmap", |r, v| manipulation::extmap(&mut r.options, v)),
     // Codecs.
-    ignored("codec", codecs::apply),
-    ignored("codecs", codecs::apply),
-    ignored("codec-strip", |r, v| codecs::apply_list(r, "strip", v)),
-    ignored("codec-except", |r, v| codecs::apply_list(r, "except", v)),
-    ignored("codec-offer", |r, v| codecs::apply_list(r, "offer", v)),
+    done("codec", codecs::apply),
+    done("codecs", codecs::apply),
+    done("codec-strip", |r, v| codecs::apply_list(r, "strip", v)),
+    done("codec-except", |r, v| codecs::apply_list(r, "except", v)),
+    done("codec-offer", |r, v| codecs::apply_list(r, "offer", v)),
     ignored("codec-ignore", |r, v| codecs::apply_list(r, "ignore", v)),
     ignored("codec-accept", |r, v| codecs::apply_list(r, "accept", v)),
-    ignored("codec-consume", |r, v| codecs::apply_list(r, "consume", v)),
-    ignored("codec-mask", |r, v| codecs::apply_list(r, "mask", v)),
+    done("codec-consume", |r, v| codecs::apply_list(r, "consume", v)),
+    done("codec-mask", |r, v| codecs::apply_list(r, "mask", v)),
     ignored("codec-set", |r, v| codecs::apply_list(r, "set", v)),
     unsupported("codec-transcode", |r, v| {
         codecs::apply_list(r, "transcode", v)
     }),
     unsupported("transcode", |r, v| codecs::apply_list(r, "transcode", v)),
-    ignored("ptime", |r, v| {
+    done("ptime", |r, v| {
         r.command != Command::Offer || unsigned(&mut r.options.ptime, v)
     }),
-    ignored("ptime-reverse", ptime_reverse),
-    ignored("reverse-ptime", ptime_reverse),
+    done("ptime-reverse", ptime_reverse),
+    done("reverse-ptime", ptime_reverse),
     // ICE and keys.
     done("ice", |r, v| apply(&mut r.options, ice::ICE, v)),
     ignored("ice-lite", |r, v| apply(&mut r.options, ice::ICE_LITE, v)),

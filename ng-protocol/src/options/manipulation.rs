@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Options;
 use super::value::each_entry;
-use super::word::{Word, each, find, ignored, normalise, unescape, words};
+use super::word::{Word, done, each, find, normalise, unescape, words};
 use crate::Value;
 
 /// The kinds of media sections.
@@ -26,13 +26,13 @@ pub enum MediaType {
 
 /// The words of `sdp-media-remove`.
 pub(super) const MEDIA_TYPES: &[Word<MediaType>] = &[
-    ignored("audio", MediaType::Audio),
-    ignored("video", MediaType::Video),
-    ignored("image", MediaType::Image),
-    ignored("message", MediaType::Message),
-    ignored("text", MediaType::Text),
-    ignored("application", MediaType::Application),
-    ignored("other", MediaType::Other),
+    done("audio", MediaType::Audio),
+    done("video", MediaType::Video),
+    done("image", MediaType::Image),
+    done("message", MediaType::Message),
+    done("text", MediaType::Text),
+    done("application", MediaType::Application),
+    done("other", MediaType::Other),
 ];
 
 /// `sdp-attr`: what is done to the attributes of the session and of each kind of media section.
@@ -64,14 +64,14 @@ type Section = fn(&mut SdpAttributes) -> &mut AttributeChanges;
 
 /// The sections that `sdp-attr` knows.
 pub(super) const SECTIONS: &[Word<Section>] = &[
-    ignored("global", |sdp| &mut sdp.global),
-    ignored("none", |sdp| &mut sdp.global),
-    ignored("audio", |sdp| &mut sdp.audio),
-    ignored("video", |sdp| &mut sdp.video),
-    ignored("image", |sdp| &mut sdp.image),
-    ignored("message", |sdp| &mut sdp.message),
-    ignored("text", |sdp| &mut sdp.text),
-    ignored("application", |sdp| &mut sdp.application),
+    done("global", |sdp| &mut sdp.global),
+    done("none", |sdp| &mut sdp.global),
+    done("audio", |sdp| &mut sdp.audio),
+    done("video", |sdp| &mut sdp.video),
+    done("image", |sdp| &mut sdp.image),
+    done("message", |sdp| &mut sdp.message),
+    done("text", |sdp| &mut sdp.text),
+    done("application", |sdp| &mut sdp.application),
 ];
 
 /// Takes a value to its place; `false` if it means nothing there.
@@ -79,11 +79,11 @@ type Change = fn(&mut AttributeChanges, &Value) -> bool;
 
 /// What `sdp-attr` can do to attributes. Each is a flag, too: `sdp-attr-add-audio-ptime:20`.
 pub(super) const CHANGES: &[Word<Change>] = &[
-    ignored("add", |changes, value| collect(&mut changes.add, value)),
-    ignored("remove", |changes, value| {
+    done("add", |changes, value| collect(&mut changes.add, value)),
+    done("remove", |changes, value| {
         collect(&mut changes.remove, value)
     }),
-    ignored("substitute", substitute),
+    done("substitute", substitute),
 ];
 
 /// `sdp-attr` as a dictionary of sections, each a dictionary of changes.
@@ -178,8 +178,8 @@ type Extensions = fn(&mut Extmap) -> &mut Vec<Bytes>;
 
 /// The keys of `extmap`.
 pub(super) const EXTMAP: &[Word<Extensions>] = &[
-    ignored("strip", |extmap| &mut extmap.strip),
-    ignored("mask", |extmap| &mut extmap.mask),
+    done("strip", |extmap| &mut extmap.strip),
+    done("mask", |extmap| &mut extmap.mask),
 ];
 
 /// `extmap`

@@ -1,6 +1,6 @@
 //! How media is carried: profile, address family, TOS, and which source address counts.
 
-use super::word::{Set, Word, done, ignored};
+use super::word::{Set, Word, done};
 
 /// `address family`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl TransportProtocol {
 /// The words of `transport protocol`.
 pub(super) const PROTOCOLS: &[Word<Set>] = &[
     // In an answer it stands for "as answered".
-    ignored("accept", |o| o.transport_protocol_accept = true),
+    done("accept", |o| o.transport_protocol_accept = true),
     done("rtp/avp", |o| {
         o.transport_protocol = Some(TransportProtocol::RtpAvp)
     }),

@@ -10,7 +10,7 @@ use super::media::{Media, Remote};
 use super::party::PartyId;
 use super::ports::Ledger;
 use super::subscription::MediaRef;
-use super::{Settings, Timestamp, mux, rewrite};
+use super::{Settings, Timestamp, extmap, layout, mux, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, Silences};
 use crate::sdp::{self, MediaChange, Protocol, Session};
@@ -46,6 +46,9 @@ pub(super) fn exchange(
     let receiver_interface =
         interface(call, dialogue.receiver, direction.next(), context, warnings);
 
+    if let (Role::Offer, Some(sender)) = (context.role, call.party_mut(dialogue.sender)) {
+        sender.sections = context.session.medias.len();
+    }
     let mut changes = Vec::with_capacity(context.session.medias.len());
     for (index, section) in context.session.medias.iter().enumerate() {
         let [sender_name, receiver_name] =
@@ -57,8 +60,11 @@ pub(super) fn exchange(
 
         take_in(&mut sender, section, context);
         match context.role {
-            Role::Offer => propose(&mut sender, &mut receiver, section, context),
-            Role::Answer => accept(&mut sender, &mut receiver, context),
+            Role::Offer => propose(&mut sender, &mut receiver, section, context, warnings),
+            Role::Answer => accept(&mut sender, &mut receiver, section, context),
+        }
+        if section.protocol.is_rtp() {
+            extmap::negotiate(&mut sender, &mut receiver, section, context);
         }
         let rejected = sender.rejected || receiver.rejected;
         if !rejected && sender.relayed {
@@ -78,7 +84,13 @@ pub(super) fn exchange(
             sender.drop_ports();
             receiver.drop_ports();
         }
-        changes.push(rewrite::media(&sender, &receiver, index, section, context));
+        changes.push(rewrite::media(
+            &sender,
+            &mut receiver,
+            index,
+            section,
+            context,
+        ));
 
         call.put_media(sender_name, sender);
         call.put_media(receiver_name, receiver);
@@ -202,12 +214,21 @@ fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
 }
 
 /// What the receiver of an offer is offered.
-fn propose(sender: &mut Media, receiver: &mut Media, section: &sdp::Media, context: &Context<'_>) {
+fn propose(
+    sender: &mut Media,
+    receiver: &mut Media,
+    section: &sdp::Media,
+    context: &Context<'_>,
+    warnings: &mut Vec<String>,
+) {
+    let options = &context.request.options;
     receiver.kind.clone_from(&sender.kind);
     receiver.relayed = sender.relayed;
-    receiver.rejected = sender.rejected;
-    receiver.protocol = proposed_protocol(&sender.protocol, context);
-    if sender.rejected || !sender.relayed {
+    receiver.hidden = layout::is_removed(section, &options.sdp_media_remove);
+    receiver.rejected = sender.rejected || receiver.hidden;
+    receiver.protocol = proposed_protocol(&sender.protocol, context, warnings);
+    sender.ptime = options.ptime_reverse.or(sender.ptime);
+    if receiver.rejected || !sender.relayed {
         return;
     }
     receiver.expect(sender.sends, sender.receives, context.now);
@@ -221,14 +242,17 @@ fn propose(sender: &mut Media, receiver: &mut Media, section: &sdp::Media, conte
         None => sender.family,
     };
     if section.protocol.is_rtp() {
-        mux::offer(sender, receiver, context.request.options.rtcp_mux);
+        mux::offer(sender, receiver, options.rtcp_mux);
     }
 }
 
 /// What the offerer is answered.
-fn accept(sender: &mut Media, receiver: &mut Media, context: &Context<'_>) {
+fn accept(sender: &mut Media, receiver: &mut Media, section: &sdp::Media, context: &Context<'_>) {
     if sender.rejected || receiver.rejected || !sender.relayed {
         return;
+    }
+    if context.request.options.transport_protocol_accept {
+        receiver.protocol.clone_from(&section.protocol);
     }
     sender.public = true;
     receiver.public = true;
@@ -238,19 +262,25 @@ fn accept(sender: &mut Media, receiver: &mut Media, context: &Context<'_>) {
     mux::answer(sender, receiver);
 }
 
-/// `transport protocol` between profiles without encryption; keys are not ours to make.
-fn proposed_protocol(offered: &Protocol, context: &Context<'_>) -> Protocol {
+/// `transport protocol` between profiles that encrypt alike; keys are not ours to make.
+fn proposed_protocol(
+    offered: &Protocol,
+    context: &Context<'_>,
+    warnings: &mut Vec<String>,
+) -> Protocol {
     let wanted = context.request.options.transport_protocol;
-    let wanted = wanted.map(|wanted| Protocol::from_name(wanted.as_str()));
-    match wanted {
-        Some(wanted) if is_plain(offered) && is_plain(&wanted) => wanted,
-        _ => offered.clone(),
+    let Some(wanted) = wanted.map(|wanted| Protocol::from_name(wanted.as_str())) else {
+        return offered.clone();
+    };
+    if wanted.is_exchangeable_with(offered) {
+        return wanted;
     }
-}
-
-/// RTP without encryption.
-pub(super) fn is_plain(protocol: &Protocol) -> bool {
-    protocol.is_rtp() && !protocol.is_secure()
+    if offered.is_rtp() {
+        warnings.push(format!(
+            "{wanted} is not made of {offered}: keys are passed on and never made; media stays as it was offered"
+        ));
+    }
+    offered.clone()
 }
 
 fn wanted_family(context: &Context<'_>) -> Option<Family> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{Timestamp, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, Silences, StreamId};
 use crate::sdp::Protocol;
@@ -37,6 +37,13 @@ pub(super) struct Media {
     pub(super) rejected: bool,
     /// Passes through us: neither over TCP nor a `message`.
     pub(super) relayed: bool,
+    /// The party is not shown this section and does not count it.
+    pub(super) hidden: bool,
+    /// The codecs that the party was offered, by [`Codecs::names`](crate::sdp::Codecs::names). Empty: it was not.
+    pub(super) offered: Vec<String>,
+    /// The `ptime` that its answers are written with (`ptime-reverse`).
+    pub(super) ptime: Option<u32>,
+    pub(super) extensions: extmap::Known,
     /// An answer has been seen.
     pub(super) public: bool,
     pub(super) learning: EndpointLearning,
@@ -103,6 +110,10 @@ impl Media {
             rtcp_mux_decided: false,
             rejected: false,
             relayed: true,
+            hidden: false,
+            offered: Vec::new(),
+            ptime: None,
+            extensions: extmap::Known::default(),
             public: false,
             learning: EndpointLearning::default(),
             strict_source: false,

@@ -5,15 +5,19 @@
 //! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing but count
 //! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
+mod attributes;
 mod blocks;
 mod changes;
 mod clock;
+mod codecs;
 mod delete;
 mod dialogue;
 mod error;
 mod events;
 mod exchange;
+mod extmap;
 mod graph;
+mod layout;
 mod media;
 mod mux;
 mod offer;

@@ -7,9 +7,9 @@ use super::dialogue::{self, AnswerKind, Dialogue};
 use super::exchange::{Context, Role, exchange};
 use super::graph::Call;
 use super::ports::Ledger;
-use super::{Calls, Notice, Refusal, Timestamp, copy, rewrite};
+use super::{Calls, Notice, Refusal, Timestamp, copy, layout, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
-use crate::sdp::{self, Session};
+use crate::sdp::{self, MediaChange, Session};
 
 /// Bytes of SDP that fit into a reply over UDP, beside all but the strangest cookies.
 const LONGEST_BODY: usize = 64_000;
@@ -30,7 +30,7 @@ impl Calls {
         if is_fragment(request, body) {
             return Ok((Reply::ok(), Vec::new()));
         }
-        let session = read(body)?;
+        let mut session = read(body)?;
         if self.is_looping(request, &session) {
             return Ok((Reply::ok().with("sdp", body.clone()), Vec::new()));
         }
@@ -47,6 +47,7 @@ impl Calls {
             now,
         )?;
         revive(&mut call, dialogue);
+        layout::fill_up(&mut session, &call, dialogue, Role::Offer);
         match request.options.tos {
             Some(Tos::Set(tos)) => call.tos = Some(tos),
             Some(Tos::Configured) => call.tos = None,
@@ -77,7 +78,7 @@ impl Calls {
         if is_fragment(request, body) {
             return Ok((Reply::ok(), Vec::new()));
         }
-        let session = read(body)?;
+        let mut session = read(body)?;
         if self.is_looping(request, &session) {
             return Ok((Reply::ok().with("sdp", body.clone()), Vec::new()));
         }
@@ -91,6 +92,7 @@ impl Calls {
         };
         let branch = present(request.via_branch.as_ref());
         let dialogue = dialogue::of_answer(&mut call, from_tag, to_tag, branch, kind, now)?;
+        layout::fill_up(&mut session, &call, dialogue, Role::Answer);
         let work = Work {
             role: Role::Answer,
             request,
@@ -119,6 +121,9 @@ impl Calls {
         let mut ledger = Ledger::new(&self.interfaces, ports);
         let mut warnings = Vec::new();
         let changes = exchange(&mut call, dialogue, &context, &mut ledger, &mut warnings)?;
+        if changes.iter().all(|change| *change == MediaChange::Removed) {
+            return Err(Refusal::NothingToRewrite);
+        }
         call.last_signal = work.now;
         label(&mut call, dialogue, work.request);
         let body = call

@@ -37,6 +37,8 @@ pub(super) struct Party {
     pub(super) interface: Option<usize>,
     /// By index of the media section.
     pub(super) medias: Vec<Media>,
+    /// How many sections its last offer had.
+    pub(super) sections: usize,
     /// What has been sent to it, for `replace`.
     pub(super) published: Published,
 }
@@ -55,6 +57,7 @@ impl Party {
             final_answer: false,
             interface: None,
             medias: Vec::new(),
+            sections: 0,
             published: Published::default(),
         }
     }

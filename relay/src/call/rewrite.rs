@@ -5,24 +5,33 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use ng_protocol::Ice;
 
-use super::exchange::{Context, Role, announced_address, is_plain};
+use super::exchange::{Context, Role, announced_address};
 use super::media::Media;
 use super::party::Party;
+use super::{attributes, codecs, extmap};
 use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine};
 
-/// How one section is written for the receiver.
+/// How one section is written for the receiver, who remembers what it was offered.
 pub(super) fn media(
     sender: &Media,
-    receiver: &Media,
+    receiver: &mut Media,
     index: usize,
     section: &sdp::Media,
     context: &Context<'_>,
 ) -> MediaChange {
-    if !sender.relayed {
+    if receiver.hidden && context.role == Role::Offer {
+        return MediaChange::Removed;
+    }
+    // One that stands in for a section that was left out has no address to keep.
+    if !sender.relayed && section.connection.is_some() {
         return MediaChange::Untouched;
     }
     if sender.rejected || receiver.rejected {
         return MediaChange::Rejected;
+    }
+    let codecs = codecs::choose(sender, section, context);
+    if context.role == Role::Offer && section.protocol.is_rtp() {
+        receiver.offered = codecs.names();
     }
     let Some((ports, address)) = receiver.ports().zip(announced_address(receiver, context)) else {
         return MediaChange::Rejected;
@@ -35,9 +44,13 @@ pub(super) fn media(
     } else {
         ports.rtcp.address.port()
     };
-    let new_protocol = is_plain(&section.protocol)
-        && is_plain(&receiver.protocol)
+    let new_protocol = receiver.protocol.is_exchangeable_with(&section.protocol)
         && receiver.protocol != section.protocol;
+    let ptime = match context.role {
+        Role::Offer => options.ptime,
+        Role::Answer => receiver.ptime,
+    };
+    let ptime = ptime.filter(|ptime| *ptime > 0);
     MediaChange::Relay(Relay {
         address,
         zero_address: section.is_on_hold() && !options.replace.zero_address && !keeps_ice,
@@ -51,14 +64,16 @@ pub(super) fn media(
         },
         rtcp_mux: receiver.rtcp_mux,
         direction: if options.flags.inactive {
-            Direction::Inactive
-        } else if options.flags.original_sendrecv {
-            section.direction
+            Some(Direction::Inactive)
         } else {
-            section.effective_direction()
+            let ours = section.effective_direction();
+            (!options.flags.original_sendrecv).then_some(ours)
         },
         protocol: new_protocol.then(|| receiver.protocol.clone()),
         mid: options.flags.generate_mid.then(|| (index + 1).to_string()),
+        formats: codecs.are_changed().then(|| codecs.formats()),
+        ptime,
+        restored_extensions: extmap::restored(receiver, context),
     })
 }
 
@@ -74,6 +89,8 @@ pub(super) fn body(
         origin: OriginChange::default(),
         remove_ice: removes_ice(context),
         loop_protect: options.flags.loop_protect.then(|| instance.to_owned()),
+        attributes: attributes::changes(options),
+        hidden_extensions: extmap::hidden(context),
         medias,
     };
     let wanted = options.replace;

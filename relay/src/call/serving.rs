@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
 use super::graph::Call;
 use super::media::Media;
 use super::subscription::{Edge, Kind, MediaRef};
+use super::{Settings, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{
     Action, Component, LocalPort, PortPair, RtcpHandling, Silences, Sink, StreamId, StreamPlan,
@@ -106,9 +106,13 @@ fn plan(
         .collect();
     let rtp_sinks = || {
         let sinks = sinks.iter().filter_map(|sink| {
+            let treatment = treatment(call, name, sink.edge, telephone_events)?;
             Some(Sink {
                 stream: sink.media.sending_ports()?.rtp.id,
-                treatment: treatment(call, name, sink.edge, telephone_events)?,
+                treatment: Treatment {
+                    extensions: extmap::passed(media, sink.media),
+                    ..treatment
+                },
             })
         });
         sinks.collect()

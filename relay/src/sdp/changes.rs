@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Direction, Protocol};
+use super::{AttributeChanges, Direction, Extensions, Protocol};
 
 /// The changes to a whole body. The default is the identity: all lines as they came, in the order of writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub struct Changes {
     pub remove_ice: bool,
     /// The identity for `a=rtpengine:…` (flag `loop-protect`); none is written without it.
     pub loop_protect: Option<String>,
+    /// What becomes of `a=` lines of any kind (`sdp-attr`).
+    pub attributes: AttributeChanges,
+    /// RTP header extensions whose `a=extmap` is left out (`extmap`).
+    pub hidden_extensions: Extensions,
     /// One per media section, in order; sections beyond the end are left untouched.
     pub medias: Vec<MediaChange>,
 }
@@ -42,6 +46,8 @@ pub enum MediaChange {
     Untouched,
     /// Port 0, and nothing that would describe the media.
     Rejected,
+    /// Not there at all (`sdp-media-remove`).
+    Removed,
     /// Media goes through the relay.
     Relay(Relay),
 }
@@ -59,12 +65,19 @@ pub struct Relay {
     pub rtcp: RtcpLine,
     /// Whether `a=rtcp-mux` is written.
     pub rtcp_mux: bool,
-    /// The direction; always written in RTP sections. Others keep their attributes as they came.
-    pub direction: Direction,
+    /// The direction to be written in an RTP section; `None` leaves the party's where it stands (flag
+    /// `original-sendrecv`). Other sections keep their attributes as they came.
+    pub direction: Option<Direction>,
     /// The protocol in `m=`, where it changes.
     pub protocol: Option<Protocol>,
     /// The `a=mid` to write where the section has none (flag `generate-mid`).
     pub mid: Option<String>,
+    /// The formats in `m=` and what is said about them, where that changes; see [`Codecs`](super::Codecs).
+    pub formats: Option<Vec<String>>,
+    /// The `a=ptime` to write in place of what came.
+    pub ptime: Option<u32>,
+    /// `a=extmap` values that the receiver offered and the sender was not shown (`extmap` with `mask`).
+    pub restored_extensions: Vec<Bytes>,
 }
 
 /// The `a=rtcp` line of a relayed section (RFC 3605).

@@ -19,6 +19,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What this word in an `m=` line stands for.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "audio" => Self::Audio,
+            "video" => Self::Video,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
     /// The word in the `m=` line.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -69,6 +79,25 @@ pub struct Media {
 }
 
 impl Media {
+    /// A section that says nothing but that it is refused.
+    #[must_use]
+    pub fn refused(kind: &str, protocol: Protocol) -> Self {
+        Self {
+            kind: Kind::from_word(kind),
+            port: 0,
+            port_count: 1,
+            protocol,
+            formats: Vec::new(),
+            connection: None,
+            direction: Direction::Inactive,
+            rtcp: None,
+            rtcp_mux: false,
+            lines: Vec::new(),
+            direction_is_inherited: false,
+            ice: false,
+        }
+    }
+
     /// Port 0: refused by an answerer, or taken away by an offerer.
     #[must_use]
     pub fn is_rejected(&self) -> bool {

@@ -2,13 +2,16 @@
 //!
 //! [`parse()`] reads a body into a [`Session`] whose lines are slices of that body; [`write()`] prints it again with
 //! [`Changes`] applied. What a relay owns is little: the `o=`, `c=` and `m=` lines' addresses and ports, the direction,
-//! `a=rtcp`, `a=rtcp-mux`, and ICE where it is removed. All else comes out as it went in; only the order of lines is
-//! rtpengine's.
+//! `a=rtcp`, `a=rtcp-mux`, ICE where it is removed, and what an operator asks to be different: codecs, header extensions,
+//! any attribute. All else comes out as it went in; only the order of lines is rtpengine's.
 
 mod address;
+mod attributes;
 mod changes;
+mod codecs;
 mod direction;
 mod error;
+mod extmap;
 mod line;
 mod media;
 mod order;
@@ -25,9 +28,12 @@ mod write;
 mod tests;
 
 pub use address::Connection;
+pub use attributes::{AttributeChanges, AttributeRules};
 pub use changes::{Changes, MediaChange, OriginChange, Relay, RtcpLine};
+pub use codecs::Codecs;
 pub use direction::Direction;
 pub use error::SdpError;
+pub use extmap::{Extension, Extensions, extensions};
 pub use line::{Line, MAX_BYTES, MAX_LINES};
 pub use media::{Kind, Media, RtcpAttribute};
 pub use origin::Origin;

@@ -10,6 +10,9 @@ pub(super) enum Place {
     BundleOnly,
     /// Of the payload type at this position of the `m=` line; of one that is not in it, after all others.
     Codec(usize, CodecPart),
+    ExtmapAllowMixed,
+    /// An extension that only the receiver was shown.
+    ExtmapRestored,
     Extmap,
     Other,
     Direction,
@@ -47,6 +50,7 @@ impl Place {
             b"rtpmap" => Self::codec(line, formats, CodecPart::Rtpmap),
             b"fmtp" => Self::codec(line, formats, CodecPart::Fmtp),
             b"rtcp-fb" => Self::codec(line, formats, CodecPart::RtcpFb),
+            b"extmap-allow-mixed" => Self::ExtmapAllowMixed,
             b"extmap" => Self::Extmap,
             b"sendrecv" | b"sendonly" | b"recvonly" | b"inactive" => Self::Direction,
             b"rtcp" => Self::Rtcp,

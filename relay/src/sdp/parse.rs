@@ -125,11 +125,7 @@ fn media_section(session: &mut Session, line: &Line) -> Result<(), &'static str>
         return Err("more than 128 formats");
     }
     session.medias.push(Media {
-        kind: match kind {
-            "audio" => Kind::Audio,
-            "video" => Kind::Video,
-            other => Kind::Other(other.to_owned()),
-        },
+        kind: Kind::from_word(kind),
         port: port.parse().map_err(|_| "m= line's port is not a port")?,
         port_count: count.ok_or("m= line's number of ports is not one from 1 to 10")?,
         protocol: Protocol::from_name(protocol),

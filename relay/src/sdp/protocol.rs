@@ -82,6 +82,18 @@ impl Protocol {
         )
     }
 
+    /// Whether the name of one may stand for the other with media left as it is: RTP, encrypted alike.
+    #[must_use]
+    pub fn is_exchangeable_with(&self, other: &Self) -> bool {
+        let keys = |protocol: &Self| match protocol {
+            Self::RtpAvp | Self::RtpAvpf => Some(0),
+            Self::RtpSavp | Self::RtpSavpf => Some(1),
+            Self::UdpTlsRtpSavp | Self::UdpTlsRtpSavpf => Some(2),
+            Self::Other(_) => None,
+        };
+        keys(self).is_some() && keys(self) == keys(other)
+    }
+
     /// Whether it has early RTCP feedback (RFC 4585).
     #[must_use]
     pub fn has_feedback(&self) -> bool {
@@ -121,6 +133,18 @@ mod tests {
     #[test]
     fn another_protocol_is_kept_as_written() {
         assert_eq!(Protocol::from_name("UdpTL").as_str(), "UdpTL");
+    }
+
+    #[test]
+    fn names_are_exchanged_only_between_profiles_that_encrypt_alike() {
+        let exchangeable = |one: &str, other: &str| {
+            Protocol::from_name(one).is_exchangeable_with(&Protocol::from_name(other))
+        };
+        assert!(exchangeable("RTP/AVP", "RTP/AVPF"));
+        assert!(exchangeable("RTP/SAVPF", "RTP/SAVP"));
+        assert!(!exchangeable("RTP/AVP", "RTP/SAVP"));
+        assert!(!exchangeable("RTP/SAVPF", "UDP/TLS/RTP/SAVPF"));
+        assert!(!exchangeable("udptl", "udptl"));
     }
 
     #[test]

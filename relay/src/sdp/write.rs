@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Changes, Line, MediaChange, Origin, OriginChange, Session};
+use super::{AttributeRules, Changes, Line, MediaChange, Origin, OriginChange, Session};
 use super::{address, order, section};
 
 /// Writes a session description again, with changes, in rtpengine's order of lines; CRLF line ends. `c=` is written
@@ -12,7 +12,7 @@ use super::{address, order, section};
 /// section is relayed.
 #[must_use]
 pub fn write(session: &Session, changes: &Changes) -> Bytes {
-    let mut out = Out::default();
+    let mut out = Out::new(&changes.attributes.session);
     out.line(b'v', b"0");
     if let Some(origin) = &session.origin {
         out.line(b'o', &origin_line(origin, &changes.origin));
@@ -35,18 +35,19 @@ pub fn write(session: &Session, changes: &Changes) -> Bytes {
 
     let refused_at = unspecified_address(changes);
     for (index, media) in session.medias.iter().enumerate() {
+        out.begin(changes.attributes.of(&media.kind));
         match changes.medias.get(index).unwrap_or(&MediaChange::Untouched) {
-            MediaChange::Untouched => section::untouched(&mut out, media, changes.remove_ice),
+            MediaChange::Untouched => section::untouched(&mut out, media, changes),
             MediaChange::Rejected => section::rejected(&mut out, media, refused_at),
+            MediaChange::Removed => continue,
             MediaChange::Relay(relay) if media.protocol.is_rtp() => {
-                section::rtp(&mut out, media, relay, changes.remove_ice);
+                section::rtp(&mut out, media, relay, changes);
             }
-            MediaChange::Relay(relay) => {
-                section::not_rtp(&mut out, media, relay, changes.remove_ice)
-            }
+            MediaChange::Relay(relay) => section::not_rtp(&mut out, media, relay, changes),
         }
+        out.end();
     }
-    out.0.into()
+    out.body.into()
 }
 
 fn origin_line(origin: &Origin, change: &OriginChange) -> Vec<u8> {
@@ -62,9 +63,9 @@ fn origin_line(origin: &Origin, change: &OriginChange) -> Vec<u8> {
         .join(&b' ')
 }
 
-fn session_attributes(out: &mut Out, session: &Session, changes: &Changes) {
+fn session_attributes(out: &mut Out<'_>, session: &Session, changes: &Changes) {
     if let Some(identity) = &changes.loop_protect {
-        out.attribute("rtpengine", identity);
+        out.attribute(format!("rtpengine:{identity}").as_bytes());
     }
     // Relayed sections have a port each, which is the end of a bundle.
     let breaks_bundle = changes
@@ -76,35 +77,72 @@ fn session_attributes(out: &mut Out, session: &Session, changes: &Changes) {
         .iter()
         .filter(|line| line.letter == b'a' && !line.is_direction())
         .filter(|line| !(changes.remove_ice && order::is_ice(line)))
+        .filter(|line| !changes.hidden_extensions.hides(line))
         .filter(|line| !(breaks_bundle && order::is_bundle(line)))
         .collect();
     attributes.sort_by_key(|line| order::session_place(line));
     for line in attributes {
-        out.line(b'a', &line.value);
+        out.attribute(&line.value);
     }
+    out.end();
 }
 
 /// The address of rejected sections: zero, of the family that the other sections are written in.
 fn unspecified_address(changes: &Changes) -> Option<IpAddr> {
     changes.medias.iter().find_map(|media| match media {
         MediaChange::Relay(relay) => Some(section::unspecified(relay.address)),
-        MediaChange::Rejected | MediaChange::Untouched => None,
+        _ => None,
     })
 }
 
 /// The body under construction.
-#[derive(Default)]
-pub(super) struct Out(Vec<u8>);
+pub(super) struct Out<'a> {
+    body: Vec<u8>,
+    /// Where the session or the section begins that is being written.
+    begin: usize,
+    /// What becomes of its attributes.
+    rules: &'a AttributeRules,
+}
 
-impl Out {
-    pub(super) fn line(&mut self, letter: u8, value: &[u8]) {
-        self.0.extend_from_slice(&[letter, b'=']);
-        self.0.extend_from_slice(value);
-        self.0.extend_from_slice(b"\r\n");
+impl<'a> Out<'a> {
+    fn new(rules: &'a AttributeRules) -> Self {
+        Self {
+            body: Vec::new(),
+            begin: 0,
+            rules,
+        }
     }
 
-    pub(super) fn attribute(&mut self, name: &str, argument: &str) {
-        self.line(b'a', format!("{name}:{argument}").as_bytes());
+    /// Begins a section.
+    fn begin(&mut self, rules: &'a AttributeRules) {
+        self.begin = self.body.len();
+        self.rules = rules;
+    }
+
+    /// Ends the session's part or a section: writes what is added to it.
+    fn end(&mut self) {
+        let rules = self.rules;
+        for added in &rules.add {
+            let line = [b"a=", &added[..], b"\r\n"].concat();
+            let lines = self.body[self.begin..].split_inclusive(|byte| *byte == b'\n');
+            if !lines.into_iter().any(|known| known == line) {
+                self.body.extend_from_slice(&line);
+            }
+        }
+    }
+
+    pub(super) fn line(&mut self, letter: u8, value: &[u8]) {
+        self.body.extend_from_slice(&[letter, b'=']);
+        self.body.extend_from_slice(value);
+        self.body.extend_from_slice(b"\r\n");
+    }
+
+    /// An `a=` line, if it is not left out, or what is to stand there instead.
+    pub(super) fn attribute(&mut self, value: &[u8]) {
+        let rules = self.rules;
+        if let Some(value) = rules.apply(value) {
+            self.line(b'a', value);
+        }
     }
 
     /// All lines of this letter, in order.

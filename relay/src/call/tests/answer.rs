@@ -42,12 +42,14 @@ fn media_rejected_by_the_answer_gives_its_ports_back() {
 }
 
 #[test]
-fn an_answer_may_have_fewer_medias() {
+fn an_answer_that_has_fewer_medias_refuses_the_rest() {
     let mut world = World::new();
     let lines = ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 99"];
     world.send(offer(&sdp_of(A, &lines)));
     let answered = world.send(answer(&audio(B, 5000)));
-    assert_eq!(answered.session().medias.len(), 1);
+    assert_eq!(answered.session().medias.len(), 2);
+    assert_eq!(answered.port_of(1), 0);
+    assert_eq!(world.pool.held.len(), 2);
 }
 
 #[test]

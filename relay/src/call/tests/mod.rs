@@ -13,6 +13,7 @@ mod real_exchange;
 mod reinvite;
 mod restore;
 mod rtcp_mux;
+mod rules;
 mod survey;
 mod timeouts;
 mod world;

@@ -325,3 +325,47 @@ fn the_greatest_version_there_is_does_no_harm() {
     let offer = offer(&greatest).list("replace", &["force-increment-sdp-ver"]);
     assert!(world.send(offer).sdp().contains("o=- 1 0 "));
 }
+
+#[test]
+fn header_extensions_that_one_side_does_not_know_are_kept_from_it() {
+    let mut world = World::new();
+    let extended = |address: &str, port: u16, names: &[(u8, &str)]| {
+        let lines: String = names
+            .iter()
+            .map(|(id, name)| format!("a=extmap:{id} urn:{name}\r\n"))
+            .collect();
+        audio(address, port) + &lines
+    };
+    let all = [(1, "one"), (2, "two"), (3, "three"), (4, "four")];
+    let offered = world.send(
+        offer(&extended(A, 4000, &all))
+            .with("rtpp-flags", "extmap=[strip=[urn:four] mask=[urn:three]]"),
+    );
+    let answered = world.send(answer(&extended(B, 5000, &[(1, "one"), (2, "two")])));
+    let ids = |port: u16| world.plan(port).sinks[0].treatment.extensions;
+    let both = Some([1, 2].into_iter().collect());
+    assert_eq!((ids(offered.port()), ids(answered.port())), (both, both));
+}
+
+#[test]
+fn without_extmap_all_header_extensions_pass() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    for port in [to_b, to_a] {
+        assert_eq!(world.plan(port).sinks[0].treatment.extensions, None);
+    }
+}
+
+#[test]
+fn what_cannot_be_encrypted_here_is_said() {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)).with("transport protocol", "RTP/SAVP"));
+    let notices = world.calls.take_notices();
+    let [Notice::Warning { text, .. }] = &notices[..] else {
+        panic!("{notices:?}");
+    };
+    assert!(
+        text.starts_with("RTP/SAVP is not made of RTP/AVP"),
+        "{text}"
+    );
+}

@@ -175,8 +175,10 @@ fn replace_zero_address_shows_the_real_one_on_hold() {
 #[test]
 fn original_sendrecv_keeps_the_direction_of_a_zero_address() {
     let mut world = World::new();
-    let hold = offer(&audio("0.0.0.0", 4000)).list("flags", &["original-sendrecv"]);
-    assert!(world.send(hold).has_line("a=sendrecv"));
+    let hold = audio("0.0.0.0", 4000) + "a=sendrecv\r\n";
+    let held = world.send(offer(&hold).list("flags", &["original-sendrecv"]));
+    assert!(held.has_line("a=sendrecv"));
+    assert!(!held.has_line("a=sendonly"));
 }
 
 #[test]

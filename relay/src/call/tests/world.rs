@@ -34,7 +34,7 @@ pub(super) struct World {
     pub(super) news: Vec<Action>,
 }
 
-/// Hands out ports from 30000 up, each once.
+/// Hands out ports from 30000 up, and from there again once they have all been used.
 pub(super) struct Pool {
     pub(super) next: u16,
     pub(super) left: usize,
@@ -45,12 +45,25 @@ pub(super) struct Pool {
     pub(super) refused: BTreeMap<SocketAddr, RetakeError>,
 }
 
+impl Pool {
+    fn advance(&mut self) {
+        self.next = if self.next > 65_000 {
+            30_000
+        } else {
+            self.next + 2
+        };
+    }
+}
+
 impl PortSource for Pool {
     fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts> {
         if self.left == 0 {
             return Err(OutOfPorts);
         }
         self.left -= 1;
+        while self.held.contains_key(&StreamId(u64::from(self.next))) {
+            self.advance();
+        }
         let port = |number: u16| LocalPort {
             id: StreamId(u64::from(number)),
             address: SocketAddr::new(address.address, number),
@@ -60,7 +73,7 @@ impl PortSource for Pool {
             rtp: port(self.next),
             rtcp: port(self.next + 1),
         };
-        self.next += 2;
+        self.advance();
         self.held.insert(pair.rtp.id, pair.clone());
         Ok(pair)
     }

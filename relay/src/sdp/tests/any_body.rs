@@ -125,6 +125,59 @@ proptest! {
     }
 
     #[test]
+    fn what_is_said_about_other_payload_types_stays(
+        session in any_session(),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+    ) {
+        let chosen = |media: &Media| -> Vec<String> {
+            order.iter().map(|index| index.get(&media.formats).clone()).collect()
+        };
+        let medias = session.medias.iter().map(|media| MediaChange::Relay(Relay {
+            formats: Some(chosen(media)),
+            ..relay(media)
+        }));
+        let changes = Changes { medias: medias.collect(), ..Changes::default() };
+        let read = parse(&write(&session, &changes)).unwrap();
+        for (before, after) in session.medias.iter().zip(&read.medias) {
+            if !before.protocol.is_rtp() {
+                continue;
+            }
+            let chosen = chosen(before);
+            prop_assert_eq!(&after.formats, &chosen);
+            let is_taken_out = |line: &Line| {
+                let about = crate::sdp::order::first_word(line.argument());
+                let is_about_format = matches!(Place::of(line, &before.formats), Place::Codec(..));
+                let named = |formats: &[String]| formats.iter().any(|format| format.as_bytes() == about);
+                is_about_format && named(&before.formats) && !named(&chosen)
+            };
+            let mut expected = before.clone();
+            expected.formats.clone_from(&chosen);
+            expected.lines.retain(|line| !is_taken_out(line));
+            let mut after = after.clone();
+            after.lines.retain(|line| before.lines.contains(line) || line.attribute() != Some(b"rtpmap"));
+            prop_assert_eq!(kept_of_media(&expected, &RELAYS), kept_of_media(&after, &RELAYS));
+        }
+    }
+
+    #[test]
+    fn what_is_removed_by_name_is_all_that_goes(session in any_session(), name in "[a-z-]{1,3}") {
+        let rules = AttributeRules { remove: vec![name.clone().into()], ..AttributeRules::default() };
+        let attributes = AttributeChanges {
+            session: rules.clone(),
+            medias: vec![("audio".to_owned(), rules)],
+        };
+        let written = write(&session, &Changes { attributes, ..Changes::default() });
+        let plain = write(&session, &Changes::default());
+        let is_kept = |line: &&str| {
+            let attribute = line.strip_prefix("a=");
+            attribute.is_none_or(|value| value != name && !value.starts_with(&format!("{name}:")))
+        };
+        let (written, plain) = (text(&written), text(&plain));
+        let expected: Vec<&str> = plain.lines().filter(is_kept).collect();
+        prop_assert_eq!(written.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn writing_again_changes_nothing(session in any_session(), remove_ice: bool) {
         let once = relayed(&session, remove_ice);
         let twice = relayed(&parse(&body(&once)).unwrap(), remove_ice);

@@ -21,7 +21,7 @@ fn body(lines: &str) -> Bytes {
 }
 
 /// A session with these lines between `t=` and the end.
-fn session(lines: &str) -> Session {
+pub(super) fn session(lines: &str) -> Session {
     parse(&body(&format!(
         "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n{lines}"
     )))
@@ -36,9 +36,12 @@ fn relay(media: &Media) -> Relay {
         port: 30000,
         rtcp: RtcpLine::Port(30001),
         rtcp_mux: media.rtcp_mux,
-        direction: media.effective_direction(),
+        direction: Some(media.effective_direction()),
         protocol: None,
         mid: None,
+        formats: None,
+        ptime: None,
+        restored_extensions: Vec::new(),
     }
 }
 

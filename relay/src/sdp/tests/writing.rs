@@ -32,7 +32,7 @@ fn what_the_relay_owns_replaces_what_came() {
     let theirs =
         "c=IN IP4 192.0.2.9\na=rtcp:5009 IN IP4 192.0.2.9\na=inactive\na=rtpmap:0 PCMU/8000\n";
     assert_eq!(
-        section(theirs, |relay| relay.direction = Direction::Sendrecv),
+        section(theirs, |relay| relay.direction = Some(Direction::Sendrecv)),
         PLAIN
     );
 }

@@ -1,0 +1,229 @@
+//! Which payload types of a section are passed on (`codec` of the ng protocol), as far as nothing is converted.
+
+use bytes::Bytes;
+
+use super::Media;
+
+/// The payload types of an RTP section, to be fewer or in another order. A step that would leave no codec is not taken.
+#[derive(Clone, Debug)]
+pub struct Codecs<'a> {
+    media: &'a Media,
+    formats: Vec<&'a str>,
+}
+
+impl<'a> Codecs<'a> {
+    /// All of them, as they came.
+    #[must_use]
+    pub fn of(media: &'a Media) -> Self {
+        Self {
+            media,
+            formats: media.formats.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Takes out those that are `stripped` (`all` and `full` stand for all but those `excepted`) and puts those `offered`
+    /// back, in that order, behind the codecs that stayed.
+    pub fn strip(&mut self, stripped: &[Bytes], excepted: &[Bytes], offered: &[Bytes]) {
+        let is_any = |names: &[Bytes], format| names.iter().any(|name| self.is(format, name));
+        let all = stripped.iter().any(|name| name == "all" || name == "full");
+        let is_taken = |format| is_any(stripped, format) || (all && !is_any(excepted, format));
+        let (taken, mut left): (Vec<&str>, Vec<&str>) =
+            self.formats.iter().partition(|format| is_taken(format));
+        let mut back: Vec<&str> = Vec::new();
+        for name in offered {
+            for format in taken.iter().copied().filter(|format| self.is(format, name)) {
+                if !back.contains(&format) {
+                    back.push(format);
+                }
+            }
+        }
+        if !back.is_empty() {
+            left.extend(back);
+            left.sort_by_key(|format| self.is_supplement(format));
+        }
+        self.take_over(left);
+    }
+
+    /// Takes out what was not among these ([`Self::names`]).
+    pub fn keep(&mut self, names: &[String]) {
+        let is_known = |format: &&str| {
+            let encoding = self.encoding(format);
+            names.iter().any(|name| name == format || *name == encoding)
+        };
+        let left = self.formats.iter().copied().filter(is_known).collect();
+        self.take_over(left);
+    }
+
+    /// Leaves the first codec, and what goes with any (telephone events, comfort noise).
+    pub fn keep_first(&mut self) {
+        let first = self
+            .formats
+            .iter()
+            .position(|format| !self.is_supplement(format));
+        let left = self
+            .formats
+            .iter()
+            .enumerate()
+            .filter(|(index, format)| Some(*index) == first || self.is_supplement(format));
+        self.take_over(left.map(|(_, format)| *format).collect());
+    }
+
+    /// The formats that are left, in order.
+    #[must_use]
+    pub fn formats(&self) -> Vec<String> {
+        self.formats
+            .iter()
+            .map(|&format| format.to_owned())
+            .collect()
+    }
+
+    /// What is left by number and by encoding in one spelling: `96`, `opus/48000/2`, `0`, `pcmu/8000/1`.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let names = |format: &&str| [(*format).to_owned(), self.encoding(format)];
+        self.formats.iter().flat_map(names).collect()
+    }
+
+    /// Whether it is no longer what it was.
+    #[must_use]
+    pub fn are_changed(&self) -> bool {
+        self.media.formats != self.formats
+    }
+
+    fn take_over(&mut self, formats: Vec<&'a str>) {
+        if formats.iter().any(|format| !self.is_supplement(format)) {
+            self.formats = formats;
+        }
+    }
+
+    fn is(&self, format: &str, name: &[u8]) -> bool {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return false;
+        };
+        if format == name {
+            return true;
+        }
+        let encoding = self.encoding(format);
+        if name.contains('/') {
+            encoding == in_full(name)
+        } else {
+            codec(&encoding).eq_ignore_ascii_case(name)
+        }
+    }
+
+    /// Whether it goes with a codec and is none itself.
+    fn is_supplement(&self, format: &str) -> bool {
+        matches!(codec(&self.encoding(format)), "telephone-event" | "cn")
+    }
+
+    fn encoding(&self, format: &str) -> String {
+        let number = format.parse().ok();
+        let encoding = number.and_then(|number| self.media.encoding(number));
+        encoding.map_or_else(|| format.to_owned(), in_full)
+    }
+}
+
+fn codec(encoding: &str) -> &str {
+    encoding.split('/').next().unwrap_or_default()
+}
+
+/// Name, clock rate and channels, one if not said, in lower case. What follows is for converting.
+fn in_full(encoding: &str) -> String {
+    let mut parts = encoding.split('/').map(str::trim);
+    let [name, rate, channels] = [(); 3].map(|()| parts.next().unwrap_or_default());
+    let channels = if channels.is_empty() { "1" } else { channels };
+    format!("{}/{rate}/{channels}", name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::session;
+    use super::*;
+
+    const SECTION: &str = "m=audio 4000 RTP/AVP 0 8 96 97 101\na=rtpmap:96 opus/48000/2\na=rtpmap:97 speex/16000\n\
+        a=rtpmap:101 telephone-event/8000\n";
+
+    fn left(act: impl FnOnce(&mut Codecs<'_>)) -> String {
+        let session = session(SECTION);
+        let mut codecs = Codecs::of(&session.medias[0]);
+        act(&mut codecs);
+        codecs.formats().join(" ")
+    }
+
+    fn stripped(strip: &str, except: &str, offer: &str) -> String {
+        let names = |list: &str| -> Vec<Bytes> {
+            list.split_whitespace()
+                .map(|name| name.to_owned().into())
+                .collect()
+        };
+        left(|codecs| codecs.strip(&names(strip), &names(except), &names(offer)))
+    }
+
+    #[test]
+    fn a_codec_is_named_by_its_encoding_in_any_case_by_its_parameters_or_by_its_number() {
+        for (name, expected) in [
+            ("PCMU", "8 96 97 101"),
+            ("opus", "0 8 97 101"),
+            ("OPUS", "0 8 97 101"),
+            ("opus/48000/2", "0 8 97 101"),
+            ("PCMU/8000", "8 96 97 101"),
+            ("PCMU/8000/1", "8 96 97 101"),
+            ("97", "0 8 96 101"),
+            ("telephone-event", "0 8 96 97"),
+        ] {
+            assert_eq!(stripped(name, "", ""), expected, "{name}");
+        }
+        for other in ["opus/48000", "opus/16000/2", "PCM", "1", ""] {
+            assert_eq!(stripped(other, "", ""), "0 8 96 97 101", "{other}");
+        }
+    }
+
+    #[test]
+    fn exceptions_are_from_all_not_from_what_is_named() {
+        assert_eq!(stripped("all", "PCMA speex", ""), "8 97");
+        assert_eq!(stripped("full", "PCMA", ""), "8");
+        assert_eq!(stripped("PCMA", "PCMA", ""), "0 96 97 101");
+        assert_eq!(stripped("", "PCMA", ""), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn what_is_offered_comes_back_in_that_order_before_telephone_events() {
+        assert_eq!(stripped("all", "", "speex PCMU"), "97 0");
+        assert_eq!(stripped("PCMU", "", "PCMU"), "8 96 97 0 101");
+        assert_eq!(stripped("all", "", "telephone-event PCMA"), "8 101");
+        assert_eq!(stripped("all", "PCMU", "speex"), "0 97");
+        assert_eq!(stripped("", "", "PCMA"), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn at_least_one_codec_stays() {
+        for strip in [
+            "all",
+            "full",
+            "PCMU PCMA opus speex",
+            "PCMU PCMA opus speex telephone-event",
+        ] {
+            assert_eq!(stripped(strip, "", ""), "0 8 96 97 101", "{strip}");
+        }
+        assert_eq!(stripped("all", "telephone-event", ""), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn the_first_codec_alone_keeps_its_telephone_events() {
+        assert_eq!(left(|codecs| codecs.keep_first()), "0 101");
+    }
+
+    #[test]
+    fn what_was_not_offered_goes() {
+        let offered = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            left(|codecs| codecs.keep(&names))
+        };
+        assert_eq!(
+            offered(&["111", "opus/48000/2", "0", "pcmu/8000/1"]),
+            "0 96"
+        );
+        assert_eq!(offered(&["97", "ilbc/8000/1"]), "97");
+        assert_eq!(offered(&["3", "gsm/8000/1"]), "0 8 96 97 101");
+    }
+}
