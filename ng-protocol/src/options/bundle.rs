@@ -17,23 +17,18 @@ pub struct Bundle {
     pub strict: bool,
 }
 
-/// The words of `bundle`. Offering it takes `a=mid`.
+/// The words of `bundle`.
 pub(super) const WORDS: &[Word<Set>] = &[
     ignored("accept", |o| o.bundle.accept = true),
-    ignored("offer", |o| {
-        o.bundle.offer = true;
-        o.flags.generate_mid = true;
-    }),
+    ignored("offer", |o| o.bundle.offer = true),
     ignored("reject", |o| o.bundle.reject = true),
     ignored("require", |o| {
         o.bundle.offer = true;
         o.bundle.require = true;
-        o.flags.generate_mid = true;
     }),
     ignored("strict", |o| {
         o.bundle.offer = true;
         o.bundle.require = true;
         o.bundle.strict = true;
-        o.flags.generate_mid = true;
     }),
 ];

@@ -14,7 +14,6 @@ mod ng;
 mod server;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod websocket;
 
 use std::sync::Arc;
@@ -32,8 +31,7 @@ use super::metrics::Snapshot;
 use crate::connections::PATIENCE;
 use crate::control::commands::Commands;
 
-pub use server::{serve, serve_tls};
-pub use tls::{Tls, TlsError};
+pub use server::serve;
 
 const PLAIN: &str = "text/plain";
 /// What Prometheus calls its text format.

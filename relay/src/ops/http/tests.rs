@@ -1,4 +1,3 @@
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 
@@ -13,7 +12,6 @@ use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::ops::cli::{SessionDetails, SessionSummary};
 use crate::ops::metrics::MetricsSnapshot;
 
-mod encrypted;
 mod sockets;
 
 struct Relay;

@@ -1,0 +1,297 @@
+//! Every error text, word for word: clients compare them.
+
+use lab::Encoding;
+use serde_json::{Value, json};
+
+use super::asking::{Call, ENCODINGS, with};
+use super::relay::Relay;
+
+/// Asserts that a command about a call is refused in these words, in both encodings. `prepare` says what comes before.
+#[track_caller]
+fn refused(prepare: fn(&Call<'_>), command: &str, options: &Value, reason: &str) {
+    for encoding in ENCODINGS {
+        let call = Call::new(Relay::shared(), encoding);
+        prepare(&call);
+        let reply = call.ask(command, options);
+        assert_eq!(reply, error(reason), "{command} {options}");
+    }
+}
+
+/// An error reply: two entries and no more.
+fn error(reason: &str) -> Value {
+    json!({"result": "error", "error-reason": reason})
+}
+
+fn nothing(_: &Call<'_>) {}
+
+fn answered(call: &Call<'_>) {
+    call.offer(&json!({"label": "A"}));
+    call.answer(&json!({"label": "B"}));
+}
+
+/// Asserts how a payload is answered.
+#[track_caller]
+fn answers(payload: &str, encoding: Encoding, reason: &str) {
+    let reply = Relay::shared()
+        .exchange(payload.as_bytes())
+        .expect("a reply");
+    let reply = match encoding {
+        Encoding::Bencode => lab::bencode::decode(&reply).unwrap(),
+        Encoding::Json => serde_json::from_slice(&reply).unwrap(),
+    };
+    assert_eq!(reply, error(reason), "{payload}");
+}
+
+#[test]
+fn invalid_data_no_payload() {
+    answers("", Encoding::Bencode, "Invalid data (no payload)");
+}
+
+#[test]
+fn could_not_decode_bencode_dictionary() {
+    answers(
+        "d7:command",
+        Encoding::Bencode,
+        "Could not decode bencode dictionary",
+    );
+}
+
+#[test]
+fn failed_to_parse_json_document() {
+    answers(
+        "{\"command\"",
+        Encoding::Json,
+        "Failed to parse JSON document",
+    );
+}
+
+#[test]
+fn invalid_ng_data_format() {
+    answers("ping", Encoding::Bencode, "Invalid NG data format");
+}
+
+#[test]
+fn dictionary_contains_no_key_command() {
+    let reason = "Dictionary contains no key \"command\"";
+    answers("d3:sdp1:xe", Encoding::Bencode, reason);
+    answers("{\"sdp\": \"x\"}", Encoding::Json, reason);
+}
+
+#[test]
+fn unrecognized_command() {
+    refused(nothing, "dance", &json!({}), "Unrecognized command");
+}
+
+#[test]
+fn unsupported() {
+    for command in ["play media", "stop media", "play DTMF"] {
+        refused(
+            answered,
+            command,
+            &json!({"from-tag": "caller"}),
+            "unsupported",
+        );
+    }
+}
+
+#[test]
+fn no_call_id_in_message() {
+    for command in ["offer", "answer", "delete", "query", "block media"] {
+        for encoding in ENCODINGS {
+            let request = json!({"command": command, "from-tag": "a", "to-tag": "b", "sdp": "v=0"});
+            let reply = Relay::shared().ask(encoding, &request);
+            assert_eq!(reply, error("No call-id in message"), "{command}");
+        }
+    }
+}
+
+#[test]
+fn no_from_tag_in_message() {
+    let sdp = json!({"sdp": lab::sdp::audio("192.0.2.1:4000".parse().unwrap())});
+    refused(nothing, "offer", &sdp, "No from-tag in message");
+}
+
+#[test]
+fn no_to_tag_in_message() {
+    let sdp = lab::sdp::audio("192.0.2.1:4000".parse().unwrap());
+    let answer = json!({"from-tag": "caller", "sdp": sdp});
+    refused(answered, "answer", &answer, "No to-tag in message");
+}
+
+#[test]
+fn no_sdp_body_in_message() {
+    let tags = json!({"from-tag": "caller", "to-tag": "callee"});
+    refused(nothing, "offer", &tags, "No SDP body in message");
+    refused(answered, "answer", &tags, "No SDP body in message");
+}
+
+#[test]
+fn unknown_call_id_of_answer_and_query() {
+    let sdp = lab::sdp::audio("192.0.2.1:4000".parse().unwrap());
+    let answer = json!({"from-tag": "a", "to-tag": "b", "sdp": sdp});
+    refused(nothing, "answer", &answer, "Unknown call-id");
+    refused(nothing, "query", &json!({}), "Unknown call-id");
+}
+
+#[test]
+fn unknown_call_id_in_capitals_of_blocking() {
+    for command in [
+        "block media",
+        "unblock media",
+        "block DTMF",
+        "unblock DTMF",
+        "silence media",
+        "unsilence media",
+    ] {
+        refused(nothing, command, &json!({}), "Unknown call-ID");
+    }
+}
+
+#[test]
+fn failed_to_parse_sdp() {
+    let offer = json!({"from-tag": "caller", "sdp": "nonsense"});
+    refused(nothing, "offer", &offer, "Failed to parse SDP");
+}
+
+#[test]
+fn incomplete_sdp_specification() {
+    let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let offer = json!({"from-tag": "caller", "sdp": sdp});
+    refused(nothing, "offer", &offer, "Incomplete SDP specification");
+}
+
+#[test]
+fn error_rewriting_sdp() {
+    let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+    let offer = json!({"from-tag": "caller", "sdp": sdp});
+    refused(nothing, "offer", &offer, "Error rewriting SDP");
+}
+
+#[test]
+fn invalid_dialogue_association() {
+    let sdp = lab::sdp::audio("192.0.2.1:4000".parse().unwrap());
+    let offer = json!({"from-tag": "a", "to-tag": "a", "sdp": sdp});
+    refused(nothing, "offer", &offer, "Invalid dialogue association");
+}
+
+#[test]
+fn ran_out_of_ports() {
+    for encoding in ENCODINGS {
+        let relay = Relay::start(&["--port-min=41000", "--port-max=41007"]);
+        let first = Call::new(&relay, encoding);
+        first.offer(&json!({}));
+        let second = Call::new(&relay, encoding);
+        let sdp = lab::sdp::audio("192.0.2.1:4000".parse().unwrap());
+        let reply = second.ask("offer", &json!({"from-tag": "caller", "sdp": sdp}));
+        assert_eq!(reply, error("Ran out of ports"));
+        assert_eq!(
+            second.query(),
+            error("Unknown call-id"),
+            "the call is not there"
+        );
+    }
+}
+
+#[test]
+fn parallel_session_limit_reached() {
+    let relay = Relay::start(&["--max-sessions=1"]);
+    for encoding in ENCODINGS {
+        let first = Call::new(&relay, encoding);
+        first.offer(&json!({}));
+        let second = Call::new(&relay, encoding);
+        let sdp = lab::sdp::audio("192.0.2.1:4000".parse().unwrap());
+        let offer = json!({"from-tag": "caller", "sdp": sdp});
+        let text = "Parallel session limit reached";
+        assert_eq!(second.ask("offer", &offer), error(text));
+        let knowing = with(offer, &json!({"supports": ["load limit"]}));
+        let reply = second.ask("offer", &knowing);
+        assert_eq!(reply, json!({"result": "load limit", "message": text}));
+        // A call that is there already is served.
+        first.offer(&json!({}));
+    }
+}
+
+#[test]
+fn call_id_not_found_or_tags_didnt_match() {
+    let text = "Call-ID not found or tags didn't match";
+    refused(nothing, "delete", &json!({"flags": ["fatal"]}), text);
+    for encoding in ENCODINGS {
+        let reply = Call::new(Relay::shared(), encoding).ask("delete", &json!({}));
+        assert_eq!(reply, json!({"result": "ok", "warning": text}));
+    }
+}
+
+#[test]
+fn invalid_limit() {
+    refused(
+        nothing,
+        "list",
+        &json!({"limit": -1}),
+        "invalid limit, must be >= 0",
+    );
+}
+
+#[test]
+fn no_monologue_matching_the_given_label() {
+    let nobody = json!({"label": "nobody"});
+    refused(
+        answered,
+        "block media",
+        &nobody,
+        "No monologue matching the given label",
+    );
+}
+
+#[test]
+fn failed_to_parse_network_address() {
+    let nowhere = json!({"address": "nowhere"});
+    refused(
+        answered,
+        "block media",
+        &nowhere,
+        "Failed to parse network address",
+    );
+}
+
+#[test]
+fn failed_to_match_address_to_any_tag() {
+    let stranger = json!({"address": "192.0.2.99"});
+    refused(
+        answered,
+        "block media",
+        &stranger,
+        "Failed to match address to any tag",
+    );
+}
+
+#[test]
+fn from_tag_given_but_no_such_tag_exists() {
+    let nobody = json!({"from-tag": "nobody"});
+    refused(
+        answered,
+        "block media",
+        &nobody,
+        "From-tag given, but no such tag exists",
+    );
+}
+
+#[test]
+fn media_flow_not_found() {
+    let flow = |option: Value| with(json!({"from-tag": "caller"}), &option);
+    for (option, reason) in [
+        (
+            json!({"to-tag": "nobody"}),
+            "Media flow not found (to-tag not found)",
+        ),
+        (
+            json!({"to-label": "nobody"}),
+            "Media flow not found (to-label not found)",
+        ),
+        (
+            json!({"to-tag": "caller"}),
+            "Media flow not found (to-tag not subscribed)",
+        ),
+    ] {
+        refused(answered, "block media", &flow(option), reason);
+    }
+}
