@@ -70,6 +70,14 @@ impl Metrics {
         self.count("rtpengine_ports_used", "")
     }
 
+    /// Whether calls can't be journaled; `None` without a journal.
+    #[must_use]
+    pub fn journal_in_trouble(&self) -> Option<bool> {
+        self.0
+            .get("underpass_journal_in_trouble")
+            .map(|value| *value > 0.0)
+    }
+
     /// Whether this engine (`tc`, `xdp`, …) is on the device.
     #[must_use]
     pub fn has_engine(&self, device: &str, engine: &str) -> bool {

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -43,6 +45,22 @@ pub(super) enum Parting {
 pub(super) struct Journaling {
     stop: Sender<Parting>,
     thread: JoinHandle<()>,
+    in_trouble: InTrouble,
+}
+
+/// Whether calls are not journaled, though they should be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InTrouble(Arc<AtomicBool>);
+
+impl InTrouble {
+    pub(super) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// What it was until now.
+    fn set(&self, is_so: bool) -> bool {
+        self.0.swap(is_so, Ordering::Relaxed)
+    }
 }
 
 struct Keeper {
@@ -52,7 +70,7 @@ struct Keeper {
     journal: Option<Journal>,
     /// Since when, and not before when it is tried again.
     retry_at: Instant,
-    in_trouble: bool,
+    in_trouble: InTrouble,
     owner: Owner,
     /// Calls to be written.
     pending: BTreeSet<CallKey>,
@@ -78,7 +96,7 @@ impl Journaling {
             directory,
             journal: None,
             retry_at: Instant::now(),
-            in_trouble: false,
+            in_trouble: InTrouble::default(),
             owner: Owner {
                 boot: boot_id(),
                 instance,
@@ -92,11 +110,21 @@ impl Journaling {
             Ok(journal) => keeper.begin(journal),
             Err(error) => keeper.give_up(&error),
         }
+        let in_trouble = keeper.in_trouble.clone();
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || keeper.run(&stopped))?;
-        Ok(Self { stop, thread })
+        Ok(Self {
+            stop,
+            thread,
+            in_trouble,
+        })
+    }
+
+    /// Whether the journal is in trouble, for metrics.
+    pub(super) fn in_trouble(&self) -> InTrouble {
+        self.in_trouble.clone()
     }
 
     /// Writes what is still to be written, and ends.
@@ -142,7 +170,7 @@ impl Keeper {
 
     /// A journal is there, perhaps another than before: every call is written to it, and what else it holds is gone.
     fn begin(&mut self, journal: Journal) {
-        if std::mem::take(&mut self.in_trouble) {
+        if self.in_trouble.set(false) {
             info!("calls are journaled again");
         }
         self.pending.extend(journal.keys().map(CallKey));
@@ -162,7 +190,7 @@ impl Keeper {
     /// Says once that calls are not journaled; they are tried again in a while.
     fn give_up(&mut self, error: &JournalError) {
         self.retry_at = Instant::now() + BEAT;
-        if !std::mem::replace(&mut self.in_trouble, true) {
+        if !self.in_trouble.set(true) {
             warn!("calls are not journaled and would not survive a crash: {error}");
         }
     }
@@ -207,7 +235,7 @@ impl Keeper {
                     for key in keys {
                         self.pending.remove(&key);
                     }
-                    if std::mem::take(&mut self.in_trouble) {
+                    if self.in_trouble.set(false) {
                         info!("calls are journaled again");
                     }
                 }

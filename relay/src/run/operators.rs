@@ -8,6 +8,7 @@ use bytes::Bytes;
 use underpass_abi::Outcome;
 
 use super::calls::{CallServer, Shared};
+use super::journaling::InTrouble;
 use crate::call::Calls;
 use crate::control::counters::Counters;
 use crate::control::dispatch::Dispatcher;
@@ -26,6 +27,8 @@ pub(super) struct Operators {
     datapath: Arc<dyn Datapath>,
     monitor: Monitor,
     interfaces: Vec<LogicalInterface>,
+    /// Of the journal, if there is one.
+    journal: Option<InTrouble>,
     started: Instant,
 }
 
@@ -36,6 +39,7 @@ impl Operators {
         datapath: Arc<dyn Datapath>,
         monitor: Monitor,
         interfaces: Vec<LogicalInterface>,
+        journal: Option<InTrouble>,
     ) -> Self {
         Self {
             shared,
@@ -43,6 +47,7 @@ impl Operators {
             datapath,
             monitor,
             interfaces,
+            journal,
             started: Instant::now(),
         }
     }
@@ -61,6 +66,7 @@ impl Operators {
                 errors: 0,
                 bytes: self.monitor.kernel_bytes(),
             },
+            journal_in_trouble: self.journal.as_ref().map(InTrouble::is_so),
             ..MetricsSnapshot::default()
         };
         self.add_commands(&mut snapshot);

@@ -78,19 +78,20 @@ impl Relay {
         let dispatcher = Dispatcher::new(server, Limits::default());
         let counters = dispatcher.counters();
         let shared: Shared = Arc::new(Mutex::new(dispatcher));
-        let operators = Arc::new(Operators::new(
-            Arc::clone(&shared),
-            counters,
-            Arc::clone(&datapath),
-            monitor,
-            config.interfaces.clone(),
-        ));
         let journaling = survival.directory.zip(journal).map(|(directory, journal)| {
             Journaling::start(Arc::clone(&shared), directory, journal, instance)
         });
         let journaling = journaling
             .transpose()
             .map_err(system("cannot start the journal's thread"))?;
+        let operators = Arc::new(Operators::new(
+            Arc::clone(&shared),
+            counters,
+            Arc::clone(&datapath),
+            monitor,
+            config.interfaces.clone(),
+            journaling.as_ref().map(Journaling::in_trouble),
+        ));
         let mut tasks = vec![tokio::spawn(tick(Arc::clone(&shared)))];
         let commands = Commands::new(Arc::clone(&shared));
         let notifications = Notifications::default();

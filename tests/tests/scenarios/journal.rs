@@ -133,3 +133,19 @@ fn a_damaged_journal_is_said_and_keeps_nothing_from_starting() {
     call.hang_up(&relay.client(&net.relay));
     relay.assert_idle(&net.relay);
 }
+
+#[test]
+fn a_journal_that_cannot_be_kept_is_told_in_the_metrics_until_it_can() {
+    let Some(lab) = Lab::for_underpass() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let launch = launch().option("--identity=media-1");
+    let in_the_way = launch.state().join("media-1");
+    std::fs::write(&in_the_way, "no directory").unwrap();
+    let relay = launch.start(&net.relay);
+    let in_trouble = || relay.metrics(&net.relay).journal_in_trouble();
+    assert_eq!(in_trouble(), Some(true));
+    std::fs::remove_file(&in_the_way).unwrap();
+    wait::wait_until("a journal", || in_trouble() == Some(false));
+}

@@ -60,6 +60,8 @@ pub struct MetricsSnapshot {
     pub outcomes: [u64; OUTCOMES_LEN as usize],
     /// Streams now in user space, by reason.
     pub user_space_reasons: Vec<(&'static str, u64)>,
+    /// Calls can't be journaled, and would not survive a crash. `None`: they are not to be.
+    pub journal_in_trouble: Option<bool>,
 }
 
 /// Streams by where their packets are forwarded.

@@ -17,6 +17,7 @@ impl MetricsSnapshot {
         self.write_control(&mut text);
         self.write_ports(&mut text);
         self.write_kernel(&mut text);
+        self.write_journal(&mut text);
         text.out
     }
 
@@ -240,6 +241,17 @@ impl MetricsSnapshot {
         );
         for (reason, count) in &self.user_space_reasons {
             text.sample(&[("reason", reason)], count);
+        }
+    }
+
+    fn write_journal(&self, text: &mut Text) {
+        text.family(
+            "underpass_journal_in_trouble",
+            "gauge",
+            "1: calls can't be journaled and would not survive a crash; none without a journal",
+        );
+        if let Some(in_trouble) = self.journal_in_trouble {
+            text.sample(&[], u8::from(in_trouble));
         }
     }
 }

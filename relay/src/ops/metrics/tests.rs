@@ -54,6 +54,7 @@ fn busy() -> MetricsSnapshot {
         kernel_flows: 7,
         outcomes: std::array::from_fn(|index| index as u64 * 10),
         user_space_reasons: vec![("no route to the destination", 1)],
+        journal_in_trouble: Some(true),
     }
 }
 
