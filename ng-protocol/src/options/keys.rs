@@ -199,7 +199,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
         integer(&mut r.options.dtmf.trigger_end_digits, v)
     }),
     // Recording.
-    ignored("record-call", |r, v| {
+    done("record-call", |r, v| {
         apply(&mut r.options, recording::RECORD_CALL, v)
     }),
     ignored("recording-dir", path),
@@ -263,7 +263,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     ignored("vsc-start-pause-resume-recording", |r, v| {
         text(&mut r.options.recording.codes.start_pause_resume, v)
     }),
-    ignored("pause", pause),
+    done("pause", pause),
     // Playing.
     unsupported("file", |r, v| text(&mut r.options.player.file, v)),
     unsupported("blob", |r, v| text(&mut r.options.player.blob, v)),

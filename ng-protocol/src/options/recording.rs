@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::word::{Set, Word, ignored};
+use super::word::{Set, Word, done};
 
 /// What is asked for about recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,8 +41,9 @@ pub struct StarCodes {
 
 /// The words of `record call`.
 pub(super) const RECORD_CALL: &[Word<Set>] = &[
-    ignored("yes", |o| o.recording.call = Some(true)),
-    ignored("on", |o| o.recording.call = Some(true)),
-    ignored("no", |o| o.recording.call = Some(false)),
-    ignored("off", |o| o.recording.call = Some(false)),
+    done("yes", |o| o.recording.call = Some(true)),
+    done("on", |o| o.recording.call = Some(true)),
+    done("no", |o| o.recording.call = Some(false)),
+    done("off", |o| o.recording.call = Some(false)),
+    done("discard", |o| o.flags.discard_recording = true),
 ];

@@ -10,6 +10,7 @@ use super::Timestamp;
 use super::blocks::Blocks;
 use super::media::Media;
 use super::party::{Party, PartyId};
+use super::recording::Running;
 use super::subscription::{Kind, MediaRef, Subscriptions};
 use crate::plan::{CallKey, PortPair};
 
@@ -27,6 +28,9 @@ pub(super) struct Call {
     pub(super) metadata: Option<Bytes>,
     /// What is held back of what anybody sends.
     pub(super) blocks: Blocks,
+    pub(super) recording: Option<Running>,
+    /// `start forwarding`: a state that is kept and shown.
+    pub(super) forwarding: bool,
     pub(super) subscriptions: Subscriptions,
     parties: BTreeMap<PartyId, Party>,
     /// Who was ever offered to whom. Unlike subscriptions these outlive the choice of another branch.
@@ -51,6 +55,8 @@ impl Call {
             tos: None,
             metadata: None,
             blocks: Blocks::default(),
+            recording: None,
+            forwarding: false,
             subscriptions: Subscriptions::default(),
             parties: BTreeMap::new(),
             dialogues: BTreeSet::new(),

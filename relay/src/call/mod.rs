@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod exchange;
 mod extmap;
+mod forwarding;
 mod graph;
 mod layout;
 mod media;
@@ -24,6 +25,7 @@ mod offer;
 mod party;
 mod ports;
 mod query;
+mod recording;
 mod rewrite;
 mod select;
 mod serving;
@@ -54,6 +56,7 @@ pub use survey::{Forwarding, Summary};
 
 use changes::Changes;
 use graph::Call;
+use recording::Recordings;
 use serving::Serving;
 use timeouts::Rounds;
 
@@ -72,6 +75,7 @@ pub struct Calls {
     next_key: u64,
     rounds: Rounds,
     changes: Changes,
+    recordings: Recordings,
     totals: Totals,
     notices: Vec<Notice>,
 }
@@ -122,6 +126,7 @@ impl Calls {
             next_key: 0,
             rounds: Rounds::default(),
             changes: Changes::default(),
+            recordings: Recordings::new(seed),
             totals: Totals::default(),
             notices: Vec::new(),
         }
@@ -155,6 +160,10 @@ impl Calls {
             | Command::UnsilenceMedia
             | Command::BlockDtmf
             | Command::UnblockDtmf => self.block(request),
+            Command::StartRecording | Command::PauseRecording | Command::StopRecording => {
+                self.control_recording(request, now)
+            }
+            Command::StartForwarding | Command::StopForwarding => self.forward(request),
             command if command.plays() => Err(Refusal::Unsupported),
             _ => Err(Refusal::UnknownCommand),
         };
@@ -270,7 +279,8 @@ impl Calls {
         self.totals.count(&active.call, ending, now, streams);
         self.changes.end(active.call.key);
         self.notice(Notice::Ended { call_id, ending });
-        active.serving.end()
+        let recorded = self.last_of_recording(&active.call, now);
+        recorded.into_iter().chain(active.serving.end()).collect()
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -126,6 +126,11 @@ impl Calls {
         }
         call.last_signal = work.now;
         label(&mut call, dialogue, work.request);
+        if work.request.options.flags.exclude_recording
+            && let Some(sender) = call.party_mut(dialogue.sender)
+        {
+            sender.unrecorded = true;
+        }
         let body = call
             .party_mut(dialogue.receiver)
             .map(|receiver| rewrite::body(receiver, changes, &self.instance, &context))
@@ -135,12 +140,23 @@ impl Calls {
         }
         ledger.settle(|pair| call.ports().any(|held| held == pair));
 
-        let actions = self.commit(work.id, call);
+        let mut actions = self.record(work.request, work.id, &mut call, work.now);
+        actions.extend(Self::record_sdp(
+            work.request,
+            &call,
+            dialogue.sender,
+            &body,
+        ));
+        let mut reply = Reply::ok().with("sdp", body);
+        if let Some(recordings) = self.recordings(&call) {
+            reply = reply.with("recordings", recordings);
+        }
+        actions.extend(self.commit(work.id, call));
         for text in warnings {
             let call_id = copy(work.id);
             self.notice(Notice::Warning { call_id, text });
         }
-        Ok((Reply::ok().with("sdp", body), actions))
+        Ok((reply, actions))
     }
 
     fn is_full(&self) -> bool {

@@ -28,6 +28,10 @@ pub(super) struct Party {
     pub(super) is_subscriber: bool,
     /// What is held back of what it sends.
     pub(super) blocks: Blocks,
+    /// `exclude-recording`: what it sends is not recorded.
+    pub(super) unrecorded: bool,
+    /// `start forwarding`: a state that is kept and shown.
+    pub(super) forwarding: bool,
     pub(super) created: Timestamp,
     /// When a `delete` takes effect, monotonic ms.
     pub(super) delete_at: Option<u64>,
@@ -52,6 +56,8 @@ impl Party {
             label: None,
             is_subscriber: false,
             blocks: Blocks::default(),
+            unrecorded: false,
+            forwarding: false,
             created: now,
             delete_at: None,
             final_answer: false,

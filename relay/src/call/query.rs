@@ -7,6 +7,7 @@ use ng_protocol::{Dict, Reply, Request, Value};
 use super::graph::Call;
 use super::media::Media;
 use super::party::{Party, PartyId};
+use super::recording::Running;
 use super::statistics::integer;
 use super::subscription::Kind;
 use super::{Calls, Refusal};
@@ -69,6 +70,11 @@ pub(super) fn describe(call: &Call, streams: &dyn StreamReader, out: &mut Dict) 
     if let Some(metadata) = &call.metadata {
         out.insert("metadata", metadata.clone());
     }
+    let is_recorded = call.recording.as_ref().and_then(Running::sink).is_some();
+    let mut recording = Dict::new();
+    recording.insert("call recording", i64::from(is_recorded));
+    recording.insert("forwarding", i64::from(call.forwarding));
+    out.insert("recording", recording);
     let sources = account.sources.iter();
     let sources: Dict = sources
         .map(|source| (source.ssrc.to_string().into(), source_dict(source).into()))
@@ -142,6 +148,10 @@ impl Account<'_> {
             self.edges(subscriptions.source_parties(id)),
         );
         dict.insert("subscribers", self.edges(subscriptions.sink_parties(id)));
+        let mut recording = Dict::new();
+        recording.insert("excluded", i64::from(party.unrecorded));
+        recording.insert("forwarding", i64::from(party.forwarding));
+        dict.insert("recording", recording);
         let medias = party.medias.iter().enumerate();
         let medias: Vec<Value> = medias
             .map(|(index, media)| self.media(index, media).into())

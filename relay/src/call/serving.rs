@@ -8,8 +8,8 @@ use super::subscription::{Edge, Kind, MediaRef};
 use super::{Settings, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{
-    Action, Component, LocalPort, PortPair, RtcpHandling, Silences, Sink, StreamId, StreamPlan,
-    Treatment,
+    Action, Component, LocalPort, PortPair, RecordingId, RtcpHandling, Silences, Sink, StreamId,
+    StreamPlan, Treatment,
 };
 
 /// Comfort noise (RFC 3389), sent by some without saying so.
@@ -146,8 +146,15 @@ fn plan(
         },
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
-        recording: None,
+        recording: recording(call, name),
     }
+}
+
+/// Where a media's packets are recorded.
+fn recording(call: &Call, name: MediaRef) -> Option<RecordingId> {
+    let running = call.recording.as_ref()?;
+    let recorded = !call.party(name.party)?.unrecorded;
+    running.sink().filter(|_| recorded)
 }
 
 /// A media that another's packets go to, and by what.

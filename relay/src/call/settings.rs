@@ -25,6 +25,8 @@ pub struct Settings {
     pub sip_source: bool,
     /// Telephone events are told: somebody listens (`dtmf-log-dest`).
     pub detect_dtmf: bool,
+    /// `recording-dir`; `None`: nothing is recorded.
+    pub recording_dir: Option<String>,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             endpoint_learning: EndpointLearning::default(),
             sip_source: false,
             detect_dtmf: false,
+            recording_dir: None,
         }
     }
 }

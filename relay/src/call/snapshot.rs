@@ -81,7 +81,7 @@ impl Calls {
         })
     }
 
-    /// Makes a snapshot a call again, on the very ports it had. Media timeouts begin anew.
+    /// Makes a snapshot a call again, on the very ports it had. Media timeouts begin anew, and a recording goes on in another file.
     ///
     /// # Errors
     /// [`NotRestored`] says why it stays gone.
@@ -120,6 +120,10 @@ impl Calls {
         }
         self.next_key = self.next_key.max(call.key.0.saturating_add(1));
         self.changes.note(call.key, &call_id);
+        let mut recorded = match call.recording.take() {
+            Some(before) => self.begin_recording(&call_id, &mut call, before.is_paused(), now),
+            None => Vec::new(),
+        };
         let mut active = Active::new(call);
         let mut actions = active.serving.follow(&active.call, &self.settings);
         for action in &mut actions {
@@ -134,7 +138,11 @@ impl Calls {
             }
         }
         self.calls.insert(call_id, active);
-        Ok(Restored { actions, lost })
+        recorded.append(&mut actions);
+        Ok(Restored {
+            actions: recorded,
+            lost,
+        })
     }
 }
 

@@ -238,6 +238,12 @@ impl Media {
         self.ports.clone()
     }
 
+    /// Who records, if anybody does.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
+    }
+
     /// Where `call` and metrics read counters.
     #[must_use]
     pub fn streams(&self) -> Streams {

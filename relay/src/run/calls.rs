@@ -17,6 +17,7 @@ use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
 use crate::ops::cli::{Families, SessionDetails, SessionSummary};
 use crate::plan::{Action, CallKey, RetakeError};
+use crate::recording::{Failure, Recorder};
 
 /// What everybody who works on calls holds.
 pub(super) type Shared = Arc<Mutex<Dispatcher<CallServer>>>;
@@ -103,9 +104,18 @@ impl CallServer {
         &self.datapath
     }
 
-    /// Ends calls whose time is over; due once a second.
+    /// Ends calls whose time is over, and recordings that cannot be written; due ten times a second.
     pub(super) fn tick(&mut self) {
-        let actions = self.calls.tick(now(), &self.streams);
+        let mut actions = self.calls.tick(now(), &self.streams);
+        for failure in self
+            .media
+            .recorder()
+            .into_iter()
+            .flat_map(Recorder::take_failures)
+        {
+            let Failure { id, reason } = failure;
+            actions.extend(self.calls.recording_failed(id, &reason, now()));
+        }
         self.carry_out(actions);
     }
 

@@ -17,6 +17,7 @@ use crate::ops::daemon::Background;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::{Signals, StopRequest};
 use crate::ops::{limits, logging, notify};
+use crate::recording::RecorderError;
 use start::Relay;
 use table::NoTable;
 
@@ -46,6 +47,9 @@ pub enum RunError {
     /// Media can't work.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// Calls cannot be recorded.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
 }
 
 /// Runs the relay until SIGINT, SIGTERM, or SIGUSR2, which leaves its calls to a successor.

@@ -29,6 +29,7 @@ use crate::datapath::{Datapath, Started};
 use crate::journal::Journal;
 use crate::media::{Media, MediaConfig};
 use crate::ops::{cli, http};
+use crate::recording::Recorder;
 
 /// How long the first media ports may take to prove that nobody sends to them any more.
 const PORTS_REST: Duration = Duration::from_secs(10);
@@ -58,7 +59,11 @@ impl Relay {
             ..
         } = table::start(config, &survival.identity)?;
 
-        let media = Media::prepare(media_config(config, Arc::clone(&datapath)))?;
+        let recorder = recorder(config)?;
+        let media = Media::prepare(MediaConfig {
+            recorder,
+            ..media_config(config, Arc::clone(&datapath))
+        })?;
         let (journal, legacy) = match &survival.directory {
             Some(directory) => {
                 let (journal, found) = Journal::open(directory);
@@ -207,6 +212,14 @@ async fn take_up(
     })?
 }
 
+fn recorder(config: &Config) -> Result<Option<Arc<Recorder>>, RunError> {
+    let Some(recording) = &config.recording else {
+        return Ok(None);
+    };
+    let recorder = Recorder::start(&recording.directory, recording.format)?;
+    Ok(Some(Arc::new(recorder)))
+}
+
 fn media_config(config: &Config, datapath: Arc<dyn Datapath>) -> MediaConfig {
     let mut addresses: Vec<_> = config
         .interfaces
@@ -282,5 +295,9 @@ fn settings(config: &Config) -> Settings {
         endpoint_learning: config.endpoint_learning,
         sip_source: config.sip_source,
         detect_dtmf: false,
+        recording_dir: config
+            .recording
+            .as_ref()
+            .map(|recording| recording.directory.display().to_string()),
     }
 }

@@ -23,6 +23,7 @@ mod next_hop;
 mod node_agent;
 mod on_the_wire;
 mod plain_call;
+mod recording;
 mod retransmission;
 mod sip_calls;
 mod start_and_stop;

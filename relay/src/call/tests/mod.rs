@@ -10,6 +10,7 @@ mod offer;
 mod property;
 mod query;
 mod real_exchange;
+mod recording;
 mod reinvite;
 mod restore;
 mod rtcp_mux;
