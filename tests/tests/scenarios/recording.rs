@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lab::relay::Launch;
+use lab::relay::{Kind, Launch, kind_under_test};
 use lab::{Call, CallOptions, Lab, NgClient, Relay, TwoNetworks, Wiring, rtp, wait_until};
 use serde_json::json;
 use tempfile::TempDir;
@@ -70,8 +70,11 @@ fn frame(line: &str) -> Frame {
     else {
         panic!("{line}");
     };
-    assert!(ip.is_empty() || ip == "1", "IP checksum: {line}");
-    assert_eq!(udp, "1", "UDP checksum: {line}");
+    // rtpengine leaves them out.
+    if kind_under_test() == Kind::Underpass {
+        assert!(ip.is_empty() || ip == "1", "IP checksum: {line}");
+        assert_eq!(udp, "1", "UDP checksum: {line}");
+    }
     let payload = payload.as_bytes().chunks(2).map(|hex| {
         let hex = std::str::from_utf8(hex).unwrap();
         u8::from_str_radix(hex, 16).unwrap()
@@ -140,6 +143,14 @@ impl Spool {
 
 fn control(ng: &NgClient, call: &Call, command: &str) {
     ng.ok(&json!({"command": command, "call-id": call.id, "from-tag": "caller"}));
+}
+
+/// The kernel may go on forwarding for a moment.
+fn wait_until_recorded(ng: &NgClient, call: &Call) {
+    wait_until("both streams are recorded", || {
+        let mut streams = call.rtp_streams(ng).into_iter();
+        streams.all(|stream| stream["kernel reason"] == "being recorded")
+    });
 }
 
 fn every_packet_is_recorded_once(format: &str, options: &CallOptions) {
@@ -230,12 +241,7 @@ fn a_call_that_is_recorded_leaves_the_kernel_and_no_packet_is_lost_on_the_way() 
     call.bring_into_kernel(&ng);
 
     control(&ng, &call, "start recording");
-    wait_until("both streams are recorded", || {
-        let streams = call.rtp_streams(&ng);
-        streams
-            .iter()
-            .all(|stream| stream["kernel reason"] == "being recorded")
-    });
+    wait_until_recorded(&ng, &call);
     let first = call.caller.sent();
     call.talk(50);
     assert_eq!(call.query(&ng)["recording"]["call recording"], 1);
@@ -261,6 +267,7 @@ fn a_pause_leaves_a_gap() {
     control(&ng, &call, "pause recording");
     call.talk(20);
     control(&ng, &call, "start recording");
+    wait_until_recorded(&ng, &call);
     call.talk(20);
     call.hang_up(&ng);
     let metadata = spool.metadata();
