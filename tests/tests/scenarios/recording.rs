@@ -207,7 +207,7 @@ fn every_packet_is_recorded_once(format: &str, options: &CallOptions) {
     ] {
         assert!(metadata.contains(part), "no {part:?} in {metadata}");
     }
-    assert_eq!(spool.files("tmp"), [PathBuf::new(); 0]);
+    assert!(spool.files("tmp").is_empty());
 }
 
 #[test]
