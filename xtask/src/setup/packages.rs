@@ -45,7 +45,7 @@ pub(crate) const BUILDING: [Package; 6] = [
 ];
 
 /// What the lab plays with.
-pub(crate) const TESTING: [Package; 11] = [
+pub(crate) const TESTING: [Package; 12] = [
     Package {
         name: "iproute2",
         there: Sign::Program("ip"),
@@ -57,6 +57,10 @@ pub(crate) const TESTING: [Package; 11] = [
     Package {
         name: "kamailio",
         there: Sign::Program("kamailio"),
+    },
+    Package {
+        name: "kamailio-lwsc-modules",
+        there: Sign::File("/var/lib/dpkg/info/kamailio-lwsc-modules.list"),
     },
     Package {
         name: "sip-tester",
