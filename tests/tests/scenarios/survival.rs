@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::agent::AgentLaunch;
 use lab::endpoint::now_ns;
@@ -21,7 +21,7 @@ const AWAY: Duration = Duration::from_secs(2);
 /// For 300 packets of a stream.
 const COUNTING: Duration = Duration::from_secs(6);
 
-/// By then the journal knows what user space has counted.
+/// How long the journal takes to know what user space has counted.
 const JOURNALED: Duration = Duration::from_secs(6);
 
 /// Calls up, 50 packets per second and direction each; `LAB_CALLS` says otherwise where the machine is emulated.
@@ -46,6 +46,7 @@ pub(super) struct Scene {
     pub(super) net: TwoNetworks,
     pub(super) node: Netns,
     counters: Vec<Vec<u64>>,
+    counted: Instant,
     unreachables: u64,
     _turn: MutexGuard<'static, ()>,
 }
@@ -103,12 +104,15 @@ impl Scene {
             net,
             node,
             counters,
+            counted: Instant::now(),
             unreachables,
             _turn: turn,
         }
     }
 
+    /// Kills it, once the journal knows of the counters that are not to fall.
     pub(super) fn kill_relay(&mut self) {
+        sleep(JOURNALED.saturating_sub(self.counted.elapsed()));
         self.load.note("kill -9 of the relay");
         self.relay.process().kill();
     }
@@ -185,12 +189,11 @@ impl Scene {
         wait_until("RTCP at every party", || self.load.oldest_rtcp_ns() > since);
     }
 
-    /// The calls talk until their counters are large, so that what is lost of them is not soon made up for; and on until the
-    /// journal has caught up with user space's part.
+    /// The calls talk until their counters are large, so that what is lost of them is not soon made up for.
     pub(super) fn talk_for_long(&mut self) {
         sleep(COUNTING);
         self.counters = self.load.counters(&self.ng);
-        sleep(JOURNALED);
+        self.counted = Instant::now();
     }
 
     /// From here on other counters count.
