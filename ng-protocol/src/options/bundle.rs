@@ -1,6 +1,6 @@
 //! `bundle`: several media on one port (RFC 9143).
 
-use super::word::{Set, Word, ignored};
+use super::word::{Set, Word, done};
 
 /// `bundle`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,14 +19,14 @@ pub struct Bundle {
 
 /// The words of `bundle`.
 pub(super) const WORDS: &[Word<Set>] = &[
-    ignored("accept", |o| o.bundle.accept = true),
-    ignored("offer", |o| o.bundle.offer = true),
-    ignored("reject", |o| o.bundle.reject = true),
-    ignored("require", |o| {
+    done("accept", |o| o.bundle.accept = true),
+    done("offer", |o| o.bundle.offer = true),
+    done("reject", |o| o.bundle.reject = true),
+    done("require", |o| {
         o.bundle.offer = true;
         o.bundle.require = true;
     }),
-    ignored("strict", |o| {
+    done("strict", |o| {
         o.bundle.offer = true;
         o.bundle.require = true;
         o.bundle.strict = true;

@@ -52,7 +52,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
         apply(&mut r.options, transport::PROTOCOLS, v)
     }),
     done("rtcp-mux", |r, v| apply(&mut r.options, rtcp::MUX, v)),
-    ignored("bundle", |r, v| apply(&mut r.options, bundle::WORDS, v)),
+    done("bundle", |r, v| apply(&mut r.options, bundle::WORDS, v)),
     done("sdp-attr", |r, v| {
         manipulation::attributes(&mut r.options, v)
     }),

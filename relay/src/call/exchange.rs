@@ -1,7 +1,9 @@
 //! What offer and answer have in common: an SDP is taken in from one party and written for the other.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use ng_protocol::{AddressFamily, EndpointLearning as Learning, Request};
 
 use super::dialogue::Dialogue;
@@ -10,9 +12,9 @@ use super::media::{Media, Remote};
 use super::party::PartyId;
 use super::ports::Ledger;
 use super::subscription::MediaRef;
-use super::{Settings, Timestamp, extmap, layout, mux, rewrite};
+use super::{Settings, Timestamp, bundle, extmap, layout, mux, rewrite};
 use crate::datapath::PayloadTypes;
-use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, Silences};
+use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, PortPair, Silences};
 use crate::sdp::{self, MediaChange, Protocol, Session};
 
 /// Which half of the exchange it is.
@@ -49,6 +51,7 @@ pub(super) fn exchange(
     if let (Role::Offer, Some(sender)) = (context.role, call.party_mut(dialogue.sender)) {
         sender.sections = context.session.medias.len();
     }
+    let left_out = bundle::negotiate(call, dialogue, context);
     let mut changes = Vec::with_capacity(context.session.medias.len());
     for (index, section) in context.session.medias.iter().enumerate() {
         let [sender_name, receiver_name] =
@@ -58,7 +61,9 @@ pub(super) fn exchange(
         sender.signalled += 1;
         receiver.signalled += 1;
 
-        take_in(&mut sender, section, context);
+        let first = bundled_on(call, dialogue.sender, index, context);
+        take_in(&mut sender, section, first, context);
+        sender.rejected |= left_out.contains(&index);
         match context.role {
             Role::Offer => propose(&mut sender, &mut receiver, section, context, warnings),
             Role::Answer => accept(&mut sender, &mut receiver, section, context),
@@ -70,8 +75,12 @@ pub(super) fn exchange(
         if !rejected && sender.relayed {
             let peer = sender.remote.map(|remote| remote.rtp);
             let latch = latches(&receiver, context);
-            ledger.provide(&mut receiver, receiver_interface, peer, latch)?;
-            ledger.provide(&mut sender, sender_interface, None, false)?;
+            if receiver.carrier.is_none() {
+                ledger.provide(&mut receiver, receiver_interface, peer, latch)?;
+            }
+            if sender.carrier.is_none() {
+                ledger.provide(&mut sender, sender_interface, None, false)?;
+            }
             if context.role == Role::Answer {
                 sender.settle_ports();
                 receiver.settle_ports();
@@ -84,10 +93,17 @@ pub(super) fn exchange(
             sender.drop_ports();
             receiver.drop_ports();
         }
+        let mid = name_section(call, dialogue.receiver, &mut receiver, index, context);
+        let carrier = receiver.carrier.and_then(|index| {
+            let party = dialogue.receiver;
+            call.media(MediaRef { party, index })?.ports().cloned()
+        });
+        let ports = carrier.or_else(|| receiver.ports().cloned());
         changes.push(rewrite::media(
             &sender,
             &mut receiver,
-            index,
+            ports.as_ref(),
+            mid,
             section,
             context,
         ));
@@ -102,7 +118,7 @@ pub(super) fn exchange(
 fn interface(
     call: &mut Call,
     party: PartyId,
-    name: Option<&bytes::Bytes>,
+    name: Option<&Bytes>,
     context: &Context<'_>,
     warnings: &mut Vec<String>,
 ) -> usize {
@@ -125,19 +141,68 @@ fn interface(
     })
 }
 
-/// What a section says about the party that wrote it.
-fn take_in(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
+/// The `a=mid` that a section is given if it has none: what the receiver called it, or its number where sections need
+/// names. The receiver's name for it is taken note of.
+fn name_section(
+    call: &Call,
+    party: PartyId,
+    receiver: &mut Media,
+    index: usize,
+    context: &Context<'_>,
+) -> Option<String> {
+    let own = context.session.medias[index].mid();
+    let is_invited = call
+        .party(party)
+        .is_some_and(|party| party.bundle.invited());
+    let is_needed = context.request.options.flags.generate_mid || is_invited;
+    let number = is_needed.then(|| (index + 1).to_string());
+    match context.role {
+        Role::Offer => {
+            let given = number.clone().map(Bytes::from);
+            receiver.mid = own.map(Bytes::copy_from_slice).or(given);
+            number
+        }
+        Role::Answer => {
+            let known = receiver.mid.as_deref().map(String::from_utf8_lossy);
+            known.map(Cow::into_owned).or(number)
+        }
+    }
+}
+
+/// The section whose address a party's section has by the party's own bundle, if it is another.
+fn bundled_on<'a>(
+    call: &Call,
+    party: PartyId,
+    index: usize,
+    context: &Context<'a>,
+) -> Option<&'a sdp::Media> {
+    let bundle = &call.party(party)?.bundle;
+    let is_offered = context.role == Role::Offer && bundle.follows(index);
+    let first = bundle.first().filter(|_| is_offered)?;
+    context.session.medias.get(first)
+}
+
+/// What a section says about the party that wrote it, and that it is bundled on, if it is on another.
+fn take_in(
+    media: &mut Media,
+    section: &sdp::Media,
+    first: Option<&sdp::Media>,
+    context: &Context<'_>,
+) {
     let options = &context.request.options;
     media.kind = section.kind.as_str().to_owned();
     media.protocol = section.protocol.clone();
     media.relayed = section.can_be_relayed();
-    media.rejected = section.is_rejected();
+    media.rejected = section.is_rejected() && !(first.is_some() && section.is_bundle_only());
+    if context.role == Role::Offer {
+        media.mid = section.mid().map(Bytes::copy_from_slice);
+    }
     if media.rejected || !media.relayed {
         return;
     }
     let direction = section.effective_direction();
     media.expect(direction.sends(), direction.receives(), context.now);
-    if let Some(remote) = remote(section, context) {
+    if let Some(remote) = remote(first.unwrap_or(section), context) {
         media.locate(remote, context.now);
     }
     media.rtcp_mux = section.rtcp_mux && section.protocol.is_rtp();
@@ -302,7 +367,7 @@ fn latches(receiver: &Media, context: &Context<'_>) -> bool {
 }
 
 /// The address that stands in the SDP for our port.
-pub(super) fn announced_address(receiver: &Media, context: &Context<'_>) -> Option<IpAddr> {
-    let ours = receiver.ports()?.rtp.advertised;
-    Some(context.request.options.media_address.unwrap_or(ours))
+pub(super) fn announced_address(ports: &PortPair, context: &Context<'_>) -> IpAddr {
+    let forced = context.request.options.media_address;
+    forced.unwrap_or(ports.rtp.advertised)
 }

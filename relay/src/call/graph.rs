@@ -156,6 +156,15 @@ impl Call {
         })
     }
 
+    /// The media whose ports one lies on: mostly its own.
+    pub(super) fn carrier(&self, name: MediaRef) -> MediaRef {
+        let carrier = self.media(name).and_then(|media| media.carrier);
+        MediaRef {
+            index: carrier.unwrap_or(name.index),
+            ..name
+        }
+    }
+
     /// Every pair of ports the call holds.
     pub(super) fn ports(&self) -> impl Iterator<Item = &PortPair> {
         self.medias().flat_map(|(_, media)| media.all_ports())

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, extmap};
@@ -37,6 +38,10 @@ pub(super) struct Media {
     pub(super) rejected: bool,
     /// Passes through us: neither over TCP nor a `message`.
     pub(super) relayed: bool,
+    /// The section of the same party whose ports it lies on, if not on its own ([`super::bundle`]).
+    pub(super) carrier: Option<usize>,
+    /// The section's `a=mid`.
+    pub(super) mid: Option<Bytes>,
     /// The party is not shown this section and does not count it.
     pub(super) hidden: bool,
     /// The codecs that the party was offered, by [`Codecs::names`](crate::sdp::Codecs::names). Empty: it was not.
@@ -110,6 +115,8 @@ impl Media {
             rtcp_mux_decided: false,
             rejected: false,
             relayed: true,
+            carrier: None,
+            mid: None,
             hidden: false,
             offered: Vec::new(),
             ptime: None,
@@ -152,6 +159,9 @@ impl Media {
 
     /// Takes note that the ports announced are part of an answered offer.
     pub(super) fn settle_ports(&mut self) {
+        if self.carrier.is_some() {
+            self.drop_ports();
+        }
         self.answered = self.ports().map(|pair| pair.rtp.id);
     }
 

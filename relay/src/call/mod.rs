@@ -7,6 +7,7 @@
 
 mod attributes;
 mod blocks;
+mod bundle;
 mod changes;
 mod clock;
 mod codecs;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
+use super::bundle::Bundle;
 use super::media::Media;
 use super::{Timestamp, copy};
 use crate::sdp::Published;
@@ -41,6 +42,7 @@ pub(super) struct Party {
     pub(super) interface: Option<usize>,
     /// By index of the media section.
     pub(super) medias: Vec<Media>,
+    pub(super) bundle: Bundle,
     /// How many sections its last offer had.
     pub(super) sections: usize,
     /// What has been sent to it, for `replace`.
@@ -63,6 +65,7 @@ impl Party {
             final_answer: false,
             interface: None,
             medias: Vec::new(),
+            bundle: Bundle::default(),
             sections: 0,
             published: Published::default(),
         }
@@ -71,6 +74,20 @@ impl Party {
     /// Whether a tag names this party.
     pub(super) fn is_called(&self, tag: &[u8]) -> bool {
         self.tag.as_deref() == Some(tag) || self.aliases.iter().any(|alias| alias == tag)
+    }
+
+    /// Whether any of its sections lies on the port of another.
+    pub(super) fn is_bundled(&self) -> bool {
+        self.medias.iter().any(|media| media.carrier.is_some())
+    }
+
+    /// Puts these sections on the ports of the first of them, and all others on their own.
+    pub(super) fn carry(&mut self, members: &[usize], count: usize, now: Timestamp) {
+        let first = members.first().copied();
+        for index in 0..count {
+            let follows = members.iter().skip(1).any(|member| *member == index);
+            self.media_mut(index, now).carrier = first.filter(|_| follows);
+        }
     }
 
     /// The media of that index, made with all before it if there is none yet.

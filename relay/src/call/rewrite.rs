@@ -8,14 +8,16 @@ use ng_protocol::Ice;
 use super::exchange::{Context, Role, announced_address};
 use super::media::Media;
 use super::party::Party;
-use super::{attributes, codecs, extmap};
+use super::{attributes, bundle, codecs, extmap};
+use crate::plan::PortPair;
 use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine};
 
 /// How one section is written for the receiver, who remembers what it was offered.
 pub(super) fn media(
     sender: &Media,
     receiver: &mut Media,
-    index: usize,
+    ports: Option<&PortPair>,
+    mid: Option<String>,
     section: &sdp::Media,
     context: &Context<'_>,
 ) -> MediaChange {
@@ -33,9 +35,10 @@ pub(super) fn media(
     if context.role == Role::Offer && section.protocol.is_rtp() {
         receiver.offered = codecs.names();
     }
-    let Some((ports, address)) = receiver.ports().zip(announced_address(receiver, context)) else {
+    let Some(ports) = ports else {
         return MediaChange::Rejected;
     };
+    let address = announced_address(ports, context);
     let options = &context.request.options;
     let keeps_ice = context.session.uses_ice() && !removes_ice(context);
     let required = options.rtcp_mux.require || context.role == Role::Answer;
@@ -70,7 +73,9 @@ pub(super) fn media(
             (!options.flags.original_sendrecv).then_some(ours)
         },
         protocol: new_protocol.then(|| receiver.protocol.clone()),
-        mid: options.flags.generate_mid.then(|| (index + 1).to_string()),
+        mid,
+        bundle_only: context.role == Role::Offer && receiver.carrier.is_some(),
+        hides_mid: context.role == Role::Answer && receiver.mid.is_none() && sender.mid.is_some(),
         formats: codecs.are_changed().then(|| codecs.formats()),
         ptime,
         restored_extensions: extmap::restored(receiver, context),
@@ -91,6 +96,7 @@ pub(super) fn body(
         loop_protect: options.flags.loop_protect.then(|| instance.to_owned()),
         attributes: attributes::changes(options),
         hidden_extensions: extmap::hidden(context),
+        bundle: bundle::announced(receiver, context),
         medias,
     };
     let wanted = options.replace;

@@ -100,22 +100,21 @@ fn plan(
     let sinks = sinks(call, name);
     let payload_types = payload_types(media, &sinks);
     let telephone_events = union(media, &sinks, |media| media.events);
-    let rtcp_sinks: Vec<StreamId> = sinks
-        .iter()
-        .filter_map(|sink| Some(sink.media.rtcp_port()?.id))
-        .collect();
+    let mut rtcp_sinks: Vec<StreamId> = Vec::new();
+    for sink in &sinks {
+        let stream = sink.carrier.rtcp_port().map(|port| port.id);
+        rtcp_sinks.extend(stream.filter(|stream| !rtcp_sinks.contains(stream)));
+    }
     let rtp_sinks = || {
-        let sinks = sinks.iter().filter_map(|sink| {
-            let treatment = treatment(call, name, sink.edge, telephone_events)?;
-            Some(Sink {
-                stream: sink.media.sending_ports()?.rtp.id,
-                treatment: Treatment {
-                    extensions: extmap::passed(media, sink.media),
-                    ..treatment
-                },
-            })
-        });
-        sinks.collect()
+        let mut outputs = Vec::new();
+        for sink in &sinks {
+            let treatment = treatment(call, name, sink, telephone_events);
+            let stream = sink.carrier.sending_ports().map(|pair| pair.rtp.id);
+            if let Some((stream, treatment)) = stream.zip(treatment) {
+                add(&mut outputs, Sink { stream, treatment });
+            }
+        }
+        outputs
     };
     StreamPlan {
         component,
@@ -157,19 +156,74 @@ fn recording(call: &Call, name: MediaRef) -> Option<RecordingId> {
     running.sink().filter(|_| recorded)
 }
 
-/// A media that another's packets go to, and by what.
-struct Heard<'a> {
-    media: &'a Media,
-    edge: &'a Edge,
+/// What two medias bundled on one port are sent goes out once.
+fn add(sinks: &mut Vec<Sink>, sink: Sink) {
+    let is_same = |known: &&mut Sink| {
+        let treatment = Treatment {
+            dropped: known.treatment.dropped,
+            ..sink.treatment.clone()
+        };
+        known.stream == sink.stream && known.treatment == treatment
+    };
+    match sinks.iter_mut().find(is_same) {
+        Some(known) => known.treatment.dropped.0 &= sink.treatment.dropped.0,
+        None => sinks.push(sink),
+    }
 }
 
-/// Where a media's packets go. A subscriber that is not to be sent to hears nothing. Of several that were offered to, those that have not
+/// A media that another's packets go to, and by what.
+struct Heard<'a> {
+    source: &'a Media,
+    media: &'a Media,
+    /// Whose ports it is sent from: mostly its own.
+    carrier: &'a Media,
+    edge: &'a Edge,
+    /// Payload types that arrive at the same port and are not for it.
+    foreign: PayloadTypes,
+}
+
+/// Where what arrives at a media's port goes: its own packets, and those of medias that are bundled on it.
+fn sinks(call: &Call, carrier: MediaRef) -> Vec<Heard<'_>> {
+    let party = call.party(carrier.party).into_iter();
+    let indices = party.flat_map(|party| 0..party.medias.len());
+    let members = indices.map(|index| MediaRef { index, ..carrier });
+    let mut sinks: Vec<Vec<Heard<'_>>> = members
+        .filter(|member| call.carrier(*member) == carrier)
+        .map(|member| sinks_of(call, member))
+        .collect();
+    if sinks.len() > 1 {
+        let named: Vec<u128> = sinks.iter().map(|sinks| named(sinks)).collect();
+        for (index, sinks) in sinks.iter_mut().enumerate() {
+            let others = named
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index);
+            let others = others.fold(0, |set, (_, named)| set | named);
+            for sink in sinks {
+                sink.foreign = PayloadTypes(others & !named[index]);
+            }
+        }
+    }
+    sinks.into_iter().flatten().collect()
+}
+
+fn named(sinks: &[Heard<'_>]) -> u128 {
+    let named = |sink: &Heard<'_>| sink.source.payload_types.0 | sink.media.payload_types.0;
+    sinks.iter().fold(0, |set, sink| set | named(sink))
+}
+
+/// Where one media's packets go. A subscriber that is not to be sent to hears nothing. Of several that were offered to, those that have not
 /// said yet where they receive are left out once others have.
-fn sinks(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
+fn sinks_of(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
     let sinks = call.subscriptions.sinks(source);
     let sinks = sinks.filter_map(|(sink, edge)| {
-        let media = call.media(sink)?;
-        Some(Heard { media, edge })
+        Some(Heard {
+            source: call.media(source)?,
+            media: call.media(sink)?,
+            carrier: call.media(call.carrier(sink))?,
+            edge,
+            foreign: PayloadTypes::NONE,
+        })
     });
     let mut sinks: Vec<_> = sinks
         .filter(|sink| sink.edge.kind == Kind::OfferAnswer || sink.media.listens())
@@ -185,13 +239,14 @@ fn sinks(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
 fn treatment(
     call: &Call,
     source: MediaRef,
-    edge: &Edge,
+    sink: &Heard<'_>,
     events: PayloadTypes,
 ) -> Option<Treatment> {
+    let edge = sink.edge;
     let blocks = call.party(source.party)?.blocks;
-    let mut dropped = PayloadTypes::NONE;
+    let mut dropped = sink.foreign;
     if edge.rtcp_only || edge.blocked || blocks.media || call.blocks.media {
-        dropped = PayloadTypes::ALL.without(events);
+        dropped = PayloadTypes(dropped.0 | PayloadTypes::ALL.without(events).0);
     }
     if edge.rtcp_only || blocks.dtmf || call.blocks.dtmf {
         dropped = PayloadTypes(dropped.0 | events.0);
@@ -199,7 +254,7 @@ fn treatment(
     (dropped != PayloadTypes::ALL).then_some(Treatment {
         silence: edge.silenced || blocks.silence || call.blocks.silence,
         dropped,
-        extensions: None,
+        extensions: extmap::passed(sink.source, sink.media),
     })
 }
 
@@ -215,7 +270,9 @@ fn payload_types(media: &Media, sinks: &[Heard<'_>]) -> PayloadTypes {
 
 /// What a media and those that hear it have said of payload types.
 fn union(media: &Media, sinks: &[Heard<'_>], of: impl Fn(&Media) -> PayloadTypes) -> PayloadTypes {
-    let said = sinks.iter().map(|sink| of(sink.media).0);
+    let said = sinks
+        .iter()
+        .map(|sink| of(sink.source).0 | of(sink.media).0);
     PayloadTypes(said.fold(of(media).0, |set, said| set | said))
 }
 

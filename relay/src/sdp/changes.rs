@@ -19,6 +19,8 @@ pub struct Changes {
     pub attributes: AttributeChanges,
     /// RTP header extensions whose `a=extmap` is left out (`extmap`).
     pub hidden_extensions: Extensions,
+    /// The `a=group:BUNDLE` to write: names of sections. Without it there is none if any section is relayed.
+    pub bundle: Option<Bytes>,
     /// One per media section, in order; sections beyond the end are left untouched.
     pub medias: Vec<MediaChange>,
 }
@@ -72,6 +74,10 @@ pub struct Relay {
     pub protocol: Option<Protocol>,
     /// The `a=mid` to write where the section has none (flag `generate-mid`).
     pub mid: Option<String>,
+    /// Whether `a=bundle-only` is written: the port is another section's.
+    pub bundle_only: bool,
+    /// Whether a `a=mid` that came is left out: it is a name that the receiver never gave.
+    pub hides_mid: bool,
     /// The formats in `m=` and what is said about them, where that changes; see [`Codecs`](super::Codecs).
     pub formats: Option<Vec<String>>,
     /// The `a=ptime` to write in place of what came.

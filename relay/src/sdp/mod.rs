@@ -7,6 +7,7 @@
 
 mod address;
 mod attributes;
+mod bundle;
 mod changes;
 mod codecs;
 mod direction;

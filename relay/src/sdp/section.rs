@@ -104,6 +104,8 @@ fn is_replaced(line: &Line, relay: &Relay) -> bool {
         // RFC 8858: not without a=rtcp-mux.
         Some(b"rtcp-mux-only") => !relay.rtcp_mux,
         Some(b"ptime") => relay.ptime.is_some(),
+        Some(b"bundle-only") => true,
+        Some(b"mid") => relay.hides_mid,
         _ => line.is_direction() && relay.direction.is_some(),
     }
 }
@@ -135,6 +137,9 @@ fn ours<'a>(
     }
     if relay.rtcp_mux {
         ours.push((Place::RtcpMux, "rtcp-mux".to_owned()));
+    }
+    if relay.bundle_only {
+        ours.push((Place::BundleOnly, "bundle-only".to_owned()));
     }
     if let Some(ptime) = relay.ptime {
         ours.push((Place::Ptime, format!("ptime:{ptime}")));

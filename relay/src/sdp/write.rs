@@ -72,16 +72,25 @@ fn session_attributes(out: &mut Out<'_>, session: &Session, changes: &Changes) {
         .medias
         .iter()
         .any(|media| matches!(media, MediaChange::Relay(_)));
+    let bundle = changes.bundle.as_ref();
     let mut attributes: Vec<&Line> = session
         .lines
         .iter()
         .filter(|line| line.letter == b'a' && !line.is_direction())
         .filter(|line| !(changes.remove_ice && order::is_ice(line)))
         .filter(|line| !changes.hidden_extensions.hides(line))
-        .filter(|line| !(breaks_bundle && order::is_bundle(line)))
+        .filter(|line| !((breaks_bundle || bundle.is_some()) && order::is_bundle(line)))
         .collect();
     attributes.sort_by_key(|line| order::session_place(line));
-    for line in attributes {
+    let is_before = |line: &&&Line| order::session_place(line) == 0;
+    let before = attributes.iter().take_while(is_before).count();
+    for line in &attributes[..before] {
+        out.attribute(&line.value);
+    }
+    if let Some(bundle) = bundle {
+        out.attribute(&[b"group:BUNDLE ", &bundle[..]].concat());
+    }
+    for line in &attributes[before..] {
         out.attribute(&line.value);
     }
     out.end();

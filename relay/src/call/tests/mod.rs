@@ -2,6 +2,7 @@
 
 mod answer;
 mod blocks;
+mod bundle;
 mod delete;
 mod events;
 mod forks;

@@ -86,7 +86,8 @@ fn kept_of_media(media: &Media, owned: &[&[u8]]) -> Vec<Line> {
 }
 
 const DIRECTIONS: [&[u8]; 4] = [b"sendrecv", b"sendonly", b"recvonly", b"inactive"];
-const RELAYS: [&[u8]; 7] = [
+const RELAYS: [&[u8]; 8] = [
+    b"bundle-only",
     b"sendrecv",
     b"sendonly",
     b"recvonly",

@@ -39,6 +39,8 @@ fn relay(media: &Media) -> Relay {
         direction: Some(media.effective_direction()),
         protocol: None,
         mid: None,
+        bundle_only: false,
+        hides_mid: false,
         formats: None,
         ptime: None,
         restored_extensions: Vec::new(),

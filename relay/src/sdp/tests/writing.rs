@@ -94,7 +94,11 @@ fn attributes_are_written_in_order_of_their_kind() {
         a=sendrecv\na=rtcp:30001\na=rtcp-mux\na=crypto:1 X inline:y\na=setup:actpass\na=fingerprint:sha-256 AA\n\
         a=tls-id:1\na=ptime:20\na=maxptime:40\na=ice-ufrag:u\na=ice-pwd:p\na=ice-options:trickle\n\
         a=candidate:1 1 UDP 1 192.0.2.1 5004 typ host\na=end-of-candidates\n";
-    assert_eq!(section(shuffled, |relay| relay.rtcp_mux = true), expected);
+    let written = section(shuffled, |relay| {
+        relay.rtcp_mux = true;
+        relay.bundle_only = true;
+    });
+    assert_eq!(written, expected);
 }
 
 #[test]
