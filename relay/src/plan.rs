@@ -2,11 +2,13 @@
 //!
 //! `call` decides and emits [`Action`]s; `media` carries them out. Neither knows the other.
 
+mod quality;
 mod recording;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use quality::{Quality, Sample};
 pub use recording::{Recording, RecordingId};
 use serde::{Deserialize, Serialize};
 
@@ -357,6 +359,8 @@ pub struct StreamView {
     pub kernel_reason: Option<&'static str>,
     /// SSRCs seen, in order of appearance, with what was measured.
     pub ssrcs: Vec<SsrcView>,
+    /// What receivers said in the RTCP that arrived here.
+    pub quality: Vec<Quality>,
 }
 
 /// A telephone event (RFC 4733) that has ended: a digit somebody has dialled.
@@ -425,6 +429,8 @@ pub struct Learned {
     pub kernel: (u64, u64),
     /// What was measured of its SSRCs.
     pub heard: Vec<Heard>,
+    /// What receivers said in the RTCP that arrived here.
+    pub quality: Vec<Quality>,
 }
 
 /// What user space measured of one SSRC.

@@ -25,6 +25,7 @@ mod mux;
 mod offer;
 mod party;
 mod ports;
+mod quality;
 mod query;
 mod recording;
 mod rewrite;

@@ -10,7 +10,7 @@ use super::party::{Party, PartyId};
 use super::recording::Running;
 use super::statistics::integer;
 use super::subscription::Kind;
-use super::{Calls, Refusal};
+use super::{Calls, Refusal, quality};
 use crate::plan::{Component, LocalPort, SsrcView, StreamReader, StreamView};
 
 /// `list` without `limit` names this many calls.
@@ -75,9 +75,9 @@ pub(super) fn describe(call: &Call, streams: &dyn StreamReader, out: &mut Dict) 
     recording.insert("call recording", i64::from(is_recorded));
     recording.insert("forwarding", i64::from(call.forwarding));
     out.insert("recording", recording);
-    let sources = account.sources.iter();
+    let sources = account.sources.into_iter();
     let sources: Dict = sources
-        .map(|source| (source.ssrc.to_string().into(), source_dict(source).into()))
+        .map(|(ssrc, source)| (ssrc.to_string().into(), source.into()))
         .collect();
     out.insert("SSRC", sources);
     out.insert("tags", tags);
@@ -93,7 +93,8 @@ struct Account<'a> {
     streams: &'a dyn StreamReader,
     rtp: Sum,
     rtcp: Sum,
-    sources: Vec<SsrcView>,
+    /// By SSRC, each once.
+    sources: Vec<(u32, Dict)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -185,10 +186,18 @@ impl Account<'_> {
         let mut ingress = Vec::new();
         for pair in media.all_ports() {
             let is_current = media.ports() == Some(pair);
-            for (port, component) in [(&pair.rtp, Component::Rtp), (&pair.rtcp, Component::Rtcp)] {
-                let view = self.streams.view(port.id);
-                if let Some(view) = &view {
-                    self.add(component, view, &mut ingress);
+            let views = [&pair.rtp, &pair.rtcp].map(|port| self.streams.view(port.id));
+            self.sources(media, views.iter().flatten(), &mut ingress);
+            for ((port, component), view) in
+                [(&pair.rtp, Component::Rtp), (&pair.rtcp, Component::Rtcp)]
+                    .into_iter()
+                    .zip(&views)
+            {
+                if let Some(view) = view {
+                    match component {
+                        Component::Rtp => self.rtp.add(Sum::of(view)),
+                        Component::Rtcp => self.rtcp.add(Sum::of(view)),
+                    }
                 }
                 if is_current {
                     streams.push(stream(media, port, component, view.as_ref()).into());
@@ -201,37 +210,41 @@ impl Account<'_> {
         dict
     }
 
-    fn add(&mut self, component: Component, view: &StreamView, ingress: &mut Vec<Value>) {
-        match component {
-            Component::Rtp => self.rtp.add(Sum::of(view)),
-            Component::Rtcp => self.rtcp.add(Sum::of(view)),
-        }
-        for source in &view.ssrcs {
-            let mut entry = Dict::new();
+    /// The sources at a pair of ports: those heard, and those that only said how they hear.
+    fn sources<'v>(
+        &mut self,
+        media: &Media,
+        views: impl Iterator<Item = &'v StreamView> + Clone,
+        ingress: &mut Vec<Value>,
+    ) {
+        let said = views.clone().flat_map(|view| &view.quality);
+        let heard: Vec<&SsrcView> = views.flat_map(|view| &view.ssrcs).collect();
+        let is_heard = |ssrc| heard.iter().any(|source| source.ssrc == ssrc);
+        let silent: Vec<SsrcView> = said
+            .clone()
+            .filter(|quality| !is_heard(quality.ssrc))
+            .map(|quality| SsrcView {
+                ssrc: quality.ssrc,
+                ..SsrcView::default()
+            })
+            .collect();
+        for source in heard.into_iter().chain(&silent) {
+            let quality = said.clone().find(|quality| quality.ssrc == source.ssrc);
+            let account = quality::source(source, quality, media.created);
+            let mut entry = Dict::with_capacity(11);
             entry.insert("SSRC", i64::from(source.ssrc));
-            ingress.push(merged(entry, source_dict(source)).into());
-            if !self.sources.iter().any(|known| known.ssrc == source.ssrc) {
-                self.sources.push(*source);
+            ingress.push(merged(entry, &account).into());
+            if !self.sources.iter().any(|(known, _)| *known == source.ssrc) {
+                self.sources.push((source.ssrc, account));
             }
         }
     }
 }
 
-fn merged(mut dict: Dict, more: Dict) -> Dict {
+fn merged(mut dict: Dict, more: &Dict) -> Dict {
     for (key, value) in more.iter() {
         dict.push(key.clone(), value.clone());
     }
-    dict
-}
-
-fn source_dict(source: &SsrcView) -> Dict {
-    let mut dict = Dict::new();
-    dict.insert("bytes", integer(source.bytes));
-    dict.insert("packets", integer(source.packets));
-    dict.insert("last RTP timestamp", i64::from(source.last_timestamp));
-    dict.insert("last RTP seq", i64::from(source.highest_sequence));
-    dict.insert("cumulative loss", i64::from(source.lost));
-    dict.insert("jitter", i64::from(source.jitter));
     dict
 }
 

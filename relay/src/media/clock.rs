@@ -14,6 +14,10 @@ impl Now {
         })
     }
 
+    pub(crate) fn us(self) -> u64 {
+        self.0 / 1000
+    }
+
     pub(crate) fn ms(self) -> u64 {
         self.0 / 1_000_000
     }

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::reception::{Reception, merge};
 use crate::datapath::{FlowReport, FlowState, Reason};
-use crate::plan::{Heard, Learned, SsrcView, StreamView};
+use crate::plan::{Heard, Learned, Quality, Sample, SsrcView, StreamView};
 
 /// SSRCs measured per stream; a further one takes the place of the one not heard for longest.
 pub(crate) const SSRCS: usize = 4;
@@ -24,6 +24,8 @@ pub(crate) struct Counters {
     /// What was learned, without counts. Written when it changes, read when the call is journaled.
     learned: Mutex<Learned>,
     ssrcs: [SsrcCell; SSRCS],
+    /// What receivers said; written with every report of theirs, which are seconds apart.
+    quality: Mutex<Vec<Quality>>,
     /// What the engine reports about the stream's flow.
     pub(crate) report: Arc<FlowReport>,
 }
@@ -81,6 +83,7 @@ impl Counters {
             errors: self.errors.load(Relaxed),
             last_ms: self.last_ms.load(Relaxed),
             kernel: (self.report.packets(), self.report.bytes()),
+            quality: self.quality().clone(),
             heard: cells
                 .filter(|(view, _)| view.packets > 0)
                 .map(|(view, interleaved)| Heard { view, interleaved })
@@ -97,9 +100,29 @@ impl Counters {
         self.last_ms.store(learned.last_ms, Relaxed);
         let (packets, bytes) = learned.kernel;
         self.report.go_on_from(packets, bytes, 0);
+        self.quality()
+            .extend(learned.quality.iter().take(SSRCS).cloned());
         for (index, heard) in learned.heard.iter().enumerate() {
             self.publish(index, &Reception::resumed(heard));
         }
+    }
+
+    /// Adds what a receiver said.
+    pub(crate) fn rate(&self, receiver: u32, sample: Sample) {
+        let mut all = self.quality();
+        let known = all.iter().position(|quality| quality.ssrc == receiver);
+        let index = known.unwrap_or_else(|| {
+            if all.len() >= SSRCS {
+                all.remove(0);
+            }
+            all.push(Quality::of(receiver));
+            all.len() - 1
+        });
+        all[index].add(sample);
+    }
+
+    fn quality(&self) -> MutexGuard<'_, Vec<Quality>> {
+        self.quality.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes what was measured for SSRC number `index`.
@@ -150,6 +173,7 @@ impl Counters {
             endpoint: standing.endpoint,
             kernel_reason: self.kernel_reason(),
             ssrcs: self.ssrc_views(),
+            quality: self.quality().clone(),
         }
     }
 

@@ -15,6 +15,7 @@ mod nursery;
 mod ports;
 mod reception;
 mod repeats;
+mod rtcp;
 pub mod shard;
 mod socket;
 mod stream;
@@ -34,6 +35,7 @@ use crossbeam::channel::{Receiver, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use ports::Ports;
+pub use rtcp::{Formula, Mos};
 pub use streams::Streams;
 
 use crate::datapath::Datapath;
@@ -60,6 +62,8 @@ pub struct MediaConfig {
     pub rest: Duration,
     /// Pairs kept ready per address; more are kept while more are being used, fewer where the limit of open files is low.
     pub ready_pairs: usize,
+    /// How the mean opinion score is made.
+    pub mos: Mos,
     /// Where confirmed flows are handed to.
     pub datapath: Arc<dyn Datapath>,
     /// Who records; `None`: nobody does.
@@ -125,6 +129,7 @@ impl MediaConfig {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             rest: Duration::from_millis(500),
             ready_pairs: 256,
+            mos: Mos::default(),
             datapath,
             recorder: None,
         }
@@ -157,7 +162,15 @@ impl Media {
             let datapath = Arc::clone(&config.datapath);
             let tap = config.recorder.as_ref().map(|recorder| recorder.tap());
             let tell = tell.clone();
-            WorkerHandle::start(index, ports.clone(), datapath, streams.lessons(), tap, tell)
+            WorkerHandle::start(
+                index,
+                ports.clone(),
+                datapath,
+                streams.lessons(),
+                tap,
+                tell,
+                config.mos,
+            )
         };
         let workers = (0..config.workers.max(1))
             .map(start)

@@ -13,6 +13,7 @@ use super::layout::Layout;
 use super::learning::{Arrival, Learning, Verdict};
 use super::reception::Reception;
 use super::repeats::Repeats;
+use super::rtcp::Reports;
 use super::socket::set_tos;
 use super::table::Link;
 use crate::datapath::{FlowState, PayloadTypes};
@@ -48,7 +49,9 @@ pub(super) struct Stream {
     pub(super) deferred: bool,
     /// Several packets waited when its socket was last read.
     pub(super) several: bool,
-    /// When that was, ms.
+    /// The sender reports that passed here, with the first one.
+    pub(super) reports: Option<Box<Reports>>,
+    /// When its socket was last read, ms.
     served_ms: u64,
     learning: Learning,
     receptions: Vec<Reception>,
@@ -90,6 +93,7 @@ impl Stream {
             stirred: true,
             deferred: false,
             several: false,
+            reports: None,
             served_ms: 0,
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],

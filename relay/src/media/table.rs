@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::clock::Now;
+use super::rtcp::Block;
 use super::stream::Stream;
 use crate::plan::{CallKey, StreamId};
 
@@ -62,6 +64,23 @@ impl Table {
     /// The stream that a link names, unless it is gone.
     pub(super) fn linked(&self, link: Link) -> Option<&Stream> {
         self.at(link.slot).filter(|stream| stream.id == link.id)
+    }
+
+    /// The round trip, µs, of what a receiver at `slot` reports on: the source is at another stream of its call.
+    pub(super) fn round_trip(&mut self, slot: usize, block: &Block, now: Now) -> Option<u32> {
+        let call = self.at(slot)?.call;
+        let Self {
+            slots,
+            by_id,
+            by_call,
+            ..
+        } = self;
+        let others = by_call.get(&call).into_iter().flatten();
+        let mut others = others.filter_map(|id| by_id.get(id).copied());
+        others.find_map(|other| {
+            let stream = slots[other].as_mut().filter(|_| other != slot)?;
+            stream.reports.as_mut()?.came_back(block, now)
+        })
     }
 
     /// Links the streams of a call to their sinks, after any of them came, went or got a new plan.

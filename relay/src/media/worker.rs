@@ -18,12 +18,13 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
-use super::batch::{Batch, Mask};
+use super::batch::{BATCH, Batch, Mask};
 use super::bed::{Bed, TICK, WAKE};
 use super::clock::Now;
 use super::counters::{Counters, add};
 use super::handoff::{Step, wanted};
 use super::ports::Ports;
+use super::rtcp::{self, Mos};
 use super::stream::{Route, Stream};
 use super::streams::Lessons;
 use super::table::Table;
@@ -84,6 +85,7 @@ struct Worker {
     /// Where packets of recorded streams go, too.
     tap: Option<Tap>,
     events: Sender<TelephoneEvent>,
+    mos: Mos,
     table: Table,
     batch: Batch,
     /// Flows to look at again, and when, ms.
@@ -102,6 +104,7 @@ impl WorkerHandle {
         lessons: Arc<Lessons>,
         tap: Option<Tap>,
         events: Sender<TelephoneEvent>,
+        mos: Mos,
     ) -> io::Result<Self> {
         let bed = Arc::new(Bed::new()?);
         let (sender, receiver) = unbounded();
@@ -120,6 +123,7 @@ impl WorkerHandle {
                     lessons,
                     tap,
                     events,
+                    mos,
                     table: Table::default(),
                     batch: Batch::new(),
                     deferred: Vec::new(),
@@ -275,6 +279,9 @@ impl Worker {
         let failed =
             self.pass_on(slot, Route::Media, media) | self.pass_on(slot, Route::Rtcp, rtcp);
         self.count(slot, received, accepted & !failed);
+        if rtcp != 0 {
+            self.read_reports(slot, rtcp, now);
+        }
         if stirred {
             self.lessons.note(call);
             self.reconsider(call, false, now);
@@ -297,6 +304,10 @@ impl Worker {
         if route == Route::Rtcp {
             for link in &stream.rtcp_sinks {
                 failed |= match exit(*link) {
+                    Some((sink, to)) if sink.plan.rtcp.without_feedback => {
+                        let alter = rtcp::without_feedback;
+                        self.batch.send_altered(&sink.socket, to, chosen, alter)
+                    }
                     Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
                     None => chosen,
                 };
@@ -317,6 +328,33 @@ impl Worker {
             };
         }
         failed
+    }
+
+    /// Takes from RTCP what it says about how the call is.
+    fn read_reports(&mut self, slot: usize, chosen: Mask, now: Now) {
+        for index in (0..BATCH).filter(|index| chosen & (1 << index) != 0) {
+            let compound = self.batch.payload(index);
+            if let Some((ssrc, middle)) = rtcp::sender_report(compound)
+                && let Some(stream) = self.table.at_mut(slot)
+            {
+                stream
+                    .reports
+                    .get_or_insert_default()
+                    .passed(ssrc, middle, now);
+            }
+            for block in rtcp::blocks(compound) {
+                let leg_us = self.table.round_trip(slot, &block, now).unwrap_or(0);
+                let Some(stream) = self.table.at(slot) else {
+                    return;
+                };
+                let reports = stream.reports.as_ref();
+                let other_leg_us = reports.map_or(0, |reports| reports.leg_us(block.receiver));
+                let rate = stream.plan.clock_rate;
+                let mut sample = block.sample(rate, leg_us, other_leg_us, now);
+                sample.mos = self.mos.score(&sample);
+                stream.counters.rate(block.receiver, sample);
+            }
+        }
     }
 
     fn count(&self, slot: usize, received: usize, passed: Mask) {

@@ -9,6 +9,7 @@ mod forks;
 mod limits;
 mod offer;
 mod property;
+mod quality;
 mod query;
 mod real_exchange;
 mod recording;

@@ -7,6 +7,7 @@ mod kernel;
 mod pool;
 mod recording;
 mod resuming;
+mod rtcp;
 mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet};

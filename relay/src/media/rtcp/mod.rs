@@ -1,0 +1,9 @@
+//! RTCP (RFC 3550 section 6): what receivers report is read, and reports are made where signalling asks for that.
+
+mod compound;
+mod mos;
+mod reports;
+
+pub(super) use compound::without_feedback;
+pub use mos::{Formula, Mos};
+pub(super) use reports::{Block, Reports, blocks, sender_report};
