@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
-use aya::maps::{Array, HashMap, ProgramArray};
+use aya::maps::{Array, ProgramArray};
 use aya::programs::ProgramFd;
 use aya::{Ebpf, EbpfLoader};
 use underpass_abi::share::{
-    INSTANCES, LOCALS, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE, TABLES,
+    ADDRESSES, Address, INSTANCES, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE, TABLES, home,
+    words,
 };
 
 use super::instance;
@@ -50,18 +51,17 @@ pub(super) fn load(
     for (number, line) in (0..).zip(&lines) {
         owners.set(number, bytes_of(line), 0)?;
     }
-    let map = ebpf.map_mut(LOCALS).context("no addresses")?;
-    let mut locals: HashMap<_, [u8; 16], u32> = HashMap::try_from(map)?;
-    for (block, address) in (0..).zip(addresses) {
-        locals.insert(mapped(address), block, 0)?;
+    let map = ebpf.map_mut(ADDRESSES).context("no addresses")?;
+    let mut places: Array<_, [u8; size_of::<Address>()]> = Array::try_from(map)?;
+    for (block, address) in (1..).zip(addresses) {
+        let words = words(address);
+        // The few addresses of a ring all have their places at home.
+        let address = Address {
+            words,
+            block,
+            ..Address::default()
+        };
+        places.set(home(words), bytes_of(&address), 0)?;
     }
     Ok((ebpf, instances))
-}
-
-/// As the program looks it up.
-fn mapped(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
-    }
 }

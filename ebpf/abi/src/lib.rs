@@ -126,8 +126,10 @@ pub struct Header {
 /// The maps of the program that several tables' interfaces have: it finds the owner of an address and port, and hands the
 /// packet to that table's instance.
 pub mod share {
-    /// Hash from an address (16 bytes; IPv4 mapped into IPv6, `::ffff:a.b.c.d`) to the block of [`OWNERS`] that it has (`u32`).
-    pub const LOCALS: &str = "LOCALS";
+    use core::net::IpAddr;
+
+    /// Array of [`PLACES`] [`Address`]es, each at its [`home`] or at one of the places after it; memory-mappable.
+    pub const ADDRESSES: &str = "ADDRESSES";
     /// Array of [`OwnerLine`]s, [`OWNER_LINES`] for each block.
     pub const OWNERS: &str = "OWNERS";
     /// Program array of the tables' instances, by table.
@@ -138,6 +140,42 @@ pub mod share {
     pub const OWNER_LINES: u32 = 65_536 / PORTS_PER_LINE as u32;
     /// Tables of a node.
     pub const TABLES: u32 = 64;
+    /// Places of [`ADDRESSES`]: twice as many as all tables' addresses together; a power of two.
+    pub const PLACES: u32 = 8192;
+    /// Places that are looked at for an address, at most.
+    pub const PROBES: u32 = 64;
+
+    /// An address that a table has.
+    #[repr(C, align(32))]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Address {
+        /// What [`words`] says; all zero where none has ever been, and so no search goes further.
+        pub words: [u64; 2],
+        /// Its block of [`OWNERS`] plus one; 0: no table has it any more.
+        pub block: u32,
+        /// Zero.
+        pub reserved: [u32; 3],
+    }
+
+    /// An address as it lies in a packet, IPv4 mapped into IPv6 (`::ffff:a.b.c.d`).
+    #[must_use]
+    pub fn words(address: IpAddr) -> [u64; 2] {
+        let bytes = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        let (words, _) = bytes.as_chunks::<8>();
+        [words[0], words[1]].map(u64::from_ne_bytes)
+    }
+
+    /// The place where the search for an address begins. The addresses of one network lie far apart.
+    #[inline(always)]
+    #[must_use]
+    pub fn home(words: [u64; 2]) -> u32 {
+        // 2 to the 64th over the golden ratio (Knuth's multiplicative hashing).
+        let spread = (words[0] ^ words[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (spread >> (64 - PLACES.trailing_zeros())) as u32
+    }
 
     /// Which table has each of 64 neighbouring ports: its number plus one, 0: none.
     #[repr(C, align(64))]

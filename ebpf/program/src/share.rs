@@ -7,30 +7,32 @@
 mod frame;
 
 use core::arch::asm;
+use core::hint::cold_path;
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
-use aya_ebpf::btf_maps::{Array, HashMap, ProgramArray};
+use aya_ebpf::btf_maps::{Array, ProgramArray};
 use aya_ebpf::helpers::bpf_skb_pull_data;
 use aya_ebpf::macros::{btf_map, classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use underpass_abi::share::{OWNER_LINES, OwnerLine, PORTS_PER_LINE, TABLES};
-use underpass_packet::{Datagram, Internet, Ipv4, Ipv6, Link, Plain, Read};
+use underpass_abi::share::{
+    Address, OWNER_LINES, OwnerLine, PLACES, PORTS_PER_LINE, PROBES, TABLES, home,
+};
+use underpass_packet::{Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read};
 
-use crate::frame::Frame;
+use crate::frame::{FRONT_V4, FRONT_V6, Frame, is};
 
-/// Addresses where user space sets no other number at load time.
-const DEFAULT_LOCALS: usize = 1024;
+const FLAGS: usize = BPF_F_MMAPABLE as usize;
 
-/// The block of [`OWNERS`] that each address has.
+/// The block of [`OWNERS`] that each address has. An array, since the kernel writes its lookups out in place: a hash map's
+/// takes three calls, which alone cost more than all that is done here.
 #[btf_map]
-static LOCALS: HashMap<[u32; 4], u32, DEFAULT_LOCALS> = HashMap::new();
+static ADDRESSES: Array<Address, { PLACES as usize }, FLAGS> = Array::new();
 
 /// Which table has each port; user space sets the number of lines at load time.
 #[btf_map]
-static OWNERS: Array<OwnerLine, { OWNER_LINES as usize }, { BPF_F_MMAPABLE as usize }> =
-    Array::new();
+static OWNERS: Array<OwnerLine, { OWNER_LINES as usize }, FLAGS> = Array::new();
 
 /// The tables' instances.
 #[btf_map]
@@ -106,41 +108,88 @@ fn call<const TABLE: u32>(context: &impl EbpfContext) {
 }
 
 /// The table that a packet is for.
+///
+/// What most packets are has the straight way: no tag, all headers there.
 #[inline(always)]
 fn owner(frame: Frame) -> Option<u32> {
+    if let Some(front) = frame.front(FRONT_V4)
+        && is::<Ipv4>(front)
+    {
+        return owner_v4(front.skip(size_of::<Ethernet>()));
+    }
+    if let Some(front) = frame.front(FRONT_V6)
+        && is::<Ipv6>(front)
+    {
+        return owner_v6(front.skip(size_of::<Ethernet>()));
+    }
+    cold_path();
     let link = Link::parse(frame).ok()?;
     let packet = frame.skip(link.length);
     match link.ethertype {
-        Ipv4::ETHERTYPE => {
-            let datagram = whole::<Ipv4>(packet)?;
-            let mapped = [0, 0, 0xffff_u32.to_be(), datagram.ip.destination];
-            owner_of(mapped, datagram.udp.destination)
-        }
-        Ipv6::ETHERTYPE => {
-            let datagram = whole::<Ipv6>(packet)?;
-            owner_of(datagram.ip.destination, datagram.udp.destination)
-        }
+        Ipv4::ETHERTYPE => owner_v4(packet),
+        Ipv6::ETHERTYPE => owner_v6(packet),
         _ => None,
     }
 }
 
 #[inline(always)]
-fn whole<I: Internet>(packet: Frame) -> Option<Datagram<I>>
+fn owner_v4(packet: impl Read) -> Option<u32> {
+    let Datagram { ip, udp } = whole::<Ipv4>(packet)?;
+    owner_at([0, 0, 0xffff_u32.to_be(), ip.destination], udp.destination)
+}
+
+#[inline(always)]
+fn owner_v6(packet: impl Read) -> Option<u32> {
+    let Datagram { ip, udp } = whole::<Ipv6>(packet)?;
+    owner_at(ip.destination, udp.destination)
+}
+
+#[inline(always)]
+fn whole<I: Internet>(packet: impl Read) -> Option<Datagram<I>>
 where
     Datagram<I>: Plain,
 {
     Datagram::<I>::parse(packet).ok()
 }
 
-/// `port`: network order.
+/// `address`: as it lies in the packet; `port`: network order.
 #[inline(always)]
-fn owner_of(address: [u32; 4], port: u16) -> Option<u32> {
-    // SAFETY: a block is one word.
-    let block = *unsafe { LOCALS.get(&address) }?;
+fn owner_at(address: [u32; 4], port: u16) -> Option<u32> {
+    let block = block([pair(address[0], address[1]), pair(address[2], address[3])])?;
     let port = usize::from(u16::from_be(port));
     let line = block.wrapping_mul(OWNER_LINES);
     let line = OWNERS.get(line.wrapping_add((port / PORTS_PER_LINE) as u32))?;
     u32::from(line.0[port % PORTS_PER_LINE]).checked_sub(1)
+}
+
+/// The block of an address.
+#[inline(always)]
+fn block(words: [u64; 2]) -> Option<u32> {
+    let home = home(words);
+    let mut probe = 0_u32;
+    while probe < PROBES {
+        let found = ADDRESSES.get(home.wrapping_add(probe) % PLACES)?;
+        if found.words[1] == words[1] && found.words[0] == words[0] {
+            return found.block.checked_sub(1);
+        }
+        if found.words == [0, 0] {
+            return None;
+        }
+        // SAFETY: one addition. In assembler, so that the compiler does not see how far the loop goes and write it out.
+        unsafe { asm!("{0} += 1", inout(reg) probe, options(pure, nomem, nostack)) };
+    }
+    None
+}
+
+/// Two words that follow each other, as one.
+#[inline(always)]
+fn pair(first: u32, second: u32) -> u64 {
+    let (first, second) = (u64::from(first), u64::from(second));
+    if cfg!(target_endian = "big") {
+        first << 32 | second
+    } else {
+        second << 32 | first
+    }
 }
 
 #[panic_handler]

@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use aya::maps::{Array, HashMap, ProgramArray};
+use aya::maps::{Array, ProgramArray};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use underpass_abi::share::{INSTANCES, LOCALS, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE};
+use underpass_abi::share::{
+    ADDRESSES, Address, INSTANCES, OWNER_LINES, OWNERS, OwnerLine, PLACES, PORTS_PER_LINE, home,
+    words,
+};
 use underpass_abi::{Outcome, PLACE_NODE};
 use underpass_object::{SHARE, SHARE_TC, SHARE_XDP};
 
@@ -28,7 +31,6 @@ impl Share {
     fn load(hook: Hook) -> Self {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(OWNERS, BLOCKS * OWNER_LINES)
-            .map_max_entries(LOCALS, BLOCKS)
             .load(SHARE)
             .unwrap();
         match hook {
@@ -67,14 +69,20 @@ impl Share {
         }
         let block = self.addresses.len() as u32;
         self.addresses.push(address);
-        let key = match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => address.octets(),
-        };
-        let map = self.ebpf.map_mut(LOCALS).unwrap();
-        let mut locals = HashMap::<_, [u8; 16], u32>::try_from(map).unwrap();
-        locals.insert(key, block, 0).unwrap();
+        self.set_address(home(words(address)), address, block + 1);
         block
+    }
+
+    /// Puts an address at a place; `block`: plus one.
+    fn set_address(&mut self, place: u32, address: IpAddr, block: u32) {
+        let map = self.ebpf.map_mut(ADDRESSES).unwrap();
+        let mut addresses = Array::<_, Plain<Address>>::try_from(map).unwrap();
+        let address = Address {
+            words: words(address),
+            block,
+            ..Address::default()
+        };
+        addresses.set(place % PLACES, Plain(address), 0).unwrap();
     }
 
     fn run(&mut self, packet: &[u8]) -> Ran {
@@ -228,5 +236,26 @@ fn an_instance_is_replaced_in_one_step() {
                 expected(&frame, &flow, flow.from, flow.to, hook)
             );
         }
+    }
+}
+
+#[test]
+fn an_address_is_found_behind_others_until_nobody_has_it() {
+    for hook in SHARED {
+        let mut share = Share::load(hook);
+        let (mut kernel, _) = table(hook, CALLER, RELAY, 40_000);
+        share.set_instance(3, &mut kernel);
+        share.own(RELAY, 3);
+        let relay = RELAY.parse::<SocketAddr>().unwrap().ip();
+        let home = home(words(relay));
+        let frame = Frame::new(CALLER, RELAY, voice()).bytes();
+        for place in 0..63 {
+            let other = IpAddr::from([203, 0, 113, place]);
+            share.set_address(home + u32::from(place), other, 0);
+        }
+        share.set_address(home + 63, relay, 1);
+        assert_eq!(share.run(&frame).action, kernel.redirect());
+        share.set_address(home + 63, relay, 0);
+        share.assert_passes(&frame);
     }
 }

@@ -12,7 +12,6 @@ const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const MAP_DELETE_ELEM: libc::c_int = 3;
-const MAP_GET_NEXT_KEY: libc::c_int = 4;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
@@ -240,25 +239,6 @@ pub(super) fn delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
     check(key, map_size(map)?.key)?;
     let attributes = Element::new(map, key.as_ptr(), std::ptr::null_mut());
     call(MAP_DELETE_ELEM, &attributes).map(drop)
-}
-
-/// All keys of a map that nobody changes meanwhile.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn keys(map: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
-    let size = map_size(map)?;
-    let mut keys: Vec<Vec<u8>> = Vec::new();
-    loop {
-        let before = keys.last().map_or(std::ptr::null(), |key| key.as_ptr());
-        let mut next = vec![0; size.key];
-        let attributes = Element::new(map, before, next.as_mut_ptr());
-        match call(MAP_GET_NEXT_KEY, &attributes) {
-            Ok(_) => keys.push(next),
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(keys),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// What the kernel says of an object: the first words of its `struct bpf_…_info`.

@@ -3,6 +3,7 @@
 //! All that must outlive an agent is in bpffs ([`pins`], [`hook`]); what is kept here is a copy, or can be found out
 //! again. The caller sees to it that one agent of the node at a time changes anything.
 
+mod addresses;
 mod bpf;
 mod deed;
 mod front;

@@ -20,7 +20,7 @@ use crate::tables::protocol::Place;
 /// Every map of a generation.
 const MAPS: [&str; 5] = [GRANT, HEADER, PORTS, RECORDS, OUTCOMES];
 /// Every map of a share.
-pub(super) const SHARE_MAPS: [&str; 3] = [share::LOCALS, share::OWNERS, share::INSTANCES];
+pub(super) const SHARE_MAPS: [&str; 3] = [share::ADDRESSES, share::OWNERS, share::INSTANCES];
 /// The pin of a share's program, beside its maps.
 pub(super) const SHARE_PROGRAM: &str = "program";
 
@@ -88,9 +88,7 @@ pub(super) fn make_share(directory: &Path, engine: Engine, addresses: u32) -> Re
         Engine::Xdp | Engine::XdpGeneric => SHARE_XDP,
     };
     with_loader(|loader| {
-        loader
-            .map_max_entries(share::LOCALS, addresses)
-            .map_max_entries(share::OWNERS, addresses * share::OWNER_LINES);
+        loader.map_max_entries(share::OWNERS, addresses * share::OWNER_LINES);
         pin_maps(loader, &SHARE_MAPS, directory);
         load(loader, SHARE, name, &directory.join(SHARE_PROGRAM)).map(drop)
     })

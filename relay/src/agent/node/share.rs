@@ -8,8 +8,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use underpass_abi::share::{INSTANCES, LOCALS, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE};
+use underpass_abi::share::{
+    ADDRESSES, INSTANCES, OWNER_LINES, OWNERS, OwnerLine, PORTS_PER_LINE, TABLES, words,
+};
 
+use super::addresses::Addresses;
 use super::bpf;
 use super::deed::Deed;
 use super::programs::{self, SHARE_PROGRAM};
@@ -40,7 +43,7 @@ pub(super) fn addresses(parts: &[Part]) -> u32 {
 #[derive(Debug)]
 pub(super) struct Share {
     program: OwnedFd,
-    locals: OwnedFd,
+    addresses: Addresses,
     instances: OwnedFd,
     owners: Mapped<OwnerLine>,
 }
@@ -68,7 +71,7 @@ impl Share {
         }
         Ok(Self {
             program: open(SHARE_PROGRAM)?,
-            locals: open(LOCALS)?,
+            addresses: Addresses::new(open(ADDRESSES)?.as_fd())?,
             instances: open(INSTANCES)?,
             owners: Mapped::new(owners.as_fd(), size.elements, Access::Write)?,
         })
@@ -94,13 +97,13 @@ impl Share {
             let program = part.program.as_raw_fd().to_ne_bytes();
             bpf::update(self.instances.as_fd(), &part.table.to_ne_bytes(), &program)?;
         }
-        let mut wanted: BTreeMap<[u8; 16], Vec<&Part>> = BTreeMap::new();
+        let mut wanted: BTreeMap<[u64; 2], Vec<&Part>> = BTreeMap::new();
         for part in parts {
             for address in &part.deed.addresses {
-                wanted.entry(key(*address)).or_default().push(part);
+                wanted.entry(words(*address)).or_default().push(part);
             }
         }
-        let mut blocks = self.blocks()?;
+        let mut blocks = self.addresses.blocks();
         for (address, parts) in &wanted {
             let block = match blocks.get(address) {
                 Some(block) => *block,
@@ -111,15 +114,15 @@ impl Share {
                 }
             };
             self.own(block, parts);
-            bpf::update(self.locals.as_fd(), address, &block.to_ne_bytes())?;
+            self.addresses.give(*address, block)?;
         }
         for (address, block) in blocks {
             if !wanted.contains_key(&address) {
-                bpf::delete(self.locals.as_fd(), &address)?;
+                self.addresses.take(address);
                 self.own(block, &[]);
             }
         }
-        for table in 0..underpass_abi::share::TABLES {
+        for table in 0..TABLES {
             if !parts.iter().any(|part| part.table == table) {
                 // Most have none.
                 let _ = bpf::delete(self.instances.as_fd(), &table.to_ne_bytes());
@@ -128,19 +131,7 @@ impl Share {
         Ok(())
     }
 
-    /// The block of each address that has one.
-    fn blocks(&self) -> io::Result<BTreeMap<[u8; 16], u32>> {
-        let mut blocks = BTreeMap::new();
-        for key in bpf::keys(self.locals.as_fd())? {
-            let value = bpf::lookup(self.locals.as_fd(), &key)?;
-            if let (Ok(key), Ok(value)) = (key.try_into(), value.try_into()) {
-                blocks.insert(key, u32::from_ne_bytes(value));
-            }
-        }
-        Ok(blocks)
-    }
-
-    fn free(&self, blocks: &BTreeMap<[u8; 16], u32>) -> io::Result<u32> {
+    fn free(&self, blocks: &BTreeMap<[u64; 2], u32>) -> io::Result<u32> {
         let used: BTreeSet<u32> = blocks.values().copied().collect();
         (0..self.room())
             .find(|block| !used.contains(block))
@@ -171,13 +162,5 @@ impl Share {
                 }
             }
         }
-    }
-}
-
-/// An address as [`LOCALS`] has it.
-fn key(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
     }
 }
