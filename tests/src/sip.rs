@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 use crate::endpoint::Endpoint;
 use crate::netns::Netns;
@@ -19,6 +20,20 @@ const CALLER_CANCELS: &str = include_str!("../assets/sip/uac-cancel.xml");
 const CALLEE: &str = include_str!("../assets/sip/uas.xml");
 const CALLEE_REINVITED: &str = include_str!("../assets/sip/uas-reinvite.xml");
 const CALLEE_CANCELLED: &str = include_str!("../assets/sip/uas-cancelled.xml");
+/// The lines of the proxy's configuration that say where its relay is.
+const ONE_RELAY: &str = r#"loadmodule "rtpengine.so"
+
+modparam("rtpengine", "rtpengine_sock", "udp:127.0.0.1:2223")
+"#;
+/// The lines for relays that stand in a table, which is read again when the proxy is told to.
+const TABLE_OF_RELAYS: &str = r#"loadmodule "db_text.so"
+loadmodule "ctl.so"
+loadmodule "rtpengine.so"
+
+modparam("db_text", "db_mode", 1)
+modparam("ctl", "binrpc", "unix:{DIRECTORY}/ctl")
+modparam("rtpengine", "db_url", "text://{DIRECTORY}")
+"#;
 /// Media ports of callers and callees: this one for the first call, 4 more for each next.
 const FIRST_PORT: u16 = 20_000;
 
@@ -37,12 +52,83 @@ pub enum Play {
 #[derive(Debug)]
 pub struct Kamailio(Process);
 
+/// A row of the proxy's table of relays.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'u> {
+    /// As in `udp:127.0.0.1:2223`.
+    pub url: &'u str,
+    /// How often it is chosen for new calls, against others.
+    pub weight: u32,
+    /// Whether it is not to be used.
+    pub disabled: bool,
+}
+
 impl Kamailio {
+    /// As [`Kamailio::start`], with the relay at `url`; the configuration `more` comes before it.
+    #[must_use]
+    #[track_caller]
+    pub fn start_at(net: &TwoNetworks, url: &str, more: &str) -> Self {
+        let relay = ONE_RELAY.replace("udp:127.0.0.1:2223", url);
+        let callee = Side::B.far(Family::V4);
+        Self::configured(net, Family::V4, &[callee], &format!("{more}{relay}"), &[])
+    }
+
+    /// As [`Kamailio::start`], with relays that stand in a table; `allow_op`: a relay that is gone from it, or disabled in
+    /// it, is still told of its calls' ends.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_table(net: &TwoNetworks, nodes: &[Node<'_>], allow_op: bool) -> Self {
+        let allow = format!(
+            "modparam(\"rtpengine\", \"rtpengine_allow_op\", {})\n",
+            u8::from(allow_op)
+        );
+        let callee = Side::B.far(Family::V4);
+        let relays = TABLE_OF_RELAYS.to_owned() + &allow;
+        Self::configured(net, Family::V4, &[callee], &relays, nodes)
+    }
+
+    /// Puts other relays into the table, and has it read again, which is allowed every 10 s.
+    #[track_caller]
+    pub fn reload(&self, net: &TwoNetworks, nodes: &[Node<'_>]) {
+        let directory = self.0.directory();
+        write_table(&directory, nodes);
+        let socket = format!("unixs:{}", directory.join("ctl").display());
+        wait_until("the table to be read again", || {
+            let mut kamcmd = net.relay.command("kamcmd");
+            let told = kamcmd
+                .args(["-s", &socket, "rtpengine.reload"])
+                .output()
+                .unwrap();
+            let said = [told.stdout, told.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            let too_early = said.contains("Too short reload interval");
+            assert!(
+                too_early || !said.contains("error"),
+                "rtpengine.reload: {said}"
+            );
+            if too_early {
+                std::thread::sleep(std::time::Duration::from_millis(500));
+            }
+            !too_early
+        });
+    }
+
     /// Starts it between network a in IPv4 and network b in `callee`'s family, to send calls to every address of `callees` (two: both
     /// ring).
     #[must_use]
     #[track_caller]
     pub fn start(net: &TwoNetworks, callee: Family, callees: &[IpAddr]) -> Self {
+        Self::configured(net, callee, callees, ONE_RELAY, &[])
+    }
+
+    #[track_caller]
+    fn configured(
+        net: &TwoNetworks,
+        callee: Family,
+        callees: &[IpAddr],
+        relays: &str,
+        nodes: &[Node<'_>],
+    ) -> Self {
         let target = |at: usize| {
             callees
                 .get(at)
@@ -50,7 +136,9 @@ impl Kamailio {
                 .unwrap_or_default()
         };
         let family = if callee == Family::V4 { "IP4" } else { "IP6" };
+        assert!(KAMAILIO.contains(ONE_RELAY), "kamailio.cfg names its relay");
         let config = KAMAILIO
+            .replace(ONE_RELAY, relays)
             .replace("{A}", &bracketed(Side::A.relay(Family::V4)))
             .replace("{B}", &bracketed(Side::B.relay(callee)))
             .replace("{CALLEE}", &target(0))
@@ -63,7 +151,9 @@ impl Kamailio {
                 .expect("a process has a directory")
                 .to_owned();
             let file = directory.join("kamailio.cfg");
+            let config = config.replace("{DIRECTORY}", &directory.to_string_lossy());
             fs::write(&file, config).unwrap();
+            write_table(&directory, nodes);
             if callees.len() > 1 {
                 command.args(["-A", "FORK"]);
             }
@@ -85,6 +175,19 @@ impl Kamailio {
     pub fn log(&self) -> String {
         self.0.log()
     }
+}
+
+/// The table of relays as Kamailio's db_text reads it: a line of columns, then a line a row; a colon within a field is
+/// escaped.
+fn write_table(directory: &Path, nodes: &[Node<'_>]) {
+    let mut table = "setid(int) url(string) weight(int) disabled(int)\n".to_owned();
+    for node in nodes {
+        let url = node.url.replace(':', "\\:");
+        let _ = writeln!(table, "0:{url}:{}:{}", node.weight, u8::from(node.disabled));
+    }
+    let version = "table_name(string) table_version(int)\nrtpengine:1\n";
+    fs::write(directory.join("version"), version).unwrap();
+    fs::write(directory.join("rtpengine"), table).unwrap();
 }
 
 /// sipp as callee, with a media endpoint for each call that echoes what it hears.

@@ -17,6 +17,7 @@ mod failed_offers;
 mod foreign_clients;
 mod garbage;
 mod journal;
+mod kamailio_nodes;
 mod kernel_counters;
 mod lease;
 mod next_hop;
