@@ -11,6 +11,7 @@ mod asking;
 mod commands;
 mod errors;
 mod flags;
+mod kamailio_6;
 mod keys;
 mod relay;
 mod words;
