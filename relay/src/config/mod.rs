@@ -63,6 +63,12 @@ pub struct Config {
     pub listen_cli: Vec<SocketAddr>,
     /// TCP addresses of HTTP and WebSocket: metrics, the ng protocol, the text CLI.
     pub listen_http: Vec<SocketAddr>,
+    /// The same over TLS.
+    pub listen_https: Vec<SocketAddr>,
+    /// Their certificate with its chain, in PEM format.
+    pub https_cert: Option<PathBuf>,
+    /// Its private key, in PEM format; `None`: in the same file.
+    pub https_key: Option<PathBuf>,
     /// Which forwarding table to claim.
     pub table: TableRequest,
     /// Refuse to start rather than forward in user space (rtpengine's `no-fallback`).

@@ -69,6 +69,27 @@ pub const OPTIONS: &[OptionSpec] = &[
         "[ADDRESS:]PORT",
         "TCP address of HTTP and WebSocket (/metrics, /ping, /ng, /ng-plain, /cli); repeatable",
     ),
+    list(
+        "listen-https",
+        None,
+        "",
+        "[ADDRESS:]PORT",
+        "The same over TLS; repeatable",
+    ),
+    text(
+        "https-cert",
+        None,
+        "",
+        "FILE",
+        "Certificate of listen-https with its chain, in PEM format; read again when it changes",
+    ),
+    text(
+        "https-key",
+        None,
+        "",
+        "FILE",
+        "Its private key, in PEM format. Default: in the same file",
+    ),
     text(
         "table",
         Some('t'),

@@ -12,7 +12,7 @@ use super::ports;
 use super::recording::recording;
 use super::resolve_node::{agent, directory, identity, process, state_dir};
 use super::settings::{Given, Origin, Settings};
-use super::value::{bad, bad_scalar, flag, integer, positive_seconds, seconds, setting};
+use super::value::{bad, bad_scalar, flag, integer, path, positive_seconds, seconds, setting};
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::tables::{TABLES, TableRequest};
@@ -54,6 +54,9 @@ pub(super) fn resolve(
         listen_tcp_ng: listen_addresses(settings, "listen-tcp-ng", &locality)?,
         listen_cli: listen_addresses(settings, "listen-cli", &locality)?,
         listen_http: listen_addresses(settings, "listen-http", &locality)?,
+        listen_https: listen_addresses(settings, "listen-https", &locality)?,
+        https_cert: path(settings, "https-cert"),
+        https_key: path(settings, "https-key"),
         table: table(settings)?,
         require_kernel: flag(settings, "require-kernel")? || flag(settings, "no-fallback")?,
         agent: agent(settings)?,

@@ -77,9 +77,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     // Control.
     short_value("listen-tcp", 'l'),
     short_value("listen-udp", 'u'),
-    value("listen-https"),
-    value("https-cert"),
-    value("https-key"),
     value("http-threads"),
     value("http-buf-size"),
     value("http-idle-timeout"),

@@ -14,6 +14,7 @@ use std::io;
 use crate::config::{Config, ListenError, Loaded};
 use crate::media::MediaError;
 use crate::ops::daemon::Background;
+use crate::ops::http::TlsError;
 use crate::ops::pidfile::PidFile;
 use crate::ops::signals::{Signals, StopRequest};
 use crate::ops::{limits, logging, notify};
@@ -27,6 +28,9 @@ pub enum RunError {
     /// An address to listen on cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// HTTPS without a certificate that can be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The kernel refused something that everything stands on.
     #[error("{what}: {source}")]
     System {

@@ -28,6 +28,7 @@ use crate::control::udp::{Listeners, UdpServer};
 use crate::datapath::{Datapath, Started};
 use crate::journal::Journal;
 use crate::media::{Media, MediaConfig};
+use crate::ops::http::Tls;
 use crate::ops::{cli, http};
 use crate::recording::Recorder;
 
@@ -50,6 +51,17 @@ impl Relay {
             .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
         let tcp = bind("listen-tcp-ng", &config.listen_tcp_ng).await?;
         let http = bind("listen-http", &config.listen_http).await?;
+        let mut https = Vec::new();
+        if !config.listen_https.is_empty() {
+            let (cert, key) = (config.https_cert.as_deref(), config.https_key.as_deref());
+            let tls = Arc::new(Tls::new(cert, key)?);
+            let listeners = bind("listen-https", &config.listen_https).await?;
+            https.extend(
+                listeners
+                    .into_iter()
+                    .map(|listener| (listener, Arc::clone(&tls))),
+            );
+        }
         let cli = bind("listen-cli", &config.listen_cli).await?;
         let survival = Survival::of(config);
         let Started {
@@ -114,6 +126,10 @@ impl Relay {
                 "listen-http",
                 http::serve(listener, services.clone()),
             ));
+        }
+        for (listener, tls) in https {
+            let served = http::serve_tls(listener, services.clone(), tls);
+            tasks.push(serve("listen-https", served));
         }
         for listener in cli {
             tasks.push(serve("listen-cli", cli::serve(listener, operators.clone())));

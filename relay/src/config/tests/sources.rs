@@ -11,9 +11,10 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "table" => ["3", "-1"],
         "interface" => ["192.0.2.1", "10.0.0.5"],
         "engine" => ["tc", "xdp"],
-        "listen-ng" | "listen-tcp-ng" | "listen-cli" | "listen-http" => {
+        "listen-ng" | "listen-tcp-ng" | "listen-cli" | "listen-http" | "listen-https" => {
             ["127.0.0.1:5000", "127.0.0.1:6000"]
         }
+        "https-cert" | "https-key" => ["/one.pem", "/two.pem"],
         "name" => ["one", "two"],
         "agent" => ["embedded", "/run/other.sock"],
         "identity" => ["one", "two"],

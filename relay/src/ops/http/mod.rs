@@ -14,6 +14,7 @@ mod ng;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod websocket;
 
 use std::sync::Arc;
@@ -31,7 +32,8 @@ use super::metrics::Snapshot;
 use crate::connections::PATIENCE;
 use crate::control::commands::Commands;
 
-pub use server::serve;
+pub use server::{serve, serve_tls};
+pub use tls::{Tls, TlsError};
 
 const PLAIN: &str = "text/plain";
 /// What Prometheus calls its text format.

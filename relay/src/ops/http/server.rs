@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -12,9 +13,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::{Services, router, websocket};
+use super::{Services, Tls, router, websocket};
 use crate::connections::{self, Guest, PATIENCE};
 
 /// Connections at a time on one address. Proxies keep a WebSocket for every worker.
@@ -31,6 +34,24 @@ pub async fn serve(listener: TcpListener, services: Services) -> io::Result<()> 
     let routers = Routers::new(services);
     connections::serve(listener, MAX_CONNECTIONS, |stream, guest| {
         converse(stream, routers.clone(), guest)
+    })
+    .await
+}
+
+/// The same over TLS.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve_tls(listener: TcpListener, services: Services, tls: Arc<Tls>) -> io::Result<()> {
+    let routers = Routers::new(services);
+    connections::serve(listener, MAX_CONNECTIONS, |stream, guest| {
+        let (routers, tls) = (routers.clone(), Arc::clone(&tls));
+        async move {
+            let acceptor = TlsAcceptor::from(tls.config());
+            if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
+                converse(stream, routers, guest).await;
+            }
+        }
     })
     .await
 }

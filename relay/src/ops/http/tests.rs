@@ -1,3 +1,4 @@
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 
@@ -12,6 +13,7 @@ use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::ops::cli::{SessionDetails, SessionSummary};
 use crate::ops::metrics::MetricsSnapshot;
 
+mod encrypted;
 mod sockets;
 
 struct Relay;
