@@ -121,7 +121,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     ignored("xmlrpc-callback", |r, v| {
         address(&mut r.options.xmlrpc_callback, v)
     }),
-    ignored("body", |r, v| text(&mut r.options.body, v)),
+    done("body", |r, v| text(&mut r.options.body, v)),
     // Parties and flows.
     done("label", |r, v| text(&mut r.options.label, v)),
     done("from-label", |r, v| text(&mut r.options.label, v)),

@@ -69,6 +69,15 @@ pub enum Refusal {
     /// `max-sessions` is reached.
     #[error("Parallel session limit reached")]
     SessionLimit,
+    /// `max-cpu` is reached.
+    #[error("CPU usage limit exceeded")]
+    CpuLimit,
+    /// `max-load` is reached.
+    #[error("Load limit exceeded")]
+    LoadLimit,
+    /// `max-bandwidth` is reached.
+    #[error("Bandwidth limit exceeded")]
+    BandwidthLimit,
     /// A `delete` that found nothing; an error only with the flag `fatal`.
     #[error("Call-ID not found or tags didn't match")]
     NothingToDelete,
@@ -81,4 +90,14 @@ pub enum Refusal {
     /// A command that would play media.
     #[error("unsupported")]
     Unsupported,
+}
+
+impl Refusal {
+    /// Another relay may well take the call.
+    pub(super) fn is_limit(self) -> bool {
+        matches!(
+            self,
+            Self::SessionLimit | Self::CpuLimit | Self::LoadLimit | Self::BandwidthLimit
+        )
+    }
 }

@@ -20,6 +20,7 @@ mod extmap;
 mod forwarding;
 mod graph;
 mod layout;
+mod load;
 mod media;
 mod mux;
 mod offer;
@@ -51,6 +52,7 @@ use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 pub use clock::Timestamp;
 pub use error::Refusal;
 pub use events::EventSource;
+pub use load::{Hundredths, Load};
 pub use settings::Settings;
 pub use snapshot::{NotRestored, Restored, Snapshot};
 pub use statistics::{Ending, Totals};
@@ -78,6 +80,7 @@ pub struct Calls {
     rounds: Rounds,
     changes: Changes,
     recordings: Recordings,
+    load: Load,
     totals: Totals,
     notices: Vec<Notice>,
 }
@@ -129,6 +132,7 @@ impl Calls {
             rounds: Rounds::default(),
             changes: Changes::default(),
             recordings: Recordings::new(seed),
+            load: Load::default(),
             totals: Totals::default(),
             notices: Vec::new(),
         }
@@ -228,6 +232,11 @@ impl Calls {
             active.alive_until_ms = 0;
         }
         &mut self.settings
+    }
+
+    /// What was measured; limits go by it until it is measured again.
+    pub fn set_load(&mut self, load: Load) {
+        self.load = load;
     }
 
     /// What has happened since the last time this was asked, for the log. At most the first 1024 are kept.

@@ -36,7 +36,7 @@ impl Calls {
         }
         let mut call = match self.calls.get(id) {
             Some(active) => active.call.clone(),
-            None if self.is_full() => return Err(Refusal::SessionLimit),
+            None if let Some(limit) = self.limit() => return Err(limit),
             None => Call::new(CallKey(self.next_key), now),
         };
         let dialogue = dialogue::of_offer(
@@ -159,9 +159,9 @@ impl Calls {
         Ok((reply, actions))
     }
 
-    fn is_full(&self) -> bool {
-        let limit = self.settings.max_sessions;
-        limit.is_some_and(|limit| self.calls.len() as u64 >= limit)
+    /// The limit that keeps this relay from taking a new call.
+    pub(super) fn limit(&self) -> Option<Refusal> {
+        self.load.exceeded(self.calls.len() as u64, &self.settings)
     }
 
     /// Whether the body has been through this relay already.

@@ -1,5 +1,6 @@
 //! What the configuration says about calls. Every value may be changed at run time.
 
+use super::Hundredths;
 use crate::plan::EndpointLearning;
 
 /// Lifetimes are in seconds; 0 turns one off, except `delete_delay`, where it means at once.
@@ -17,6 +18,12 @@ pub struct Settings {
     pub delete_delay: u64,
     /// `max-sessions`: new calls beyond it are refused; 0 drains, `None` is unlimited.
     pub max_sessions: Option<u64>,
+    /// `max-cpu`: the same while the processors are so busy, in percent; 0 turns it off.
+    pub max_cpu: Hundredths,
+    /// `max-load`: the same at such a load average; 0 turns it off.
+    pub max_load: Hundredths,
+    /// `max-bandwidth`: the same while so many bytes a second are relayed; 0 turns it off.
+    pub max_bandwidth: u64,
     /// `tos`: TOS byte or traffic class of relayed packets.
     pub tos: u8,
     /// `endpoint-learning`, where a request does not say otherwise.
@@ -38,6 +45,9 @@ impl Default for Settings {
             final_timeout: 0,
             delete_delay: 30,
             max_sessions: None,
+            max_cpu: Hundredths(0),
+            max_load: Hundredths(0),
+            max_bandwidth: 0,
             tos: 0,
             endpoint_learning: EndpointLearning::default(),
             sip_source: false,

@@ -143,16 +143,17 @@ impl Calls {
         statistics
     }
 
-    /// A refusal as a reply; a limit in the words that the client knows.
+    /// A refusal as a reply; a limit in the words that the client knows. Those who do not know of limits know one only,
+    /// whichever it is.
     pub(super) fn refuse(&mut self, refusal: Refusal, knows_load_limit: bool) -> Reply {
-        if refusal != Refusal::SessionLimit {
+        if !refusal.is_limit() {
             return Reply::error(refusal.to_string());
         }
         self.totals.rejected += 1;
         if knows_load_limit {
             Reply::load_limit(refusal.to_string())
         } else {
-            Reply::error(refusal.to_string())
+            Reply::error(Refusal::SessionLimit.to_string())
         }
     }
 }

@@ -40,9 +40,10 @@ pub use load::{Loaded, load, load_agent, load_tables};
 pub use machine::{LocalIp, Machine, PortRange, ThisMachine};
 #[cfg(feature = "kernel")]
 pub(crate) use ports::overlap;
-pub use report::{json, text};
+pub use report::{json, text, values};
 pub use settings::{Given, Origin, Setting, Settings};
 
+use crate::call::Hundredths;
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::recording::Format;
@@ -109,6 +110,14 @@ pub struct Config {
     pub tos: u8,
     /// Calls at a time; `None` no limit, 0 refuses every new call.
     pub max_sessions: Option<u32>,
+    /// New calls are refused while the processors are so busy, in percent; 0 turns it off.
+    pub max_cpu: Hundredths,
+    /// New calls are refused at such a load average; 0 turns it off.
+    pub max_load: Hundredths,
+    /// New calls are refused while so many bytes a second are relayed; 0 turns it off.
+    pub max_bandwidth: u64,
+    /// TOS byte or traffic class of ng replies over UDP.
+    pub control_tos: u8,
     /// How a stream's source is learned unless a command says otherwise.
     pub endpoint_learning: EndpointLearning,
     /// Send media to the SIP message's source address instead of the SDP's, unless a command says otherwise.

@@ -63,6 +63,25 @@ pub fn text(loaded: &Loaded) -> String {
     out
 }
 
+/// Every option of a relay with its value; lists have an entry for each, or an empty one.
+#[must_use]
+pub fn values(loaded: &Loaded) -> Vec<(&'static str, String)> {
+    let mut values = Vec::new();
+    for setting in relays(loaded) {
+        let name = setting.spec.long;
+        if setting.values.is_empty() {
+            values.push((name, String::new()));
+        }
+        values.extend(
+            setting
+                .values
+                .iter()
+                .map(|given| (name, given.text.clone())),
+        );
+    }
+    values
+}
+
 /// The same for programs: an array of options, each with value and source.
 #[must_use]
 pub fn json(loaded: &Loaded) -> Value {

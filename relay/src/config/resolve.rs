@@ -12,7 +12,9 @@ use super::ports;
 use super::recording::recording;
 use super::resolve_node::{agent, directory, identity, process, state_dir};
 use super::settings::{Given, Origin, Settings};
-use super::value::{bad, bad_scalar, flag, integer, path, positive_seconds, seconds, setting};
+use super::value::{
+    bad, bad_scalar, decimal, flag, integer, path, positive_seconds, seconds, setting,
+};
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::tables::{TABLES, TableRequest};
@@ -77,6 +79,10 @@ pub(super) fn resolve(
         delete_delay: seconds(settings, "delete-delay")?,
         tos: integer(settings, "tos")? as u8,
         max_sessions: u32::try_from(max_sessions).ok(),
+        max_cpu: decimal(settings, "max-cpu")?,
+        max_load: decimal(settings, "max-load")?,
+        max_bandwidth: integer(settings, "max-bandwidth")?.unsigned_abs(),
+        control_tos: integer(settings, "control-tos")? as u8,
         endpoint_learning: endpoint_learning(settings)?,
         sip_source: flag(settings, "sip-source")?,
         recording: recording(settings, warnings)?,

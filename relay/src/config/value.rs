@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::options::{Kind, OptionSpec};
 use super::settings::{Given, Setting, Settings};
+use crate::call::Hundredths;
 
 /// rtpengine's rule: what is not positive is the default.
 pub(super) fn positive_seconds(
@@ -44,6 +45,12 @@ pub(super) fn integer(settings: &Settings, name: &'static str) -> Result<i64, Co
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         _ => Err(bad_scalar(setting, &bounds())),
     }
+}
+
+pub(super) fn decimal(settings: &Settings, name: &'static str) -> Result<Hundredths, ConfigError> {
+    let setting = setting(settings, name);
+    Hundredths::parse(setting.scalar())
+        .ok_or_else(|| bad_scalar(setting, "expected a number, 0 or more"))
 }
 
 pub(super) fn flag(settings: &Settings, name: &'static str) -> Result<bool, ConfigError> {

@@ -80,7 +80,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("http-threads"),
     value("http-buf-size"),
     value("http-idle-timeout"),
-    value("control-tos"),
     value("control-pmtu"),
     value("ng-client-timeout"),
     value("ng-client-retries"),
@@ -142,10 +141,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     // A misspelling of mysql-pass in rtpengine's own sample file.
     value("myser-pass"),
     value("mysql-query"),
-    // Limits.
-    value("max-load"),
-    value("max-cpu"),
-    value("max-bandwidth"),
     // Callbacks and high availability.
     short_value("b2b-url", 'b'),
     short_value("xmlrpc-format", 'x'),

@@ -73,6 +73,17 @@ impl NgSocket {
         self.address
     }
 
+    /// Sets the TOS byte or traffic class of replies.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub(super) fn set_tos(&self, tos: u8) -> io::Result<()> {
+        match self.address {
+            SocketAddr::V4(_) => self.socket.set_tos_v4(tos.into()),
+            SocketAddr::V6(_) => self.socket.set_tclass_v6(tos.into()),
+        }
+    }
+
     /// Waits for a datagram; `None` once [`Self::close`] was called.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -61,6 +62,15 @@ impl Listeners {
         self.0.iter().map(|socket| socket.address()).collect()
     }
 
+    /// The TOS byte or traffic class of their replies, to be set.
+    #[must_use]
+    pub fn control_tos(&self) -> ControlTos {
+        ControlTos {
+            sockets: self.0.clone(),
+            tos: Arc::default(),
+        }
+    }
+
     /// Serves them until the server is stopped or dropped.
     ///
     /// # Errors
@@ -81,6 +91,33 @@ impl Listeners {
             server.threads.push(thread);
         }
         Ok(server)
+    }
+}
+
+/// The TOS byte or traffic class of replies over UDP (`control-tos`).
+#[derive(Clone, Debug)]
+pub struct ControlTos {
+    sockets: Vec<Arc<NgSocket>>,
+    tos: Arc<AtomicU8>,
+}
+
+impl ControlTos {
+    /// What was set last; 0 to begin with.
+    #[must_use]
+    pub fn get(&self) -> u8 {
+        self.tos.load(Relaxed)
+    }
+
+    /// Sets it.
+    pub fn set(&self, tos: u8) {
+        if self.tos.swap(tos, Relaxed) == tos {
+            return;
+        }
+        for socket in &self.sockets {
+            if let Err(error) = socket.set_tos(tos) {
+                warn!(address = %socket.address(), %error, "cannot set control-tos");
+            }
+        }
     }
 }
 

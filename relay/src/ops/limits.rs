@@ -18,6 +18,24 @@ pub fn raise_open_files() -> io::Result<u64> {
     Ok(hard)
 }
 
+/// How many files may be open.
+///
+/// # Errors
+/// When the kernel refuses to say.
+pub fn open_files() -> io::Result<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(soft)
+}
+
+/// Changes that; above the hard limit it takes privilege.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn set_open_files(limit: u64) -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, limit, hard.max(limit))?)
+}
+
 /// Keeps transparent huge pages out of this process from here on. The allocator asks for them; but calls come and go one by
 /// one, and a page of 2 MiB that is cleared for the first few of them costs more time and memory than it ever saves.
 ///

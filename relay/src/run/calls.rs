@@ -5,17 +5,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use ng_protocol::{Command, Dict, Reply, Request, Value};
+use ng_protocol::{Command, Reply, Request};
 use nix::time::{ClockId, clock_gettime};
 use tracing::{debug, info, warn};
 
 use super::kept::Kept;
+use super::office::Office;
+use super::operators::Desk;
 use super::said::Said;
 use crate::call::{Calls, NotRestored, Notice, Summary, Timestamp};
 use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
-use crate::ops::cli::{Families, SessionDetails, SessionSummary};
+use crate::ops::cli::{self, Families, SessionDetails, SessionSummary};
 use crate::plan::{Action, CallKey, RetakeError};
 use crate::recording::{Failure, Recorder};
 
@@ -32,6 +34,8 @@ pub(super) struct CallServer {
     /// Who commanded a call last.
     proxies: BTreeMap<Bytes, SocketAddr>,
     said: Said,
+    /// For the command `cli`.
+    office: Option<Arc<Office>>,
 }
 
 impl CallServer {
@@ -45,7 +49,13 @@ impl CallServer {
             datapath,
             proxies: BTreeMap::new(),
             said: Said::default(),
+            office: None,
         }
+    }
+
+    /// From now on the command `cli` is answered.
+    pub(super) fn open(&mut self, office: Arc<Office>) {
+        self.office = Some(office);
     }
 
     /// Every call, in the order they began.
@@ -59,13 +69,12 @@ impl CallServer {
         let call_id = Bytes::copy_from_slice(call_id.as_bytes());
         let call = self.calls.summary(&call_id)?;
         let description = self.calls.description(&call_id, &self.streams)?;
-        let mut lines = Vec::new();
-        indent(&description, 0, &mut lines);
         Some(SessionDetails {
             summary: self.listed(&call),
             tos: call.tos,
             last_signal: call.last_signal.wall_us / 1_000_000,
-            lines,
+            now: now().wall_us / 1_000_000,
+            description,
         })
     }
 
@@ -208,8 +217,23 @@ impl CallServer {
     }
 }
 
+impl CallServer {
+    /// `cli`: a line of the text CLI, and its answer.
+    fn cli(&mut self, request: &Request) -> Reply {
+        let (Some(office), Some(line)) = (self.office.clone(), &request.options.body) else {
+            return Reply::error("No 'body' in message");
+        };
+        let line = String::from_utf8_lossy(line);
+        let answer = cli::answer(&line, &mut Desk::new(self, &office));
+        Reply::ok().with("response", answer.into_text())
+    }
+}
+
 impl Handler for CallServer {
     fn handle(&mut self, request: &Request, origin: &Origin) -> Reply {
+        if request.command == Command::Cli {
+            return self.cli(request);
+        }
         if matches!(request.command, Command::Query | Command::Delete) {
             self.refresh(request);
         }
@@ -231,31 +255,6 @@ impl Handler for CallServer {
     fn discard(&mut self, request: &Request) {
         if let Some(call_id) = &request.call_id {
             self.terminate(call_id);
-        }
-    }
-}
-
-/// A description as lines, a level deeper each dictionary.
-fn indent(dict: &Dict, depth: usize, lines: &mut Vec<String>) {
-    for (key, value) in dict.iter() {
-        let key = key.escape_ascii();
-        let margin = "  ".repeat(depth);
-        indent_value(&format!("{margin}{key}"), value, depth, lines);
-    }
-}
-
-fn indent_value(label: &str, value: &Value, depth: usize, lines: &mut Vec<String>) {
-    match value {
-        Value::Integer(number) => lines.push(format!("{label}: {number}")),
-        Value::Bytes(text) => lines.push(format!("{label}: {}", text.escape_ascii())),
-        Value::List(values) => {
-            for value in values {
-                indent_value(label, value, depth, lines);
-            }
-        }
-        Value::Dict(dict) => {
-            lines.push(format!("{label}:"));
-            indent(dict, depth + 1, lines);
         }
     }
 }

@@ -3,6 +3,8 @@
 mod calls;
 mod journaling;
 mod kept;
+mod load;
+mod office;
 mod operators;
 mod said;
 mod start;
@@ -11,7 +13,7 @@ mod table;
 
 use std::io;
 
-use crate::config::{Config, ListenError, Loaded};
+use crate::config::{self, Config, ListenError, Loaded};
 use crate::media::MediaError;
 use crate::ops::daemon::Background;
 use crate::ops::http::TlsError;
@@ -61,6 +63,7 @@ pub enum RunError {
 /// # Errors
 /// Whatever keeps it from starting, or from going on.
 pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
+    let options = config::values(&loaded);
     let config = loaded.config;
     let (log_level, destination) = logging::start(&config.process)?;
     for note in &loaded.notes {
@@ -76,7 +79,7 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
     let runtime = tokio::runtime::Runtime::new().map_err(system("cannot start threads"))?;
     runtime.block_on(async {
         let mut signals = Signals::register().map_err(system("cannot take over signals"))?;
-        let relay = Relay::start(&config).await?;
+        let relay = Relay::start(&config, options, log_level.clone()).await?;
         let pidfile = config.process.pidfile.as_deref();
         let _pidfile = pidfile.and_then(PidFile::write_or_warn);
         background

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -14,9 +14,10 @@ use tracing::{error, warn};
 
 use super::calls::{self, CallServer, Shared};
 use super::journaling::{Journaling, Parting};
+use super::office::Office;
 use super::operators::Operators;
 use super::survival::{Legacy, Survival};
-use super::{RunError, system, table};
+use super::{RunError, load, system, table};
 use crate::call::{Calls, Settings};
 use crate::config::{Config, ListenError};
 use crate::control::cache::Limits;
@@ -29,6 +30,7 @@ use crate::datapath::{Datapath, Started};
 use crate::journal::Journal;
 use crate::media::{Media, MediaConfig};
 use crate::ops::http::Tls;
+use crate::ops::logging::LogLevel;
 use crate::ops::{cli, http};
 use crate::recording::Recorder;
 
@@ -45,7 +47,11 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) async fn start(config: &Config) -> Result<Self, RunError> {
+    pub(super) async fn start(
+        config: &Config,
+        options: Vec<(&'static str, String)>,
+        log_level: LogLevel,
+    ) -> Result<Self, RunError> {
         // Bound first: a second relay with the same configuration must not get further than this.
         let listeners = Listeners::bind(&config.listen_ng)
             .map_err(|error| ListenError::new("listen-ng", "UDP", error.address, error.source))?;
@@ -101,15 +107,30 @@ impl Relay {
         let journaling = journaling
             .transpose()
             .map_err(system("cannot start the journal's thread"))?;
-        let operators = Arc::new(Operators::new(
-            Arc::clone(&shared),
-            counters,
-            Arc::clone(&datapath),
+        let control_tos = listeners.control_tos();
+        control_tos.set(config.control_tos);
+        let office = Arc::new(Office {
+            commands: counters,
+            datapath: Arc::clone(&datapath),
             monitor,
-            config.interfaces.clone(),
-            journaling.as_ref().map(Journaling::in_trouble),
-        ));
-        let mut tasks = vec![tokio::spawn(tick(Arc::clone(&shared)))];
+            interfaces: config.interfaces.clone(),
+            journal: journaling.as_ref().map(Journaling::in_trouble),
+            started: Instant::now(),
+            options,
+            initial: Office::parameters(&settings(config), &log_level, &control_tos),
+            log_level,
+            control_tos,
+            rates: Mutex::default(),
+        });
+        if let Ok(mut dispatcher) = shared.lock() {
+            dispatcher.handler_mut().open(Arc::clone(&office));
+        }
+        let operators = Operators::new(Arc::clone(&shared), Arc::clone(&office));
+        let operators = Arc::new(operators);
+        let mut tasks = vec![
+            tokio::spawn(tick(Arc::clone(&shared))),
+            tokio::spawn(load::measure(Arc::clone(&shared), office)),
+        ];
         let commands = Commands::new(Arc::clone(&shared));
         let notifications = Notifications::default();
         let services = http::Services {
@@ -307,6 +328,9 @@ fn settings(config: &Config) -> Settings {
         final_timeout: config.final_timeout.map_or(0, |limit| limit.as_secs()),
         delete_delay: config.delete_delay.as_secs(),
         max_sessions: config.max_sessions.map(u64::from),
+        max_cpu: config.max_cpu,
+        max_load: config.max_load,
+        max_bandwidth: config.max_bandwidth,
         tos: config.tos,
         endpoint_learning: config.endpoint_learning,
         sip_source: config.sip_source,

@@ -36,7 +36,6 @@ const MISSING: &[&str] = &[
     "inject start",
     "inject stop",
     "connect",
-    "cli",
     "transform",
     "create",
     "create answer",
@@ -74,6 +73,14 @@ commands! {
         let reply = call.ask(command, &json!({}));
         let current = &reply["statistics"]["currentstatistics"];
         assert!(current["sessionstotal"].as_u64().is_some_and(|sessions| sessions > 0), "{reply}");
+    };
+    cli: "cli" => |call, command| {
+        call.offer(&json!({}));
+        let reply = call.ask(command, &json!({"body": "list maxsessions"}));
+        let answer = "Maximum sessions configured on rtpengine: -1\n";
+        assert_eq!(reply, json!({"result": "ok", "response": answer}));
+        let reply = call.ask(command, &json!({}));
+        assert_eq!(reply["error-reason"], "No 'body' in message");
     };
     block_media: "block media" => done;
     unblock_media: "unblock media" => done;

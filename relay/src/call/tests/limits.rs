@@ -1,7 +1,7 @@
 //! Offers that fail leave nothing behind; limits.
 
 use super::world::*;
-use crate::call::Settings;
+use crate::call::{Hundredths, Load, Settings};
 
 fn refused(command: Command) -> String {
     let mut world = World::new();
@@ -126,5 +126,56 @@ fn commands_that_play_media_are_unsupported() {
     for name in ["play media", "stop media", "play DTMF"] {
         let reply = world.send(command(name).with("call-id", "c"));
         assert_eq!(reply.reason(), "unsupported", "{name}");
+    }
+}
+
+#[test]
+fn a_limit_of_load_refuses_new_calls_while_it_is_reached() {
+    let settings = |max_cpu, max_load, max_bandwidth| Settings {
+        max_cpu: Hundredths(max_cpu),
+        max_load: Hundredths(max_load),
+        max_bandwidth,
+        ..Settings::default()
+    };
+    let load = |cpu, load, bandwidth| Load {
+        cpu: Hundredths(cpu),
+        load: Hundredths(load),
+        bandwidth,
+    };
+    for (settings, below, at, message) in [
+        (
+            settings(5_000, 0, 0),
+            load(4_999, 9_999, 9_999),
+            load(5_000, 0, 0),
+            "CPU usage limit exceeded",
+        ),
+        (
+            settings(0, 125, 0),
+            load(9_999, 124, 9_999),
+            load(0, 125, 0),
+            "Load limit exceeded",
+        ),
+        (
+            settings(0, 0, 1_000),
+            load(9_999, 9_999, 999),
+            load(0, 0, 1_000),
+            "Bandwidth limit exceeded",
+        ),
+    ] {
+        let mut world = World::with(settings);
+        world.calls.set_load(below);
+        assert_eq!(world.send(offer(&audio(A, 4000))).result(), "ok");
+        world.calls.set_load(at);
+        let again = world.send(offer(&audio(A, 4002)));
+        assert_eq!(again.result(), "ok", "a known call is served on");
+        let new = || offer(&audio(A, 4000)).but("call-id", "another");
+        let reply = world.send(new());
+        assert_eq!(reply.reason(), "Parallel session limit reached");
+        let reply = world.send(new().list("supports", &["load limit"]));
+        assert_eq!(reply.result(), "load limit");
+        assert_eq!(reply.text("message"), message);
+        assert_eq!(world.calls.totals().rejected, 2);
+        world.calls.set_load(below);
+        assert_eq!(world.send(new()).result(), "ok", "{message}");
     }
 }

@@ -14,6 +14,7 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "listen-ng" | "listen-tcp-ng" | "listen-cli" | "listen-http" | "listen-https" => {
             ["127.0.0.1:5000", "127.0.0.1:6000"]
         }
+        "max-cpu" | "max-load" => ["1.5", "80"],
         "https-cert" | "https-key" => ["/one.pem", "/two.pem"],
         "name" => ["one", "two"],
         "agent" => ["embedded", "/run/other.sock"],

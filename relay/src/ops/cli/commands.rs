@@ -1,42 +1,99 @@
-//! One command line in, one answer out. The words of both are rtpengine's, so that scripts around rtpengine-ctl work.
+//! One command line in, one answer out.
 
 use std::fmt::Write;
 
-use super::{CliTarget, Families, SessionSummary};
-use crate::ops::metrics::MetricsSnapshot;
+use super::json::{port_range, stats};
+use super::set::set;
+use super::totals::{counters, totals};
+use super::{Answer, CliTarget, Families, SessionSummary, params, session};
+use crate::ops::limits;
 
 const INCOMPLETE: &str = "More parameters required.\n";
+const NO_SESSIONS: &str = "No sessions on this media relay.\n";
+const NO_REDIS: &str = "No Redis here: every call is this relay's own.\n";
+const NO_DEBUGGING: &str =
+    "Calls are not debugged one by one: set loglevel 7 says more about all.\n";
+
+const LISTED: &[&str] = &[
+    "numsessions",
+    "sessions",
+    "totals",
+    "counters",
+    "maxopenfiles",
+    "maxsessions",
+    "maxcpu",
+    "maxload",
+    "maxbw",
+    "timeout",
+    "silenttimeout",
+    "offertimeout",
+    "finaltimeout",
+    "loglevels",
+    "loglevel",
+    "controltos",
+    "deletedelay",
+    "interfaces",
+    "jsonstats",
+    "transcoders",
+];
+
+const SETTABLE: &[&str] = &[
+    "maxopenfiles",
+    "maxsessions",
+    "maxcpu",
+    "maxload",
+    "maxbw",
+    "timeout",
+    "silenttimeout",
+    "offertimeout",
+    "finaltimeout",
+    "loglevel",
+    "controltos",
+    "deletedelay",
+];
 
 /// Answers one line.
 #[must_use]
-pub fn answer(line: &str, target: &dyn CliTarget) -> String {
+pub fn answer(line: &str, target: &mut dyn CliTarget) -> Answer {
     let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        ["help"] => help(&["list", "get", "set", "terminate"]),
-        ["list" | "get", "help"] => help(&["numsessions", "sessions", "maxsessions", "totals"]),
-        ["set", "help"] => help(&["maxsessions"]),
-        ["list" | "get", "numsessions"] => session_counts(&target.sessions()),
-        ["list" | "get", "maxsessions"] => max_sessions(target),
-        ["list" | "get", "totals"] => totals(&target.metrics()),
-        ["list" | "get", "sessions", "all" | "own"] => session_list(&target.sessions()),
-        ["list" | "get", "sessions", "foreign"] => String::new(),
-        ["list" | "get", "sessions", call_id] => session(call_id, target),
-        ["set", "maxsessions", number] => set_max_sessions(number, target),
-        ["terminate", "all"] => {
-            target.terminate_all();
-            "All calls terminated by operator.\n".to_owned()
+    let text = match words.as_slice() {
+        ["help"] => help(&[
+            "list",
+            "terminate",
+            "set",
+            "get",
+            "params",
+            "kslist",
+            "active",
+            "call",
+        ]),
+        ["list" | "get", "sessions", "all" | "own"] => {
+            let sessions = target.sessions();
+            if sessions.is_empty() {
+                return Answer::Text(NO_SESSIONS.to_owned());
+            }
+            return Answer::Sessions(sessions);
         }
-        ["terminate", "own"] => {
-            target.terminate_all();
-            "All own calls terminated by operator.\n".to_owned()
-        }
-        ["terminate", "foreign"] => "All foreign calls terminated by operator.\n".to_owned(),
-        ["terminate", call_id] => terminate(call_id, target),
-        ["list" | "get" | "set" | "terminate"]
-        | ["list" | "get", "sessions"]
-        | ["set", "maxsessions"] => INCOMPLETE.to_owned(),
-        _ => format!("Not a command of underpass: {}\n", words.join(" ")),
-    }
+        ["params", "start"] => return params::list(target.options(), &target.initial_parameters()),
+        ["params", "current"] => return params::list(target.options(), &target.parameters()),
+        ["params", "diff"] => return params::diff(target),
+        ["list" | "get", what @ ..] => list(what, target),
+        ["set", what @ ..] => change(what, target),
+        ["terminate", what @ ..] => terminate(what, target),
+        ["params", what @ ..] => parameters(what, target),
+        ["call", what @ ..] => call(what, target),
+        ["debug"] => "No call ID specified\n".to_owned(),
+        ["debug", ..] => NO_DEBUGGING.to_owned(),
+        ["active"] => "Ok, all calls set to 'owned (active)'\n".to_owned(),
+        ["kslist"] => "\nSubscribed-on keyspaces:\n\n".to_owned(),
+        ["ksadd" | "ksrm" | "standby", ..] => NO_REDIS.to_owned(),
+        words => unknown(words),
+    };
+    Answer::Text(text)
+}
+
+fn unknown(words: &[&str]) -> String {
+    format!("Unknown or incomplete command::{}\n", words.join(" "))
 }
 
 fn help(words: &[&str]) -> String {
@@ -45,6 +102,130 @@ fn help(words: &[&str]) -> String {
         out += &format!("\t{word}\n");
     }
     out
+}
+
+fn list(what: &[&str], target: &mut dyn CliTarget) -> String {
+    let now = target.parameters();
+    match what {
+        [] | ["sessions"] => INCOMPLETE.to_owned(),
+        ["help"] => help(LISTED),
+        ["numsessions"] => session_counts(&target.sessions()),
+        ["sessions", "foreign"] if target.sessions().is_empty() => NO_SESSIONS.to_owned(),
+        ["sessions", "foreign"] => "No foreign sessions on this media relay.\n".to_owned(),
+        ["sessions", call_id] => target.session(call_id).map_or_else(
+            || format!("\nCall ID not found ({call_id}).\n\n"),
+            |details| session::whole(&details),
+        ),
+        ["totals"] => totals(&target.metrics()),
+        ["counters"] => counters(&target.metrics()),
+        ["jsonstats"] => stats(target),
+        ["interfaces"] => interfaces(target),
+        ["transcoders"] => "No stats entries\n".to_owned(),
+        ["maxsessions"] => format!(
+            "Maximum sessions configured on rtpengine: {}\n",
+            now.max_sessions.map_or(-1, i64::from)
+        ),
+        ["maxcpu"] => format!(
+            "Maximum CPU usage configured on rtpengine: {:.1}\n",
+            now.max_cpu.value()
+        ),
+        ["maxload"] => format!(
+            "Maximum load average configured on rtpengine: {:.2}\n",
+            now.max_load.value()
+        ),
+        ["maxbw"] => format!(
+            "Maximum bandwidth configured on rtpengine: {}\n",
+            now.max_bandwidth
+        ),
+        ["maxopenfiles"] => open_files(),
+        ["timeout"] => format!("TIMEOUT={}\n", now.timeout),
+        ["silenttimeout"] => format!("SILENT_TIMEOUT={}\n", now.silent_timeout),
+        ["finaltimeout"] => format!("FINAL_TIMEOUT={}\n", now.final_timeout),
+        ["offertimeout"] => format!("OFFER_TIMEOUT={}\n", now.offer_timeout),
+        ["deletedelay"] => format!("{}\n", now.delete_delay),
+        ["controltos"] => format!("{}\n", now.control_tos),
+        ["loglevels"] => "core - Everything\n".to_owned(),
+        ["loglevel"] => format!("core = {}\n", now.log_level),
+        ["loglevel", "core"] => format!("{}\n", now.log_level),
+        ["redisallowederrors" | "redisdisabletime" | "redisconnecttimeout" | "rediscmdtimeout"] => {
+            NO_REDIS.to_owned()
+        }
+        words => unknown(words),
+    }
+}
+
+fn change(what: &[&str], target: &mut dyn CliTarget) -> String {
+    match what {
+        [] | [_] if what != ["help"] => INCOMPLETE.to_owned(),
+        ["help"] => help(SETTABLE),
+        ["loglevel", "core", level] => change(&["loglevel", level], target),
+        ["loglevel", system, _] => {
+            format!("{system} has no log level of its own: set loglevel LEVEL is for all\n")
+        }
+        [name, value] if name.starts_with("redis") && value.parse::<i64>().is_ok() => {
+            NO_REDIS.to_owned()
+        }
+        [name, value] => set(name, value, target).unwrap_or_else(|| unknown(what)),
+        words => unknown(words),
+    }
+}
+
+fn terminate(what: &[&str], target: &mut dyn CliTarget) -> String {
+    match what {
+        ["all"] => {
+            target.terminate_all();
+            "All calls terminated by operator.\n".to_owned()
+        }
+        ["own"] => {
+            target.terminate_all();
+            "All own calls terminated by operator.\n".to_owned()
+        }
+        ["foreign"] => "All foreign calls terminated by operator.\n".to_owned(),
+        [call_id] if target.terminate(call_id) => {
+            format!("\nCall Id ({call_id}) successfully terminated by operator.\n\n")
+        }
+        [call_id] => format!("\nCall Id not found ({call_id}).\n\n"),
+        _ => INCOMPLETE.to_owned(),
+    }
+}
+
+fn parameters(what: &[&str], target: &mut dyn CliTarget) -> String {
+    match what {
+        [] => INCOMPLETE.to_owned(),
+        ["help"] => help(&["start", "current", "diff", "revert"]),
+        ["revert"] => {
+            let initial = target.initial_parameters();
+            target.set_parameters(initial);
+            String::new()
+        }
+        words => unknown(words),
+    }
+}
+
+fn call(what: &[&str], target: &mut dyn CliTarget) -> String {
+    let [call_id, what @ ..] = what else {
+        return INCOMPLETE.to_owned();
+    };
+    let Some(details) = target.session(call_id) else {
+        return format!("No such call '{call_id}'\n");
+    };
+    match what {
+        ["help"] => help(&["info", "terminate", "tag"]),
+        ["info"] => session::whole(&details),
+        ["terminate"] => {
+            target.terminate(call_id);
+            format!("\nCall '{call_id}' terminated.\n\n")
+        }
+        ["debug", ..] => NO_DEBUGGING.to_owned(),
+        ["tag"] => INCOMPLETE.to_owned(),
+        ["tag", tag, what @ ..] => match (session::one_tag(&details, tag), what) {
+            (None, _) => format!("No such tag '{tag}'\n"),
+            (Some(_), ["help"]) => help(&["info"]),
+            (Some(text), ["info"]) => text,
+            (Some(_), what) => unknown(what),
+        },
+        words => unknown(words),
+    }
 }
 
 fn session_counts(sessions: &[SessionSummary]) -> String {
@@ -67,136 +248,35 @@ fn session_counts(sessions: &[SessionSummary]) -> String {
     )
 }
 
-fn session_list(sessions: &[SessionSummary]) -> String {
+fn interfaces(target: &dyn CliTarget) -> String {
+    let (min, max) = port_range(target);
     let mut out = String::new();
-    for session in sessions {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
+    for ports in &target.metrics().ports {
+        let (used, total) = (ports.used, ports.used + ports.free);
+        let family = if ports.address.is_ipv4() {
+            "IPv4"
+        } else {
+            "IPv6"
+        };
+        // Writing to a String cannot fail. There is no last port: they are handed out in no order.
+        let _ = write!(
             out,
-            "callid: {:>60} | deletionmark:{:>4} | created:{:>12} | proxy:{} | redis_keyspace:0 | foreign:no",
-            session.call_id,
-            yes_no(session.deleted),
-            session.created,
-            session.proxy,
+            "Interface '{}' address '{}' ({family})\n Port range: {min} - {max}\n \
+             Ports used: {used:>5} / {total:>5} ({:>5.1}%)\n",
+            ports.interface,
+            ports.address,
+            100.0 * used as f64 / total.max(1) as f64,
         );
     }
     out
 }
 
-fn session(call_id: &str, target: &dyn CliTarget) -> String {
-    let Some(details) = target.session(call_id) else {
-        return format!("\nCall ID not found ({call_id}).\n\n");
-    };
-    let summary = &details.summary;
-    let mut out = format!(
-        "\ncallid: {}\ndeletionmark: {}\ncreated: {}\nproxy: {}\ntos: {}\nlast_signal: {}\nredis_keyspace: 0\nforeign: no\n\n",
-        summary.call_id,
-        yes_no(summary.deleted),
-        summary.created,
-        summary.proxy,
-        details.tos,
-        details.last_signal,
-    );
-    for line in &details.lines {
-        out += line;
-        out.push('\n');
+fn open_files() -> String {
+    let pid = std::process::id();
+    match limits::open_files() {
+        Ok(limit) => {
+            format!("Maximum open-files configured on rtpengine: {limit}; cat /proc/{pid}/limits\n")
+        }
+        Err(error) => format!("The limit of open files cannot be read: {error}\n"),
     }
-    out + "\n"
-}
-
-fn max_sessions(target: &dyn CliTarget) -> String {
-    let max = target.max_sessions().map_or(-1, i64::from);
-    format!("Maximum sessions configured on rtpengine: {max}\n")
-}
-
-fn set_max_sessions(text: &str, target: &dyn CliTarget) -> String {
-    let Ok(number) = text.parse::<i64>() else {
-        // Misspelled like this in rtpengine, too.
-        return format!("Fail setting maxsessions to {text}; no digists found\n");
-    };
-    if number == -1 {
-        target.set_max_sessions(None);
-        return "Success setting maxsessions to -1; disable feature\n".to_owned();
-    }
-    let Ok(max) = u32::try_from(number) else {
-        return format!(
-            "Fail setting maxsessions to {number}; either positive or -1 values allowed\n"
-        );
-    };
-    target.set_max_sessions(Some(max));
-    format!("Success setting maxsessions to {max}\n")
-}
-
-fn terminate(call_id: &str, target: &dyn CliTarget) -> String {
-    if target.terminate(call_id) {
-        format!("\nCall Id ({call_id}) successfully terminated by operator.\n\n")
-    } else {
-        format!("\nCall Id not found ({call_id}).\n\n")
-    }
-}
-
-/// Those of rtpengine's totals that there are numbers for.
-fn totals(metrics: &MetricsSnapshot) -> String {
-    let closed = &metrics.closed;
-    let (user, kernel) = (&metrics.user, &metrics.kernel);
-    let now = [
-        ("Owned sessions", metrics.sessions),
-        ("Foreign sessions", 0),
-        ("Total sessions", metrics.sessions),
-        ("Transcoded media", 0),
-        ("Userspace-only media streams", metrics.streams.userspace),
-        ("Kernel-only media streams", metrics.streams.kernel),
-        (
-            "Mixed kernel/userspace media streams",
-            metrics.streams.mixed,
-        ),
-    ];
-    let ended = [
-        ("Total managed sessions", metrics.sessions_total),
-        ("Total rejected sessions", closed.rejected),
-        ("Total timed-out sessions via TIMEOUT", closed.timeout),
-        (
-            "Total timed-out sessions via SILENT_TIMEOUT",
-            closed.silent_timeout,
-        ),
-        (
-            "Total timed-out sessions via FINAL_TIMEOUT",
-            closed.final_timeout,
-        ),
-        (
-            "Total timed-out sessions via OFFER_TIMEOUT",
-            closed.offer_timeout,
-        ),
-        ("Total regular terminated sessions", closed.terminated),
-        ("Total forced terminated sessions", closed.force_terminated),
-        ("Total relayed packets (userspace)", user.packets),
-        ("Total relayed packet errors (userspace)", user.errors),
-        ("Total relayed bytes (userspace)", user.bytes),
-        ("Total relayed packets (kernel)", kernel.packets),
-        ("Total relayed packet errors (kernel)", kernel.errors),
-        ("Total relayed bytes (kernel)", kernel.bytes),
-        ("Total relayed packets", user.packets + kernel.packets),
-        ("Total relayed packet errors", user.errors + kernel.errors),
-        ("Total relayed bytes", user.bytes + kernel.bytes),
-        (
-            "Total number of streams with no relayed packets",
-            metrics.zero_packet_streams,
-        ),
-        ("Total number of 1-way streams", metrics.one_way_sessions),
-    ];
-    let mut out = "\nStatistics over currently running sessions:\n\n".to_owned();
-    for (label, value) in now {
-        out += &format!(" {label:<48}:{value}\n");
-    }
-    out += "\nTotal statistics (does not include current running sessions):\n\n";
-    let uptime = metrics.uptime.as_secs();
-    out += &format!(" {:<48}:{uptime} seconds\n", "Uptime of rtpengine");
-    for (label, value) in ended {
-        out += &format!(" {label:<48}:{value}\n");
-    }
-    out + "\n"
-}
-
-fn yes_no(yes: bool) -> &'static str {
-    if yes { "yes" } else { "no" }
 }

@@ -1,49 +1,81 @@
-//! The text CLI on `listen-cli`, as rtpengine-ctl speaks it: one connection, one line, one answer.
+//! The text CLI on `listen-cli`, as rtpengine-ctl speaks it: one connection, one line, one answer. The words of both are
+//! rtpengine's, so that scripts around rtpengine-ctl work. The same lines come by HTTP, WebSocket and the ng command `cli`.
 
 mod commands;
+mod json;
+mod params;
+mod server;
+mod session;
+mod set;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod totals;
 
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use ng_protocol::Dict;
 
 use super::metrics::MetricsSnapshot;
-use crate::connections::{self, PATIENCE};
+
 pub use commands::answer;
+pub use params::Parameters;
+pub use server::serve;
 
-/// Connections at a time on one address; each has one answer to get.
-const MAX_CONNECTIONS: usize = 64;
+/// Answers lines. May block.
+pub trait Cli: Send + Sync + 'static {
+    /// The answer to one line.
+    fn answer(&self, line: &str) -> String;
+}
 
-/// The longest line, in bytes.
-const MAX_LINE: u64 = 4096;
-
-/// The relay as the CLI sees it. Calls may block.
-pub trait CliTarget: Send + Sync + 'static {
+/// The relay as the CLI sees it.
+pub trait CliTarget {
     /// All calls, in the order they began.
     fn sessions(&self) -> Vec<SessionSummary>;
 
     /// One call; `None` if there is none of that id.
     fn session(&self, call_id: &str) -> Option<SessionDetails>;
 
-    /// How many calls there may be at a time; `None` any number.
-    fn max_sessions(&self) -> Option<u32>;
-
-    /// Changes that, for calls to come. 0 drains the relay.
-    fn set_max_sessions(&self, max: Option<u32>);
-
     /// Ends a call at once; false if there is none of that id.
-    fn terminate(&self, call_id: &str) -> bool;
+    fn terminate(&mut self, call_id: &str) -> bool;
 
     /// Ends all calls at once.
-    fn terminate_all(&self);
+    fn terminate_all(&mut self);
+
+    /// What can be changed at run time, as it is now.
+    fn parameters(&self) -> Parameters;
+
+    /// The same, as it was at the start.
+    fn initial_parameters(&self) -> Parameters;
+
+    /// Changes it, for commands and ticks to come.
+    fn set_parameters(&mut self, parameters: Parameters);
+
+    /// Every option with its value at the start; lists have an entry for each value.
+    fn options(&self) -> &[(&'static str, String)];
 
     /// The numbers now.
     fn metrics(&self) -> MetricsSnapshot;
+}
+
+/// What is said to a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// This.
+    Text(String),
+    /// A list of calls. There may be very many, and whoever asked holds what commands wait for: it is written out by
+    /// [`Self::into_text`], afterwards.
+    Sessions(Vec<SessionSummary>),
+}
+
+impl Answer {
+    /// The answer as it is sent.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Sessions(sessions) => session::list(&sessions),
+        }
+    }
 }
 
 /// A call in a list.
@@ -81,35 +113,8 @@ pub struct SessionDetails {
     pub tos: u8,
     /// When it was last commanded, seconds since 1970.
     pub last_signal: u64,
-    /// Parties, medias and streams, a line each.
-    pub lines: Vec<String>,
-}
-
-/// Serves until it is dropped.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(listener: TcpListener, target: Arc<dyn CliTarget>) -> io::Result<()> {
-    connections::serve(listener, MAX_CONNECTIONS, |stream, _| {
-        let target = Arc::clone(&target);
-        async move {
-            // Whoever sends nothing, or hangs up, gets nothing.
-            let _ = timeout(PATIENCE, converse(stream, target)).await;
-        }
-    })
-    .await
-}
-
-async fn converse(mut stream: TcpStream, target: Arc<dyn CliTarget>) -> io::Result<()> {
-    let mut line = Vec::new();
-    let (reader, mut writer) = stream.split();
-    let mut reader = BufReader::new(reader.take(MAX_LINE));
-    reader.read_until(b'\n', &mut line).await?;
-    let line = String::from_utf8_lossy(&line).into_owned();
-    if !line.trim().is_empty() {
-        let answered = tokio::task::spawn_blocking(move || answer(&line, &*target)).await;
-        let text = answered.unwrap_or_else(|_| "The command failed: see the log.\n".to_owned());
-        writer.write_all(text.as_bytes()).await?;
-    }
-    writer.shutdown().await
+    /// What time it is, seconds since 1970.
+    pub now: u64,
+    /// What `query` says of it.
+    pub description: Dict,
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::{PLAIN, Services, content_type, not_found, plain, whole};
-use crate::ops::cli::{CliTarget, answer};
+use crate::ops::cli::Cli;
 
 /// `GET /cli/list+totals`.
 pub(super) async fn asked(State(services): State<Services>, Path(line): Path<String>) -> Response {
@@ -37,8 +37,8 @@ pub(super) async fn posted(
 }
 
 /// The answer to a line.
-pub(super) async fn told(cli: Arc<dyn CliTarget>, line: String) -> String {
+pub(super) async fn told(cli: Arc<dyn Cli>, line: String) -> String {
     // It waits for calls, and for the kernel's counters.
-    let answered = tokio::task::spawn_blocking(move || answer(&line, &*cli)).await;
+    let answered = tokio::task::spawn_blocking(move || cli.answer(&line)).await;
     answered.unwrap_or_else(|_| "The command failed: see the log.\n".to_owned())
 }

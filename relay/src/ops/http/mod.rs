@@ -27,7 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::time::timeout;
 
-use super::cli::CliTarget;
+use super::cli::Cli;
 use super::metrics::Snapshot;
 use crate::connections::PATIENCE;
 use crate::control::commands::Commands;
@@ -48,7 +48,7 @@ pub struct Services {
     /// Numbers for `/metrics`.
     pub snapshot: Arc<dyn Snapshot>,
     /// The text CLI.
-    pub cli: Arc<dyn CliTarget>,
+    pub cli: Arc<dyn Cli>,
     /// The ng protocol.
     pub commands: Commands,
 }

@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::control::cache::Limits;
 use crate::control::dispatch::{Dispatcher, Handler, Origin};
-use crate::ops::cli::{SessionDetails, SessionSummary};
 use crate::ops::metrics::MetricsSnapshot;
 
 mod encrypted;
@@ -27,29 +26,9 @@ impl Snapshot for Relay {
     }
 }
 
-impl CliTarget for Relay {
-    fn sessions(&self) -> Vec<SessionSummary> {
-        Vec::new()
-    }
-
-    fn session(&self, _: &str) -> Option<SessionDetails> {
-        None
-    }
-
-    fn max_sessions(&self) -> Option<u32> {
-        Some(5)
-    }
-
-    fn set_max_sessions(&self, _: Option<u32>) {}
-
-    fn terminate(&self, _: &str) -> bool {
-        false
-    }
-
-    fn terminate_all(&self) {}
-
-    fn metrics(&self) -> MetricsSnapshot {
-        MetricsSnapshot::default()
+impl Cli for Relay {
+    fn answer(&self, line: &str) -> String {
+        format!("answer to {}\n", line.trim())
     }
 }
 
@@ -251,7 +230,7 @@ async fn a_head_that_never_ends_is_cut_off() {
 #[tokio::test]
 async fn cli_lines_come_in_the_path_or_in_the_body() {
     let server = server().await;
-    let expected = "Maximum sessions configured on rtpengine: 5\n";
+    let expected = "answer to list maxsessions\n";
     for path in ["/cli/list+maxsessions", "/cli/list%20maxsessions"] {
         let (head, body) = server.get(path).await;
         assert!(head.contains("content-type: text/plain\r\n"), "{head}");

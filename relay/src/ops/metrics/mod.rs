@@ -34,6 +34,10 @@ pub struct MetricsSnapshot {
     pub user: PathCounters,
     /// Relayed in the kernel since the start.
     pub kernel: PathCounters,
+    /// Relayed in user space in the last second.
+    pub user_rate: PathCounters,
+    /// Relayed in the kernel in the last second.
+    pub kernel_rate: PathCounters,
     /// Streams of ended calls that never relayed a packet.
     pub zero_packet_streams: u64,
     /// Ended calls with media in one direction only.

@@ -26,6 +26,8 @@ fn busy() -> MetricsSnapshot {
             errors: 0,
             bytes: 170_280,
         },
+        user_rate: PathCounters::default(),
+        kernel_rate: PathCounters::default(),
         zero_packet_streams: 1,
         one_way_sessions: 1,
         call_duration: 30.0,
