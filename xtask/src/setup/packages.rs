@@ -45,7 +45,7 @@ pub(crate) const BUILDING: [Package; 6] = [
 ];
 
 /// What the lab plays with.
-pub(crate) const TESTING: [Package; 12] = [
+pub(crate) const TESTING: [Package; 13] = [
     Package {
         name: "iproute2",
         there: Sign::Program("ip"),
@@ -53,6 +53,10 @@ pub(crate) const TESTING: [Package; 12] = [
     Package {
         name: "ethtool",
         there: Sign::Program("ethtool"),
+    },
+    Package {
+        name: "bpftool",
+        there: Sign::Program("bpftool"),
     },
     Package {
         name: "kamailio",
