@@ -318,6 +318,13 @@ pub enum Action {
         /// What had been learned of it before a restart: it goes on from there.
         learned: Option<Box<Learned>>,
     },
+    /// Makes the streams of pairs another call's, and served by its worker: two calls have become one.
+    Move {
+        /// The call they belong to from now on.
+        call: CallKey,
+        /// The pairs.
+        pairs: Vec<PortPair>,
+    },
     /// Replaces a stream's plan.
     Update {
         /// The stream.

@@ -97,7 +97,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("allow-no-codec-medias", NO_CODEC_MEDIA),
     ignored("allow-empty-codec-media", NO_CODEC_MEDIA),
     ignored("allow-empty-codec-medias", NO_CODEC_MEDIA),
-    ignored("allow-transcoding", |o| o.flags.allow_transcoding = true),
+    done("allow-transcoding", |o| o.flags.allow_transcoding = true),
     unsupported("always-transcode", |o| {
         o.codecs.accept.push(Bytes::from_static(b"all"))
     }),
@@ -133,8 +133,8 @@ pub(super) const WORDS: &[Word<Set>] = &[
     unsupported("inject-dtmf", |o| o.flags.inject_dtmf = true),
     done("loop-protect", |o| o.flags.loop_protect = true),
     done("media-handover", |o| o.flags.media_handover = true),
-    ignored("mirror-rtcp", MIRROR_RTCP),
-    ignored("rtcp-mirror", MIRROR_RTCP),
+    done("mirror-rtcp", MIRROR_RTCP),
+    done("rtcp-mirror", MIRROR_RTCP),
     unsupported("mix", |o| o.flags.mix = true),
     unsupported("mixed", |o| o.flags.mix = true),
     ignored("nat-wait", |o| o.flags.nat_wait = true),
@@ -167,7 +167,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("reset", |o| o.flags.reset = true),
     done("single-codec", |o| o.flags.single_codec = true),
     done("sip-source-address", |o| trust_address(o, false)),
-    ignored("siprec", |o| o.flags.siprec = true),
+    done("siprec", |o| o.flags.siprec = true),
     ignored("skip-recording-db", |o| o.flags.skip_recording_db = true),
     ignored("skip-recording-database", |o| {
         o.flags.skip_recording_db = true
@@ -184,7 +184,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("trickle-ice", |o| o.flags.trickle_ice = true),
     done("trust-address", |o| trust_address(o, true)),
     ignored("unidirectional", |o| o.flags.unidirectional = true),
-    ignored("unsubscribe", |o| o.flags.unsubscribe = true),
+    done("unsubscribe", |o| o.flags.unsubscribe = true),
     done("webrtc", webrtc),
 ];
 

@@ -27,7 +27,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     done("direction", direction),
     done("from-interface", |r, v| interface(r, v, 0)),
     done("to-interface", |r, v| interface(r, v, 1)),
-    ignored("interface", |r, v| text(&mut r.options.interface, v)),
+    done("interface", |r, v| text(&mut r.options.interface, v)),
     ignored("peer", |r, v| address(&mut r.options.peer, v)),
     ignored("inbound-peer", |r, v| {
         address(&mut r.options.inbound_peer, v)
@@ -129,17 +129,17 @@ pub(super) const KEYS: &[Word<Key>] = &[
     done("set-label", |r, v| text(&mut r.options.set_label, v)),
     done("address", |r, v| text(&mut r.options.address, v)),
     done("all", |r, v| apply(&mut r.options, selection::ALL, v)),
-    ignored("from-tags", |r, v| collect(&mut r.options.from_tags, v)),
-    ignored("tags", |r, v| selection::tags(&mut r.options, v)),
-    ignored("calls", |r, v| collect(&mut r.options.calls, v)),
-    ignored("media", |r, v| medias::medias(&mut r.options, v)),
-    ignored("medias", |r, v| medias::medias(&mut r.options, v)),
-    ignored("source-call-id", |r, v| {
+    done("from-tags", |r, v| collect(&mut r.options.from_tags, v)),
+    done("tags", |r, v| selection::tags(&mut r.options, v)),
+    done("calls", |r, v| collect(&mut r.options.calls, v)),
+    done("media", |r, v| medias::medias(&mut r.options, v)),
+    done("medias", |r, v| medias::medias(&mut r.options, v)),
+    done("source-call-id", |r, v| {
         text(&mut r.options.source_call_id, v)
     }),
-    ignored("source-tag", |r, v| text(&mut r.options.source_tag, v)),
-    ignored("to-call-id", |r, v| text(&mut r.options.to_call_id, v)),
-    ignored("instance", |r, v| text(&mut r.options.instance, v)),
+    done("source-tag", |r, v| text(&mut r.options.source_tag, v)),
+    done("to-call-id", |r, v| text(&mut r.options.to_call_id, v)),
+    done("instance", |r, v| text(&mut r.options.instance, v)),
     ignored("alias-key", |r, v| {
         apply(&mut r.options, selection::ALIAS_KEY, v)
     }),

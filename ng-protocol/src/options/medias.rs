@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Options;
 use super::value::{each_entry, integer, parse_address, text};
-use super::word::{Word, find, ignored, unescape};
+use super::word::{Word, done, find, unescape};
 use crate::Value;
 
 /// One medium.
@@ -49,21 +49,21 @@ type Key<T> = fn(&mut T, &Value) -> bool;
 
 /// The keys of a medium.
 pub(super) const MEDIA: &[Word<Key<Media>>] = &[
-    ignored("id", |media, v| text(&mut media.id, v)),
-    ignored("type", |media, v| text(&mut media.kind, v)),
-    ignored("codec", codecs),
-    ignored("codecs", codecs),
-    ignored("destination", destination),
+    done("id", |media, v| text(&mut media.id, v)),
+    done("type", |media, v| text(&mut media.kind, v)),
+    done("codec", codecs),
+    done("codecs", codecs),
+    done("destination", destination),
 ];
 
 /// The keys of a codec of `transform`.
 pub(super) const PAYLOAD_TYPE: &[Word<Key<PayloadType>>] = &[
-    ignored("codec", |pt, v| text(&mut pt.codec, v)),
-    ignored("payload-type", |pt, v| integer(&mut pt.payload_type, v)),
-    ignored("clock-rate", |pt, v| integer(&mut pt.clock_rate, v)),
-    ignored("channels", |pt, v| integer(&mut pt.channels, v)),
-    ignored("format", |pt, v| text(&mut pt.format, v)),
-    ignored("options", |pt, v| text(&mut pt.options, v)),
+    done("codec", |pt, v| text(&mut pt.codec, v)),
+    done("payload-type", |pt, v| integer(&mut pt.payload_type, v)),
+    done("clock-rate", |pt, v| integer(&mut pt.clock_rate, v)),
+    done("channels", |pt, v| integer(&mut pt.channels, v)),
+    done("format", |pt, v| text(&mut pt.format, v)),
+    done("options", |pt, v| text(&mut pt.options, v)),
 ];
 
 /// `media`: a list of dictionaries.

@@ -26,6 +26,14 @@ impl Changes {
         }
     }
 
+    /// A call goes by another of its call-ids.
+    pub(super) fn rename(&mut self, key: CallKey, id: &Bytes) {
+        if self.wanted {
+            self.changed.insert(key);
+            self.names.insert(key, id.clone());
+        }
+    }
+
     /// A call has ended.
     pub(super) fn end(&mut self, key: CallKey) {
         if self.wanted {

@@ -166,6 +166,14 @@ fn callee(
     call.add_party(Party::new(to_tag, via_branch, now))
 }
 
+/// Lets one more party in, if there is room.
+pub(super) fn admit(call: &mut Call, party: Party) -> Result<PartyId, Refusal> {
+    if call.parties().count() >= MAX_PARTIES {
+        return Err(Refusal::InvalidDialogue);
+    }
+    Ok(call.add_party(party))
+}
+
 fn join(call: &mut Call, dialogue: Dialogue) -> Result<Dialogue, Refusal> {
     if dialogue.sender == dialogue.receiver || call.parties().count() > MAX_PARTIES {
         return Err(Refusal::InvalidDialogue);

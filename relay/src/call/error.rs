@@ -24,6 +24,60 @@ pub enum Refusal {
     /// Another command for a call that is not known.
     #[error("Unknown call-ID")]
     NoSuchCall,
+    /// A subscription or injection for a call that is not known.
+    #[error("Unknown call-ID(s)")]
+    NoSuchCalls,
+    /// `connect` or `mesh` for a call that is not known.
+    #[error("Unknown call ID(s)")]
+    NothingToConnect,
+    /// Two calls that are to become one have a tag in common.
+    #[error("Failed to merge two calls into one (tag collision)")]
+    TagCollision,
+    /// `inject start` without `source-tag`.
+    #[error("No source-tag in message")]
+    NoSourceTag,
+    /// `source-tag` names nobody.
+    #[error("Source-tag not found")]
+    UnknownSourceTag,
+    /// `inject start` from a party to itself.
+    #[error("Trying to inject to self")]
+    InjectsItself,
+    /// `inject stop` of what is not injected.
+    #[error("Failed to stop inject")]
+    NotInjected,
+    /// `to-tag` names nobody.
+    #[error("To-tag not found")]
+    UnknownToTag,
+    /// `from-tag` names nobody.
+    #[error("From-tag not found")]
+    NoSuchFromTag,
+    /// There is nothing to say in a body.
+    #[error("Failed to create SDP")]
+    NoBody,
+    /// A party that cannot be subscribed.
+    #[error("Failed to request subscription")]
+    NotRequested,
+    /// An answer that does not fit what was offered to a subscriber.
+    #[error("Failed to process subscription answer")]
+    NotAnswered,
+    /// What is to be created takes keys of ours.
+    #[error("failed to set up call/monologue")]
+    NotCreated,
+    /// `create answer` for a call that is not known.
+    #[error("unknown call-ID")]
+    NoCreatedCall,
+    /// `create answer` of a party that is not known.
+    #[error("from-tag not found")]
+    NoCreatedParty,
+    /// An answer that does not fit what was offered by `create`.
+    #[error("failed to perform answer")]
+    NotPerformed,
+    /// What is to be transformed was transformed here.
+    #[error("Transform loop detected")]
+    TransformLoop,
+    /// What is to be transformed would have to be converted, or has nowhere to go.
+    #[error("Failed to set up transform")]
+    NotTransformed,
     /// `label` names nobody.
     #[error("No monologue matching the given label")]
     UnknownLabel,

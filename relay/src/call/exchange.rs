@@ -141,6 +141,30 @@ fn interface(
     })
 }
 
+/// The interface of a party that has no other side: `interface`, or the first `direction`.
+pub(super) fn lone_interface(
+    call: &mut Call,
+    party: PartyId,
+    context: &Context<'_>,
+    warnings: &mut Vec<String>,
+) -> usize {
+    let options = &context.request.options;
+    let name = options.interface.as_ref();
+    interface(
+        call,
+        party,
+        name.or(options.direction.first()),
+        context,
+        warnings,
+    )
+}
+
+/// The payload types that a section names.
+pub(super) fn payload_types(section: &sdp::Media) -> PayloadTypes {
+    let numbers = section.payload_types();
+    PayloadTypes(numbers.fold(0, |set, number| set | 1 << number))
+}
+
 /// The `a=mid` that a section is given if it has none: what the receiver called it, or its number where sections need
 /// names. The receiver's name for it is taken note of.
 fn name_section(
@@ -183,7 +207,7 @@ fn bundled_on<'a>(
 }
 
 /// What a section says about the party that wrote it, and that it is bundled on, if it is on another.
-fn take_in(
+pub(super) fn take_in(
     media: &mut Media,
     section: &sdp::Media,
     first: Option<&sdp::Media>,
@@ -212,8 +236,7 @@ fn take_in(
         let meant = meant.filter(|number| section.encoding(*number).is_some_and(is_meant));
         PayloadTypes(meant.fold(0, |set, number| set | 1 << number))
     };
-    let payload_types = section.payload_types();
-    media.payload_types = PayloadTypes(payload_types.fold(0, |set, number| set | 1 << number));
+    media.payload_types = payload_types(section);
     media.events = named(|encoding| is_encoding(encoding, "telephone-event"));
     let events = section
         .payload_types()
@@ -279,7 +302,7 @@ fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
 }
 
 /// What the receiver of an offer is offered.
-fn propose(
+pub(super) fn propose(
     sender: &mut Media,
     receiver: &mut Media,
     section: &sdp::Media,
@@ -348,7 +371,7 @@ fn proposed_protocol(
     offered.clone()
 }
 
-fn wanted_family(context: &Context<'_>) -> Option<Family> {
+pub(super) fn wanted_family(context: &Context<'_>) -> Option<Family> {
     context
         .request
         .options

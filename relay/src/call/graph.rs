@@ -76,6 +76,11 @@ impl Call {
         self.parties.values_mut()
     }
 
+    /// Every party under its name, to be changed.
+    pub(super) fn parties_by_id_mut(&mut self) -> impl Iterator<Item = (PartyId, &mut Party)> {
+        self.parties.iter_mut().map(|(id, party)| (*id, party))
+    }
+
     /// In order of appearance.
     pub(super) fn parties(&self) -> impl Iterator<Item = (PartyId, &Party)> {
         self.parties.iter().map(|(id, party)| (*id, party))
@@ -173,6 +178,11 @@ impl Call {
     /// Remembers that two parties belong to one dialogue.
     pub(super) fn associate(&mut self, one: PartyId, other: PartyId) {
         self.dialogues.insert((one.min(other), one.max(other)));
+    }
+
+    /// Every pair of parties that belongs to one dialogue.
+    pub(super) fn dialogues(&self) -> impl Iterator<Item = (PartyId, PartyId)> {
+        self.dialogues.iter().copied()
     }
 
     /// The parties that a party was ever in a dialogue with, first ones first.

@@ -6,11 +6,15 @@
 //! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
 mod attributes;
+mod bench;
 mod blocks;
 mod bundle;
 mod changes;
 mod clock;
 mod codecs;
+mod compose;
+mod connect;
+mod create;
 mod delete;
 mod dialogue;
 mod error;
@@ -22,10 +26,13 @@ mod graph;
 mod layout;
 mod load;
 mod media;
+mod merge;
 mod mux;
+mod names;
 mod offer;
 mod party;
 mod ports;
+mod publish;
 mod quality;
 mod query;
 mod recording;
@@ -35,11 +42,13 @@ mod serving;
 mod settings;
 mod snapshot;
 mod statistics;
+mod subscribe;
 mod subscription;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod transform;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -60,6 +69,7 @@ pub use survey::{Forwarding, Summary};
 
 use changes::Changes;
 use graph::Call;
+use names::Names;
 use recording::Recordings;
 use serving::Serving;
 use timeouts::Rounds;
@@ -76,7 +86,10 @@ pub struct Calls {
     instance: String,
     started: Timestamp,
     calls: BTreeMap<Bytes, Active>,
+    /// Further call-ids of calls that have become one, and what that one goes by.
+    aliases: BTreeMap<Bytes, Bytes>,
     next_key: u64,
+    names: Names,
     rounds: Rounds,
     changes: Changes,
     recordings: Recordings,
@@ -128,7 +141,9 @@ impl Calls {
             instance: format!("{:012x}", seed & 0xffff_ffff_ffff),
             started: now,
             calls: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             next_key: 0,
+            names: Names::new(seed ^ now.wall_us),
             rounds: Rounds::default(),
             changes: Changes::default(),
             recordings: Recordings::new(seed),
@@ -170,6 +185,16 @@ impl Calls {
                 self.control_recording(request, now)
             }
             Command::StartForwarding | Command::StopForwarding => self.forward(request),
+            Command::Publish => self.publish(request, now, ports),
+            Command::SubscribeRequest => self.subscribe_request(request, now, ports),
+            Command::SubscribeAnswer => self.subscribe_answer(request, now, ports),
+            Command::Unsubscribe => self.unsubscribe(request),
+            Command::Create => self.create(request, now, ports),
+            Command::CreateAnswer => self.create_answer(request, now, ports),
+            Command::Connect => self.connect(request, now),
+            Command::Mesh => self.mesh(request, now),
+            Command::InjectStart | Command::InjectStop => self.inject(request, now),
+            Command::Transform => self.transform(request, now, ports),
             command if command.plays() => Err(Refusal::Unsupported),
             _ => Err(Refusal::UnknownCommand),
         };
@@ -209,9 +234,9 @@ impl Calls {
         self.calls.is_empty()
     }
 
-    /// The call-ids, sorted.
+    /// The call-ids, sorted; those of calls that are one with another at the end.
     pub fn ids(&self) -> impl Iterator<Item = &Bytes> {
-        self.calls.keys()
+        self.calls.keys().chain(self.aliases.keys())
     }
 
     /// Counters since the start.
@@ -251,15 +276,23 @@ impl Calls {
         change: impl FnOnce(&mut Call) -> Result<(), Refusal>,
     ) -> Result<(Reply, Vec<Action>), Refusal> {
         let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
-        let active = self.calls.get(id).ok_or(Refusal::NoSuchCall)?;
+        let active = self.get(id).ok_or(Refusal::NoSuchCall)?;
         let mut call = active.call.clone();
         change(&mut call)?;
         Ok((Reply::ok(), self.commit(id, call)))
     }
 
     /// Puts a call in the place of what it was, or among the others if it is new; what media is to do about it.
-    fn commit(&mut self, id: &Bytes, call: Call) -> Vec<Action> {
-        let id = copy(id);
+    fn commit(&mut self, id: &Bytes, mut call: Call) -> Vec<Action> {
+        if let Some(name) = self.aliases.get(id) {
+            let known = self.calls.get(name).map(|active| &active.call);
+            for (party, value) in call.parties_by_id_mut() {
+                if known.is_some_and(|known| known.party(party).is_none()) {
+                    value.call_id = Some(copy(id));
+                }
+            }
+        }
+        let id = copy(self.name_of_id(id));
         self.changes.note(call.key, &id);
         let active = match self.calls.entry(id) {
             Entry::Occupied(known) => {
@@ -284,9 +317,11 @@ impl Calls {
         now: Timestamp,
         streams: &dyn StreamReader,
     ) -> Vec<Action> {
-        let Some((call_id, active)) = self.calls.remove_entry(call_id) else {
+        let name = self.name_of_id(call_id).clone();
+        let Some((call_id, active)) = self.calls.remove_entry(&name) else {
             return Vec::new();
         };
+        self.forget_ids(&name);
         self.totals.count(&active.call, ending, now, streams);
         self.changes.end(active.call.key);
         self.notice(Notice::Ended { call_id, ending });

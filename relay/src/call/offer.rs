@@ -7,12 +7,10 @@ use super::dialogue::{self, AnswerKind, Dialogue};
 use super::exchange::{Context, Role, exchange};
 use super::graph::Call;
 use super::ports::Ledger;
-use super::{Calls, Notice, Refusal, Timestamp, copy, layout, rewrite};
+use super::select::present;
+use super::{Calls, Notice, Refusal, Timestamp, compose, copy, layout, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
 use crate::sdp::{self, MediaChange, Session};
-
-/// Bytes of SDP that fit into a reply over UDP, beside all but the strangest cookies.
-const LONGEST_BODY: usize = 64_000;
 
 impl Calls {
     /// An offer makes the call, or changes it. It works on a copy: one that fails leaves the call as it was, and a new
@@ -34,7 +32,7 @@ impl Calls {
         if self.is_looping(request, &session) {
             return Ok((Reply::ok().with("sdp", body.clone()), Vec::new()));
         }
-        let mut call = match self.calls.get(id) {
+        let mut call = match self.get(id) {
             Some(active) => active.call.clone(),
             None if let Some(limit) = self.limit() => return Err(limit),
             None => Call::new(CallKey(self.next_key), now),
@@ -74,7 +72,7 @@ impl Calls {
         let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
         let from_tag = request.from_tag.as_ref().ok_or(Refusal::NoFromTag)?;
         let to_tag = present(request.to_tag.as_ref()).ok_or(Refusal::NoToTag)?;
-        let active = self.calls.get(id).ok_or(Refusal::UnknownCall)?;
+        let active = self.get(id).ok_or(Refusal::UnknownCall)?;
         if is_fragment(request, body) {
             return Ok((Reply::ok(), Vec::new()));
         }
@@ -125,6 +123,10 @@ impl Calls {
             return Err(Refusal::NothingToRewrite);
         }
         call.last_signal = work.now;
+        if let (Some(sender), Some(body)) = (call.party_mut(dialogue.sender), &work.request.sdp) {
+            sender.said = compose::said(body, work.session);
+            sender.is_subscriber = false;
+        }
         label(&mut call, dialogue, work.request);
         if work.request.options.flags.exclude_recording
             && let Some(sender) = call.party_mut(dialogue.sender)
@@ -135,9 +137,7 @@ impl Calls {
             .party_mut(dialogue.receiver)
             .map(|receiver| rewrite::body(receiver, changes, &self.instance, &context))
             .unwrap_or_default();
-        if body.len() > LONGEST_BODY {
-            return Err(Refusal::TooLong);
-        }
+        let body = compose::fitting(body)?;
         ledger.settle(|pair| call.ports().any(|held| held == pair));
 
         let mut actions = self.record(work.request, work.id, &mut call, work.now);
@@ -180,11 +180,6 @@ struct Work<'a> {
     session: &'a Session,
     id: &'a Bytes,
     now: Timestamp,
-}
-
-/// An empty tag or branch is none.
-fn present(name: Option<&Bytes>) -> Option<&Bytes> {
-    name.filter(|name| !name.is_empty())
 }
 
 /// Trickle ICE (RFC 8840): candidates without a session. The flag alone says nothing; some clients always send it.

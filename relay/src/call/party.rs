@@ -21,12 +21,18 @@ pub(super) struct Party {
     pub(super) tag: Option<Bytes>,
     /// Further tags that answered on this party's ports.
     pub(super) aliases: Vec<Bytes>,
+    /// The call-id it came with, if its call was merged with another that goes by its own.
+    pub(super) call_id: Option<Bytes>,
     /// The branch it was offered on.
     pub(super) via_branch: Option<Bytes>,
     /// The `label` the client gave it.
     pub(super) label: Option<Bytes>,
     /// Made by `subscribe request`: it hears others, and sends nothing.
     pub(super) is_subscriber: bool,
+    /// The `metadata` the client gave it.
+    pub(super) metadata: Option<Bytes>,
+    /// What it said last, its sections in the places of its medias: what a subscriber is told.
+    pub(super) said: Bytes,
     /// What is held back of what it sends.
     pub(super) blocks: Blocks,
     /// `exclude-recording`: what it sends is not recorded.
@@ -54,9 +60,12 @@ impl Party {
         Self {
             tag: tag.map(copy),
             aliases: Vec::new(),
+            call_id: None,
             via_branch: via_branch.map(copy),
             label: None,
             is_subscriber: false,
+            metadata: None,
+            said: Bytes::new(),
             blocks: Blocks::default(),
             unrecorded: false,
             forwarding: false,

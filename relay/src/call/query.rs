@@ -1,13 +1,16 @@
 //! `query` and `list`: a call as a dictionary.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use ng_protocol::{Dict, Reply, Request, Value};
 
 use super::graph::Call;
 use super::media::Media;
 use super::party::{Party, PartyId};
 use super::recording::Running;
+use super::select::present;
 use super::statistics::integer;
 use super::subscription::Kind;
 use super::{Calls, Refusal, quality};
@@ -23,9 +26,10 @@ impl Calls {
         streams: &dyn StreamReader,
     ) -> Result<Reply, Refusal> {
         let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
-        let active = self.calls.get(id).ok_or(Refusal::UnknownCall)?;
+        let active = self.get(id).ok_or(Refusal::UnknownCall)?;
+        let tag = present(request.to_tag.as_ref()).or(present(request.from_tag.as_ref()));
         let mut reply = Reply::ok();
-        describe(&active.call, streams, reply.dict_mut());
+        describe(&active.call, tag, streams, reply.dict_mut());
         Ok(reply)
     }
 
@@ -33,8 +37,7 @@ impl Calls {
         let limit = request.options.limit.unwrap_or(DEFAULT_LIST_LIMIT);
         let limit = usize::try_from(limit).map_err(|_| Refusal::InvalidLimit)?;
         let ids: Vec<Value> = self
-            .calls
-            .keys()
+            .ids()
             .take(limit)
             .map(|id| Value::from(id.clone()))
             .collect();
@@ -46,7 +49,23 @@ impl Calls {
 pub(super) const NOT_OPEN: &str = "not open";
 
 /// Everything about a call: times, parties with their medias and streams, sources, sums.
-pub(super) fn describe(call: &Call, streams: &dyn StreamReader, out: &mut Dict) {
+/// With a tag, of that party and those it hears alone.
+pub(super) fn describe(
+    call: &Call,
+    tag: Option<&Bytes>,
+    streams: &dyn StreamReader,
+    out: &mut Dict,
+) {
+    let meant = tag.map(|tag| {
+        let party = call.party_by_tag(tag);
+        let heard = party.map(|party| call.subscriptions.source_parties(party));
+        let heard = heard.into_iter().flatten().map(|(party, _)| party);
+        party
+            .into_iter()
+            .chain(heard)
+            .collect::<BTreeSet<PartyId>>()
+    });
+
     let mut account = Account {
         call,
         streams,
@@ -55,7 +74,10 @@ pub(super) fn describe(call: &Call, streams: &dyn StreamReader, out: &mut Dict) 
         sources: Vec::new(),
     };
     let mut tags = Dict::new();
-    for (id, party) in call.parties() {
+    let parties = call.parties();
+    for (id, party) in
+        parties.filter(|(id, _)| meant.as_ref().is_none_or(|meant| meant.contains(id)))
+    {
         let key = match &party.tag {
             Some(tag) => tag.clone(),
             None => format!("<untagged {}>", id.0 + 1).into(),
@@ -141,6 +163,9 @@ impl Account<'_> {
         }
         if let Some(label) = &party.label {
             dict.insert("label", label.clone());
+        }
+        if let Some(metadata) = &party.metadata {
+            dict.insert("metadata", metadata.clone());
         }
         dict.insert("created", integer(party.created.wall_us / 1_000_000));
         let subscriptions = &self.call.subscriptions;

@@ -86,6 +86,13 @@ impl Recordings {
         }
     }
 
+    /// A call goes by another of its call-ids.
+    pub(super) fn rename(&mut self, before: &Bytes, now: &Bytes) {
+        for call in self.calls.values_mut().filter(|call| *call == before) {
+            *call = copy(now);
+        }
+    }
+
     fn begin(&mut self, call_id: &Bytes, paused: bool, now: Timestamp) -> Running {
         let id = RecordingId(self.next);
         self.next += 1;
@@ -108,7 +115,7 @@ impl Calls {
         now: Timestamp,
     ) -> Result<(Reply, Vec<Action>), Refusal> {
         let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
-        let active = self.calls.get(id).ok_or(Refusal::UnknownCall)?;
+        let active = self.get(id).ok_or(Refusal::UnknownCall)?;
         let mut call = active.call.clone();
         if let Some(metadata) = &request.options.metadata {
             call.metadata = Some(copy(metadata));
@@ -204,7 +211,7 @@ impl Calls {
         let Some(call_id) = self.recordings.calls.get(&id).cloned() else {
             return Vec::new();
         };
-        let Some(active) = self.calls.get(&call_id) else {
+        let Some(active) = self.get(&call_id) else {
             return Vec::new();
         };
         let mut call = active.call.clone();

@@ -9,7 +9,7 @@ use super::exchange::{Context, Role, announced_address};
 use super::media::Media;
 use super::party::Party;
 use super::{attributes, bundle, codecs, extmap};
-use crate::plan::PortPair;
+use crate::plan::{LogicalInterface, PortPair};
 use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine};
 
 /// How one section is written for the receiver, who remembers what it was offered.
@@ -102,7 +102,7 @@ pub(super) fn body(
     let wanted = options.replace;
     let origin = wanted.origin || wanted.origin_full;
     let replace = Replace {
-        address: own_address(receiver, context).filter(|_| origin),
+        address: own_address(receiver, context.interfaces).filter(|_| origin),
         origin_full: wanted.origin_full,
         username: wanted.username,
         session_name: wanted.session_name,
@@ -119,9 +119,9 @@ fn removes_ice(context: &Context<'_>) -> bool {
 }
 
 /// What a party knows us as: the address of its first ports, else the first one of its interface.
-fn own_address(party: &Party, context: &Context<'_>) -> Option<IpAddr> {
+pub(super) fn own_address(party: &Party, interfaces: &[LogicalInterface]) -> Option<IpAddr> {
     let on_ports = party.medias.iter().find_map(Media::ports);
-    let interface = context.interfaces.get(party.interface.unwrap_or(0));
+    let interface = interfaces.get(party.interface.unwrap_or(0));
     on_ports
         .map(|pair| pair.rtp.advertised)
         .or_else(|| Some(interface?.addresses.first()?.advertised))

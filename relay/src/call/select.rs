@@ -125,6 +125,34 @@ fn set_label(call: &mut Call, party: PartyId, request: &Request) {
     }
 }
 
+/// Several parties that a command means, in the order it names them, each once: all that offer and answer have made, or one,
+/// or those of `from-tags`, of which unknown ones are left out.
+pub(super) fn parties(call: &Call, request: &Request) -> Result<Vec<PartyId>, Refusal> {
+    if request.options.all == Some(All::All) {
+        let everybody = call
+            .parties()
+            .filter(|(id, _)| call.peers(*id).next().is_some());
+        let ids: Vec<PartyId> = everybody.map(|(id, _)| id).collect();
+        return some(ids);
+    }
+    if let Some(party) = party(call, request)? {
+        return Ok(vec![party]);
+    }
+    let mut ids = Vec::new();
+    for tag in &request.options.from_tags {
+        let found = call.party_by_tag(tag);
+        ids.extend(found.filter(|party| !ids.contains(party)));
+    }
+    some(ids)
+}
+
+fn some(parties: Vec<PartyId>) -> Result<Vec<PartyId>, Refusal> {
+    if parties.is_empty() {
+        return Err(Refusal::NobodyMatched);
+    }
+    Ok(parties)
+}
+
 /// An empty name is none.
 pub(super) fn present(name: Option<&Bytes>) -> Option<&Bytes> {
     name.filter(|name| !name.is_empty())

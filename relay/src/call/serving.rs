@@ -61,6 +61,14 @@ impl Serving {
         opened.into_iter().chain(updated).chain(closed).collect()
     }
 
+    /// Takes over what another call's service has come to; says which pairs these are.
+    pub(super) fn absorb(&mut self, other: Self) -> Vec<PortPair> {
+        let pairs = other.pairs.values().cloned().collect();
+        self.pairs.extend(other.pairs);
+        self.plans.extend(other.plans);
+        pairs
+    }
+
     /// Ends the service.
     pub(super) fn end(self) -> Vec<Action> {
         let pairs = self.pairs.into_values();
@@ -244,7 +252,7 @@ fn treatment(
 ) -> Option<Treatment> {
     let edge = sink.edge;
     let blocks = call.party(source.party)?.blocks;
-    let mut dropped = sink.foreign;
+    let mut dropped = PayloadTypes(sink.foreign.0 | refused(sink).0);
     if edge.rtcp_only || edge.blocked || blocks.media || call.blocks.media {
         dropped = PayloadTypes(dropped.0 | PayloadTypes::ALL.without(events).0);
     }
@@ -256,6 +264,14 @@ fn treatment(
         dropped,
         extensions: extmap::passed(sink.source, sink.media),
     })
+}
+
+/// What a source sends and its subscriber does not take. Those who make offers and answers see to that themselves.
+fn refused(sink: &Heard<'_>) -> PayloadTypes {
+    if sink.edge.kind == Kind::OfferAnswer {
+        return PayloadTypes::NONE;
+    }
+    sink.source.payload_types.without(sink.media.payload_types)
 }
 
 /// All that either side named: an answerer may send what it was offered, an offerer what it was answered. None for what

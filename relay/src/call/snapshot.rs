@@ -97,7 +97,7 @@ impl Calls {
             interfaces,
             mut learned,
         } = snapshot;
-        if self.calls.contains_key(&call_id) {
+        if self.get(&call_id).is_some() {
             return Err(NotRestored::Known);
         }
         let mut again = Again {
@@ -135,6 +135,11 @@ impl Calls {
             {
                 let before = names.get(&port.id);
                 *of_port = before.and_then(|id| learned.remove(id)).map(Box::new);
+            }
+        }
+        for (_, party) in active.call.parties() {
+            if let Some(id) = &party.call_id {
+                self.aliases.insert(id.clone(), call_id.clone());
             }
         }
         self.calls.insert(call_id, active);

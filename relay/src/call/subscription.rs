@@ -48,6 +48,15 @@ pub(super) struct Edge {
     pub(super) rtcp_only: bool,
 }
 
+impl Edge {
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+}
+
 /// Who receives from whom. An edge leads from a source to a sink; a source has any number of sinks, and a sink of sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -71,6 +80,32 @@ impl Subscriptions {
         self.part(one);
         self.part(other);
         self.join(one, other, edges);
+    }
+
+    /// Makes a media hear another, until further notice. What is known of that flow stays.
+    pub(super) fn subscribe(&mut self, source: MediaRef, sink: MediaRef) {
+        let edge = Edge::of(Kind::PubSub);
+        self.edges.entry((source, sink)).or_insert(edge).rtcp_only = false;
+    }
+
+    /// Makes the reports of a subscriber go back to its source.
+    pub(super) fn mirror(&mut self, source: MediaRef, sink: MediaRef) {
+        self.edges.entry((sink, source)).or_insert(Edge {
+            rtcp_only: true,
+            ..Edge::of(Kind::PubSub)
+        });
+    }
+
+    /// Ends all that a party hears, or what it hears of one party, with the reports it sent back. Whether there was anything.
+    pub(super) fn unsubscribe(&mut self, sink: PartyId, source: Option<PartyId>) -> bool {
+        let before = self.edges.len();
+        let is_meant = |party| source.is_none_or(|source| source == party);
+        self.edges.retain(|(from, to), edge| {
+            let heard = to.party == sink && is_meant(from.party);
+            let reported = edge.rtcp_only && from.party == sink && is_meant(to.party);
+            !(heard || reported)
+        });
+        self.edges.len() < before
     }
 
     /// Where the packets of a media go.
@@ -118,6 +153,17 @@ impl Subscriptions {
     pub(super) fn remove_party(&mut self, party: PartyId) {
         self.edges
             .retain(|(source, sink), _| source.party != party && sink.party != party);
+    }
+
+    /// Takes in the edges of another call, whose parties have other names here.
+    pub(super) fn take_in(&mut self, others: &Self, renamed: impl Fn(PartyId) -> PartyId) {
+        let renamed = |media: MediaRef| MediaRef {
+            party: renamed(media.party),
+            ..media
+        };
+        let edges = others.edges.iter();
+        let edges = edges.map(|((source, sink), edge)| ((renamed(*source), renamed(*sink)), *edge));
+        self.edges.extend(edges);
     }
 
     /// What is known of the flows between two medias, as far as a new pair of theirs is to keep it.
@@ -207,6 +253,18 @@ mod tests {
     }
 
     #[test]
+    fn subscribers_stay_when_the_pair_changes() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.pair(media(1, 0), media(2, 0));
+        subscriptions.subscribe(media(1, 0), media(9, 0));
+        subscriptions.pair(media(1, 0), media(3, 0));
+        assert_eq!(
+            sinks(&subscriptions, media(1, 0)),
+            [media(3, 0), media(9, 0)]
+        );
+    }
+
+    #[test]
     fn a_flow_that_is_blocked_stays_so_in_the_next_exchange() {
         let mut subscriptions = Subscriptions::default();
         subscriptions.pair(media(1, 0), media(2, 0));
@@ -218,6 +276,20 @@ mod tests {
         let (_, there) = subscriptions.sinks(media(1, 0)).next().unwrap();
         let (_, back) = subscriptions.sinks(media(2, 0)).next().unwrap();
         assert!(there.blocked && !back.blocked);
+    }
+
+    #[test]
+    fn who_unsubscribes_hears_nothing_and_reports_nothing() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.subscribe(media(1, 0), media(9, 0));
+        subscriptions.subscribe(media(2, 0), media(9, 1));
+        subscriptions.mirror(media(1, 0), media(9, 0));
+        assert!(subscriptions.unsubscribe(PartyId(9), Some(PartyId(1))));
+        assert_eq!(sinks(&subscriptions, media(1, 0)), []);
+        assert_eq!(sinks(&subscriptions, media(9, 0)), []);
+        assert_eq!(sinks(&subscriptions, media(2, 0)), [media(9, 1)]);
+        assert!(subscriptions.unsubscribe(PartyId(9), None));
+        assert!(!subscriptions.unsubscribe(PartyId(9), None));
     }
 
     #[test]

@@ -57,16 +57,16 @@ impl Calls {
     /// One call; `None` if there is none of that name.
     #[must_use]
     pub fn summary(&self, call_id: &Bytes) -> Option<Summary> {
-        let active = self.calls.get(call_id)?;
+        let active = self.get(call_id)?;
         Some(self.summary_of(call_id, &active.call))
     }
 
     /// What `query` says about a call; `None` if there is none of that name.
     #[must_use]
     pub fn description(&self, call_id: &Bytes, streams: &dyn StreamReader) -> Option<Dict> {
-        let active = self.calls.get(call_id)?;
+        let active = self.get(call_id)?;
         let mut dict = Dict::new();
-        query::describe(&active.call, streams, &mut dict);
+        query::describe(&active.call, None, streams, &mut dict);
         Some(dict)
     }
 
@@ -83,7 +83,7 @@ impl Calls {
     /// Every stream of a call; none if there is none of that name.
     #[must_use]
     pub fn streams_of(&self, call_id: &Bytes) -> Vec<StreamId> {
-        let call = self.calls.get(call_id).map(|active| &active.call);
+        let call = self.get(call_id).map(|active| &active.call);
         let pairs = call.into_iter().flat_map(Call::ports);
         pairs.flat_map(|pair| [pair.rtp.id, pair.rtcp.id]).collect()
     }

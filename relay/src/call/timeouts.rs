@@ -98,7 +98,14 @@ fn look(call: &Call, settings: &Settings, now: Timestamp, streams: &dyn StreamRe
     let at_most = call.next_delete().unwrap_or(u64::MAX).min(final_limit);
     let mut longest = 0;
     let mut ending = None;
-    for (_, media) in call.medias() {
+    for (name, media) in call.medias() {
+        // Who only listens does not keep a call that nobody speaks in.
+        if call
+            .party(name.party)
+            .is_some_and(|party| party.is_subscriber)
+        {
+            continue;
+        }
         let (limit, reason) = limit(media, settings);
         for port in ports(media) {
             let until = match limit.saturating_mul(1000) {

@@ -26,6 +26,7 @@ mod tests;
 mod treatment;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,7 +40,7 @@ pub use rtcp::{Formula, Mos};
 pub use streams::Streams;
 
 use crate::datapath::Datapath;
-use crate::plan::{Action, CallKey, EndpointLearning, TelephoneEvent};
+use crate::plan::{Action, CallKey, EndpointLearning, PortPair, StreamId, TelephoneEvent};
 use crate::recording::Recorder;
 use ports::Filler;
 use worker::{Command, WorkerHandle};
@@ -216,7 +217,9 @@ impl Media {
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
         for action in actions {
-            if let Some((worker, command)) = self.command(action) {
+            if let Action::Move { call, pairs } = action {
+                self.relocate(call, &pairs, &mut per_worker);
+            } else if let Some((worker, command)) = self.command(action) {
                 per_worker[worker].push(command);
             }
         }
@@ -234,7 +237,7 @@ impl Media {
             match action {
                 Action::Open { port, .. } => held.push(port.address),
                 Action::Close { pair } => gone.extend([pair.rtp.address, pair.rtcp.address]),
-                Action::Update { .. } | Action::Record(_) => {}
+                Action::Update { .. } | Action::Move { .. } | Action::Record(_) => {}
             }
         }
         if !gone.is_empty() {
@@ -299,7 +302,25 @@ impl Media {
                         .any_in_kernel(plan.sinks.iter().map(|sink| sink.stream))
             }
             Action::Close { pair } => self.streams.any_in_kernel([pair.rtp.id]),
+            // A worker waits for what another is to give away.
+            Action::Move { .. } => true,
             Action::Record(_) => false,
+        }
+    }
+
+    /// Has streams given from the workers they are with to the one of the call they belong to now.
+    fn relocate(&self, call: CallKey, pairs: &[PortPair], per_worker: &mut [Vec<Command>]) {
+        let target = self.worker_of(call);
+        let mut leaving: BTreeMap<usize, Vec<StreamId>> = BTreeMap::new();
+        for id in pairs.iter().flat_map(|pair| [pair.rtp.id, pair.rtcp.id]) {
+            if let Some(worker) = self.streams.relocate(id, target) {
+                leaving.entry(worker).or_default().push(id);
+            }
+        }
+        for (worker, streams) in leaving {
+            let (to, from) = bounded(1);
+            per_worker[worker].push(Command::Leave { streams, to });
+            per_worker[target].push(Command::Join { call, from });
         }
     }
 
@@ -346,6 +367,7 @@ impl Media {
                 };
                 Some((worker, Command::Close { pair }))
             }
+            Action::Move { .. } => None,
             Action::Record(event) => {
                 if let Some(recorder) = &self.recorder {
                     recorder.tell(event);

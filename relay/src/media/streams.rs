@@ -119,6 +119,13 @@ impl Streams {
             .sum()
     }
 
+    /// Makes a stream another worker's; says whose it was.
+    pub(super) fn relocate(&self, id: StreamId, worker: usize) -> Option<usize> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&id)?;
+        Some(std::mem::replace(&mut entry.worker, worker))
+    }
+
     /// Forgets a stream; says whose it was.
     pub(super) fn close(&self, id: StreamId) -> Option<usize> {
         self.entries().remove(&id).map(|entry| entry.worker)

@@ -53,6 +53,16 @@ pub(super) enum Command {
     Close {
         pair: PortPair,
     },
+    /// Gives streams away, to another worker or to this one under another call.
+    Leave {
+        streams: Vec<StreamId>,
+        to: Sender<Vec<Stream>>,
+    },
+    /// Takes in the streams that a worker gives away, as another call's. Waits for them: what comes after is about them, too.
+    Join {
+        call: CallKey,
+        from: Receiver<Vec<Stream>>,
+    },
     /// Says when everything before it has been carried out.
     Report(Sender<()>),
     Stop,
@@ -419,6 +429,8 @@ impl Worker {
                 }
             }
             Command::Close { pair } => self.close(&pair, now),
+            Command::Leave { streams, to } => self.leave(&streams, &to),
+            Command::Join { call, from } => self.join(call, &from, touched),
             // Nobody may be waiting any more.
             Command::Report(done) => drop(done.send(())),
             Command::Stop => self.running = false,
@@ -436,6 +448,32 @@ impl Worker {
             tracing::error!(%local, %error, "port is not served");
         }
         touch(touched, call);
+    }
+
+    fn leave(&mut self, streams: &[StreamId], to: &Sender<Vec<Stream>>) {
+        let mut leaving = Vec::with_capacity(streams.len());
+        for id in streams {
+            let Some(stream) = self.table.remove(*id) else {
+                continue;
+            };
+            self.deferred.retain(|(_, deferred)| deferred != id);
+            if let Err(error) = self.bed.epoll.delete(&stream.socket) {
+                tracing::error!(local = %stream.local, %error, "a stream that has left is still watched");
+            }
+            leaving.push(*stream);
+        }
+        // Nobody waits for them if that worker has gone, which has been reported.
+        drop(to.send(leaving));
+    }
+
+    fn join(&mut self, call: CallKey, from: &Receiver<Vec<Stream>>, touched: &mut Vec<CallKey>) {
+        for mut stream in from.recv().unwrap_or_default() {
+            stream.call = call;
+            if let Err(error) = self.bed.watch(stream.socket.as_fd(), WAKE) {
+                tracing::error!(local = %stream.local, %error, "port is not served");
+            }
+            self.open(stream, touched);
+        }
     }
 
     /// Flows first, then sockets, then the ports: nothing leads to a port that could be handed out again.

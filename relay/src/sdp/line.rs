@@ -39,7 +39,8 @@ impl Line {
     }
 
     /// Whether it is one of the direction attributes.
-    pub(super) fn is_direction(&self) -> bool {
+    #[must_use]
+    pub fn is_direction(&self) -> bool {
         self.attribute()
             .is_some_and(|name| Direction::from_attribute(name).is_some())
     }

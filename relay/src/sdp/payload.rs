@@ -31,6 +31,16 @@ pub(super) fn static_encoding(payload_type: u8) -> Option<&'static str> {
     })
 }
 
+/// The static payload type of an encoding that is written like this, in any case.
+#[must_use]
+pub fn static_number(encoding: &str) -> Option<u8> {
+    let is_meant = |number: &u8| {
+        let known = static_encoding(*number);
+        known.is_some_and(|known| known.eq_ignore_ascii_case(encoding))
+    };
+    (0..=34).find(is_meant)
+}
+
 /// The clock rate in Hz of an encoding such as `opus/48000/2`.
 pub(super) fn clock_rate(encoding: &str) -> Option<u32> {
     encoding

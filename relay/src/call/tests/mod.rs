@@ -3,6 +3,8 @@
 mod answer;
 mod blocks;
 mod bundle;
+mod connect;
+mod create;
 mod delete;
 mod events;
 mod forks;
@@ -17,6 +19,7 @@ mod reinvite;
 mod restore;
 mod rtcp_mux;
 mod rules;
+mod subscribe;
 mod survey;
 mod timeouts;
 mod world;

@@ -2,6 +2,8 @@
 //! is told is held by its call. (The first two are checked in `World` after every step.) And saying the same thing twice does
 //! nothing the second time, but count.
 
+use bytes::Bytes;
+use ng_protocol::{Dict, Value};
 use proptest::prelude::*;
 
 use super::world::*;
@@ -31,6 +33,8 @@ pub(super) enum Step {
         delay: Option<i64>,
     },
     Query(&'static str),
+    /// Any other command.
+    Other(&'static str, Command),
     Packets,
     Pass(u64),
     Ports(usize),
@@ -203,10 +207,86 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         12 => exchange(),
         3 => deletion(),
         1 => call().prop_map(Step::Query),
+        8 => other(),
         1 => Just(Step::Packets),
         2 => (1u64..40).prop_map(Step::Pass),
         1 => (0usize..12).prop_map(Step::Ports),
     ]
+}
+
+/// Every command that works on the call graph beside offer, answer and delete.
+fn other() -> impl Strategy<Value = Step> {
+    let name = prop::sample::select(vec![
+        "block media",
+        "unblock media",
+        "silence media",
+        "block DTMF",
+        "publish",
+        "subscribe request",
+        "subscribe request",
+        "subscribe answer",
+        "subscribe answer",
+        "unsubscribe",
+        "create",
+        "create answer",
+        "connect",
+        "mesh",
+        "inject start",
+        "inject stop",
+        "transform",
+    ]);
+    let tags = || prop::option::of(prop::sample::select(vec!["a", "b", "c", "s", "t"]));
+    let who = (call(), tags(), tags(), prop::option::of(call()));
+    let how = words(&[
+        "directional",
+        "all",
+        "inactive",
+        "mirror-rtcp",
+        "allow-transcoding",
+        "unsubscribe",
+    ]);
+    let all = prop::option::of(prop::sample::select(vec![
+        "flows",
+        "offer-answer",
+        "except-offer-answer",
+    ]));
+    (name, who, body(), how, all).prop_map(|(name, (call, from, to, other), sdp, flags, all)| {
+        let command = command(name).with("call-id", call).with("sdp", sdp);
+        let command = optional(command, "from-tag", from);
+        let command = match (name, to, from) {
+            // What is left to us to name has another name every time.
+            ("subscribe request", None, _) => command.with("to-tag", "s"),
+            ("publish" | "create" | "transform", _, None) => command.with("from-tag", "p"),
+            _ => optional(command, "to-tag", to),
+        };
+        let command = optional(command, "to-call-id", other);
+        let command = optional(command, "source-tag", from);
+        let command = optional(command, "all", all).list("flags", &flags);
+        let command = match name {
+            "mesh" => command
+                .list("calls", &["x", "y"])
+                .with("tags", flows(from, to)),
+            "transform" => command.with("media", transformed()),
+            _ => command,
+        };
+        Step::Other(call, command)
+    })
+}
+
+fn flows(from: Option<&'static str>, to: Option<&'static str>) -> Vec<Value> {
+    let mut flow = Dict::new();
+    flow.insert("from", from.unwrap_or_default());
+    flow.insert("to", vec![Value::from(to.unwrap_or_default())]);
+    vec![flow.into()]
+}
+
+fn transformed() -> Vec<Value> {
+    let mut destination = Dict::new();
+    destination.insert("address", B);
+    destination.insert("port", 7000);
+    let mut media = Dict::new();
+    media.insert("destination", destination);
+    vec![media.into()]
 }
 
 fn optional(command: Command, key: &'static str, value: Option<&'static str>) -> Command {
@@ -276,6 +356,14 @@ pub(super) fn take(world: &mut World, step: Step) {
         Step::Query(call) => {
             world.send(command("query").with("call-id", call));
         }
+        Step::Other(call, command) => {
+            let reply = world.send(command);
+            if reply.result() == "error" {
+                assert_eq!(world.actions, [], "an error with actions");
+            } else if reply.text("sdp").starts_with("v=") {
+                ports_are_held(world, call, &reply);
+            }
+        }
         Step::Packets => {
             let ports: Vec<u64> = world.plans.keys().map(|id| id.0).collect();
             for port in ports.into_iter().step_by(3) {
@@ -287,8 +375,9 @@ pub(super) fn take(world: &mut World, step: Step) {
     }
 }
 
-fn ports_are_held(world: &World, call: &str, reply: &Outcome) {
-    let active = &world.calls.calls[call.as_bytes()];
+fn ports_are_held(world: &World, call: &'static str, reply: &Outcome) {
+    let call = Bytes::from_static(call.as_bytes());
+    let active = world.calls.get(&call).unwrap();
     let held: Vec<u16> = active
         .call
         .ports()

@@ -236,6 +236,13 @@ impl World {
                         ..before
                     } != plan;
                 }
+                Action::Move { pairs, .. } => {
+                    let mut ids = pairs.iter().flat_map(|pair| [pair.rtp.id, pair.rtcp.id]);
+                    assert!(
+                        ids.all(|id| self.plans.contains_key(&id)),
+                        "moved and not open"
+                    );
+                }
                 Action::Close { pair } => {
                     for id in [pair.rtp.id, pair.rtcp.id] {
                         assert!(self.plans.remove(&id).is_some(), "closed twice");
@@ -366,7 +373,7 @@ pub(super) fn sdp_of(address: &str, lines: &[&str]) -> String {
 }
 
 /// A request under construction.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Command(Dict);
 
 pub(super) fn command(name: &'static str) -> Command {
