@@ -6,6 +6,7 @@
 #[cfg(feature = "kernel")]
 pub mod agent;
 pub mod call;
+pub mod callbacks;
 pub mod config;
 pub mod connections;
 pub mod control;

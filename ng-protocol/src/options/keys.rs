@@ -118,7 +118,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     ignored("sip-message-type", |r, v| {
         apply(&mut r.options, selection::SIP_MESSAGE_TYPE, v)
     }),
-    ignored("xmlrpc-callback", |r, v| {
+    done("xmlrpc-callback", |r, v| {
         address(&mut r.options.xmlrpc_callback, v)
     }),
     done("body", |r, v| text(&mut r.options.body, v)),
@@ -173,10 +173,10 @@ pub(super) const KEYS: &[Word<Key>] = &[
         security(&mut r.options, v, |dtmf| &mut dtmf.security_trigger_end)
     }),
     unsupported("dtmf-delay", |r, v| integer(&mut r.options.dtmf.delay, v)),
-    ignored("dtmf-log-dest", |r, v| {
+    done("dtmf-log-dest", |r, v| {
         endpoint(&mut r.options.dtmf.log_dest, v)
     }),
-    ignored("dtmf-log-destination", |r, v| {
+    done("dtmf-log-destination", |r, v| {
         endpoint(&mut r.options.dtmf.log_dest, v)
     }),
     unsupported("trigger", |r, v| text(&mut r.options.dtmf.trigger, v)),

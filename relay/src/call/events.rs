@@ -1,5 +1,7 @@
 //! Whose telephone event it was.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::Calls;
@@ -17,6 +19,8 @@ pub struct EventSource {
     pub label: Option<Bytes>,
     /// The tags of all parties.
     pub tags: Vec<Bytes>,
+    /// Who is told, if not everybody who is told of every call (`dtmf-log-dest`).
+    pub log_dest: Option<SocketAddr>,
 }
 
 impl Calls {
@@ -34,6 +38,7 @@ impl Calls {
             tag: party.tag.clone().unwrap_or_default(),
             label: party.label.clone(),
             tags: tags.collect(),
+            log_dest: call.dtmf_log,
         })
     }
 

@@ -1,7 +1,7 @@
 //! A call: parties, their medias, and the subscriptions between them. Values only; nothing here has effects.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,10 @@ pub(super) struct Call {
     /// The TOS byte or traffic class that was asked for, if not the configured one.
     pub(super) tos: Option<u8>,
     pub(super) metadata: Option<Bytes>,
+    /// `xmlrpc-callback`: who is told when it times out.
+    pub(super) callback: Option<IpAddr>,
+    /// `dtmf-log-dest`: who is told of digits.
+    pub(super) dtmf_log: Option<SocketAddr>,
     /// What is held back of what anybody sends.
     pub(super) blocks: Blocks,
     pub(super) recording: Option<Running>,
@@ -54,6 +58,8 @@ impl Call {
             delete_at: None,
             tos: None,
             metadata: None,
+            callback: None,
+            dtmf_log: None,
             blocks: Blocks::default(),
             recording: None,
             forwarding: false,

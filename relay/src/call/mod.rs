@@ -45,6 +45,7 @@ mod statistics;
 mod subscribe;
 mod subscription;
 mod survey;
+mod teardown;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -66,6 +67,7 @@ pub use settings::Settings;
 pub use snapshot::{NotRestored, Restored, Snapshot};
 pub use statistics::{Ending, Totals};
 pub use survey::{Forwarding, Summary};
+pub use teardown::Teardown;
 
 use changes::Changes;
 use graph::Call;
@@ -116,6 +118,8 @@ pub enum Notice {
         call_id: Bytes,
         /// Why.
         ending: Ending,
+        /// What it takes to tell the proxy; `None` where the proxy knows.
+        teardown: Option<Teardown>,
     },
     /// A command asked for something that was not there, and was served in another way.
     Warning {
@@ -264,7 +268,7 @@ impl Calls {
         self.load = load;
     }
 
-    /// What has happened since the last time this was asked, for the log. At most the first 1024 are kept.
+    /// What has happened since the last time this was asked. Of warnings, few are kept beyond a thousand notices.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
@@ -324,7 +328,12 @@ impl Calls {
         self.forget_ids(&name);
         self.totals.count(&active.call, ending, now, streams);
         self.changes.end(active.call.key);
-        self.notice(Notice::Ended { call_id, ending });
+        // As many as there are calls, at most.
+        self.notices.push(Notice::Ended {
+            call_id,
+            ending,
+            teardown: ending.is_timeout().then(|| Teardown::of(&active.call)),
+        });
         let recorded = self.last_of_recording(&active.call, now);
         recorded.into_iter().chain(active.serving.end()).collect()
     }

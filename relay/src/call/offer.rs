@@ -222,4 +222,6 @@ fn label(call: &mut Call, dialogue: Dialogue, request: &Request) {
     if let Some(metadata) = &options.metadata {
         call.metadata = Some(copy(metadata));
     }
+    call.callback = options.xmlrpc_callback.or(call.callback);
+    call.dtmf_log = options.dtmf.log_dest.or(call.dtmf_log);
 }

@@ -145,7 +145,7 @@ fn plan(
         payload_types,
         telephone_events,
         event_clock_rates: event_clock_rates(media, &sinks),
-        detect_events: settings.detect_dtmf,
+        detect_events: settings.detect_dtmf || call.dtmf_log.is_some(),
         silences: Silences {
             pcmu: union(media, &sinks, |media| media.silences.pcmu),
             pcma: union(media, &sinks, |media| media.silences.pcma),

@@ -24,6 +24,17 @@ pub enum Ending {
     Forced,
 }
 
+impl Ending {
+    /// Nobody asked for it: the proxy believes that the call goes on.
+    #[must_use]
+    pub fn is_timeout(self) -> bool {
+        match self {
+            Self::Timeout | Self::SilentTimeout | Self::OfferTimeout | Self::FinalTimeout => true,
+            Self::Deleted | Self::Forced => false,
+        }
+    }
+}
+
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {

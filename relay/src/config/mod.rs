@@ -12,6 +12,7 @@ mod file;
 mod help;
 mod ini;
 mod interfaces;
+mod listeners;
 mod load;
 mod machine;
 mod nearest;
@@ -44,6 +45,7 @@ pub use report::{json, text, values};
 pub use settings::{Given, Origin, Setting, Settings};
 
 use crate::call::Hundredths;
+use crate::callbacks;
 use crate::datapath::EngineChoice;
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::recording::Format;
@@ -122,12 +124,27 @@ pub struct Config {
     pub endpoint_learning: EndpointLearning,
     /// Send media to the SIP message's source address instead of the SDP's, unless a command says otherwise.
     pub sip_source: bool,
+    /// Who is told of calls that time out, and how; `None`: nobody.
+    pub callbacks: Option<CallbackConfig>,
+    /// Who is told of digits by UDP.
+    pub dtmf_log_dest: Option<SocketAddr>,
+    /// Whether clients of ng over TCP are told of digits.
+    pub dtmf_log_ng_tcp: bool,
     /// Where and how calls are recorded; `None`: not at all.
     pub recording: Option<RecordingConfig>,
     /// Media workers; at least 1.
     pub num_threads: usize,
     /// The process itself.
     pub process: ProcessConfig,
+}
+
+/// Who is told of calls that time out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackConfig {
+    /// An http URL; `%%` stands for the proxy's address.
+    pub url: String,
+    /// What is said.
+    pub format: callbacks::Format,
 }
 
 /// How calls are recorded.

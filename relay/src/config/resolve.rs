@@ -7,6 +7,7 @@ use super::Config;
 use super::address::{self, Locality};
 use super::error::ConfigError;
 use super::interfaces::{self, Interfaces};
+use super::listeners;
 use super::machine::{Machine, PortRange};
 use super::ports;
 use super::recording::recording;
@@ -85,6 +86,9 @@ pub(super) fn resolve(
         control_tos: integer(settings, "control-tos")? as u8,
         endpoint_learning: endpoint_learning(settings)?,
         sip_source: flag(settings, "sip-source")?,
+        callbacks: listeners::callbacks(settings)?,
+        dtmf_log_dest: listeners::dtmf_log_dest(settings, machine)?,
+        dtmf_log_ng_tcp: flag(settings, "dtmf-log-ng-tcp")?,
         recording: recording(settings, warnings)?,
         num_threads: usize::try_from(threads)
             .ok()

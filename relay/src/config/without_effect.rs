@@ -142,8 +142,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("myser-pass"),
     value("mysql-query"),
     // Callbacks and high availability.
-    short_value("b2b-url", 'b'),
-    short_value("xmlrpc-format", 'x'),
     short_value("redis", 'r'),
     short_value("redis-write", 'w'),
     value("redis-subscribe"),
@@ -192,8 +190,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("mos"),
     flag("measure-rtp"),
     value("ssrc-reporting"),
-    value("dtmf-log-dest"),
-    flag("dtmf-log-ng-tcp"),
     flag("dtmf-no-suppress"),
     flag("dtmf-no-log-injects"),
     value("dtmf-digit-delay"),

@@ -14,6 +14,7 @@ use super::office::Office;
 use super::operators::Desk;
 use super::said::Said;
 use crate::call::{Calls, NotRestored, Notice, Summary, Timestamp};
+use crate::callbacks::Callbacks;
 use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
@@ -33,6 +34,7 @@ pub(super) struct CallServer {
     datapath: Arc<dyn Datapath>,
     /// Who commanded a call last.
     proxies: BTreeMap<Bytes, SocketAddr>,
+    callbacks: Option<Callbacks>,
     said: Said,
     /// For the command `cli`.
     office: Option<Arc<Office>>,
@@ -48,6 +50,7 @@ impl CallServer {
             streams,
             datapath,
             proxies: BTreeMap::new(),
+            callbacks: None,
             said: Said::default(),
             office: None,
         }
@@ -56,6 +59,11 @@ impl CallServer {
     /// From now on the command `cli` is answered.
     pub(super) fn open(&mut self, office: Arc<Office>) {
         self.office = Some(office);
+    }
+
+    /// The same, telling proxies of calls that time out.
+    pub(super) fn with_callbacks(self, callbacks: Option<Callbacks>) -> Self {
+        Self { callbacks, ..self }
     }
 
     /// Every call, in the order they began.
@@ -195,8 +203,14 @@ impl CallServer {
     fn carry_out(&mut self, actions: Vec<Action>) {
         self.media.apply(actions);
         for notice in self.calls.take_notices() {
-            if let Notice::Ended { call_id, .. } = &notice {
-                self.proxies.remove(call_id);
+            if let Notice::Ended {
+                call_id, teardown, ..
+            } = &notice
+            {
+                let proxy = self.proxies.remove(call_id);
+                if let (Some(callbacks), Some(teardown)) = (&self.callbacks, teardown) {
+                    callbacks.timed_out(call_id, teardown, proxy);
+                }
             }
             self.log(&notice);
         }
@@ -204,7 +218,9 @@ impl CallServer {
 
     fn log(&mut self, notice: &Notice) {
         match notice {
-            Notice::Ended { call_id, ending } => {
+            Notice::Ended {
+                call_id, ending, ..
+            } => {
                 info!(call_id = %call_id.escape_ascii(), ?ending, "call ended");
             }
             Notice::Warning { call_id, text } if self.said.is_news(text) => {

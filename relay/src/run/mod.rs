@@ -1,6 +1,7 @@
 //! Being a relay: from a configuration to the exit.
 
 mod calls;
+mod digits;
 mod journaling;
 mod kept;
 mod load;

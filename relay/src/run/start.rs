@@ -17,8 +17,9 @@ use super::journaling::{Journaling, Parting};
 use super::office::Office;
 use super::operators::Operators;
 use super::survival::{Legacy, Survival};
-use super::{RunError, load, system, table};
+use super::{RunError, digits, load, system, table};
 use crate::call::{Calls, Settings};
+use crate::callbacks::Callbacks;
 use crate::config::{Config, ListenError};
 use crate::control::cache::Limits;
 use crate::control::commands::Commands;
@@ -96,7 +97,9 @@ impl Relay {
             instance,
             calls::now(),
         );
-        let server = CallServer::new(calls, media, Arc::clone(&datapath));
+        let events = media.events();
+        let server =
+            CallServer::new(calls, media, Arc::clone(&datapath)).with_callbacks(callbacks(config)?);
         let server = take_up(server, legacy, journal.is_some()).await?;
         let dispatcher = Dispatcher::new(server, Limits::default());
         let counters = dispatcher.counters();
@@ -133,6 +136,12 @@ impl Relay {
         ];
         let commands = Commands::new(Arc::clone(&shared));
         let notifications = Notifications::default();
+        let audience = digits::Listeners {
+            destination: config.dtmf_log_dest,
+            notifications: config.dtmf_log_ng_tcp.then(|| notifications.clone()),
+        };
+        digits::start(audience, events, Arc::downgrade(&shared))
+            .map_err(system("cannot start the thread that tells of digits"))?;
         let services = http::Services {
             snapshot: operators.clone(),
             cli: operators.clone(),
@@ -249,6 +258,16 @@ async fn take_up(
     })?
 }
 
+fn callbacks(config: &Config) -> Result<Option<Callbacks>, RunError> {
+    let Some(callbacks) = &config.callbacks else {
+        return Ok(None);
+    };
+    let started = Callbacks::start(callbacks.url.clone(), callbacks.format);
+    started
+        .map(Some)
+        .map_err(system("cannot start the threads that call proxies"))
+}
+
 fn recorder(config: &Config) -> Result<Option<Arc<Recorder>>, RunError> {
     let Some(recording) = &config.recording else {
         return Ok(None);
@@ -334,7 +353,7 @@ fn settings(config: &Config) -> Settings {
         tos: config.tos,
         endpoint_learning: config.endpoint_learning,
         sip_source: config.sip_source,
-        detect_dtmf: false,
+        detect_dtmf: config.dtmf_log_dest.is_some() || config.dtmf_log_ng_tcp,
         recording_dir: config
             .recording
             .as_ref()

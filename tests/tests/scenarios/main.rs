@@ -22,6 +22,7 @@ mod kernel_counters;
 mod lease;
 mod next_hop;
 mod node_agent;
+mod notifications;
 mod on_the_wire;
 mod plain_call;
 mod recording;

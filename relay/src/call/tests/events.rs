@@ -28,6 +28,7 @@ fn an_event_is_of_the_party_that_its_port_faces() {
         tag: "a".into(),
         label: Some("caller".into()),
         tags: vec!["a".into(), "b".into()],
+        log_dest: None,
     };
     // The port in the answer is where A sends.
     assert_eq!(of(answer.port()), Some(by_a));

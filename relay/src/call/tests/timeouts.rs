@@ -188,3 +188,45 @@ fn a_delayed_delete_takes_effect_in_time_although_the_call_is_heard() {
     world.pass(1);
     assert_eq!(ending(&mut world), Some(Ending::Deleted));
 }
+
+#[test]
+fn a_proxy_that_does_not_know_of_the_end_is_told_whose_call_it_was() {
+    let mut world = world();
+    world.send(offer(&audio(A, 4000)).with("xmlrpc-callback", "192.0.2.99"));
+    world.send(answer(&audio(B, 5000)));
+    world.pass(60);
+    let mut notices = world.calls.take_notices().into_iter();
+    let teardown = notices.find_map(|notice| match notice {
+        Notice::Ended { teardown, .. } => teardown,
+        Notice::Warning { .. } => None,
+    });
+    let teardown = teardown.unwrap();
+    assert_eq!(teardown.callback, Some(ip("192.0.2.99")));
+    assert_eq!(teardown.tags, ["a", "b"]);
+    assert_eq!(teardown.dialogues, [("a".into(), "b".into())]);
+}
+
+#[test]
+fn a_proxy_that_has_ended_the_call_is_not_told() {
+    let mut world = world();
+    world.call();
+    world.send(delete());
+    world.pass(31);
+    let notices = world.calls.take_notices();
+    assert!(
+        matches!(notices[..], [Notice::Ended { teardown: None, .. }]),
+        "{notices:?}"
+    );
+}
+
+#[test]
+fn however_many_calls_end_at_once_every_end_is_told() {
+    let mut world = world();
+    world.pool.left = 4000;
+    for number in 0..1500 {
+        let offer = offer(&audio(A, 4000)).but("call-id", format!("c{number}"));
+        assert_eq!(world.send(offer).result(), "ok");
+    }
+    world.pass(300);
+    assert_eq!(world.calls.take_notices().len(), 1500);
+}

@@ -93,7 +93,6 @@ fn options_of_rtpengine_without_effect_are_warned_about_once_each() {
         loaded.warnings,
         [
             "homer (command line --homer) has no effect",
-            "xmlrpc-format (command line -x) has no effect",
             "no-redis-required (command line -q) has no effect",
             "save-interface-ports (command line -S) has no effect",
             "redis (command line -r) has no effect",
