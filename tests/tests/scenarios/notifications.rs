@@ -62,68 +62,82 @@ fn a_proxy_hears_of_a_call_that_times_out() {
     relay.assert_idle(&net.relay);
 }
 
+/// Somebody who listens for digits beside the relay.
+struct Listener(UdpSocket);
+
+impl Listener {
+    fn bind(net: &TwoNetworks) -> Self {
+        let socket = net.relay.run(|| UdpSocket::bind("127.0.0.1:0")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(socket)
+    }
+
+    fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    fn hear(&self) -> Value {
+        let mut buffer = [0; 2000];
+        let length = self.0.recv(&mut buffer).unwrap();
+        serde_json::from_slice(&buffer[..length]).unwrap()
+    }
+}
+
+/// The caller dials `#` for 160 ms (RFC 4733); the end is sent three times.
+fn dial(call: &Call, sequence: u16) {
+    let packets = [(0, 160), (0, 640), (0x80, 1280), (0x80, 1280), (0x80, 1280)];
+    for ((end, duration), sequence_number) in packets.into_iter().zip(sequence..) {
+        let mut packet = vec![0x80, 101];
+        packet.extend(sequence_number.to_be_bytes());
+        packet.extend((8000 * u32::from(sequence)).to_be_bytes());
+        packet.extend(7_u32.to_be_bytes());
+        packet.extend([11, end | 10]);
+        packet.extend(u16::to_be_bytes(duration));
+        call.caller.send_raw(call.caller_to, &packet);
+    }
+}
+
 #[test]
 fn a_digit_is_told_once() {
     let Some(lab) = Lab::open() else { return };
     let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let bind = || UdpSocket::bind("127.0.0.1:0");
-    let listener = net.relay.run(bind).unwrap();
-    listener.set_read_timeout(Some(PATIENCE)).unwrap();
-    let own = net.relay.run(bind).unwrap();
-    own.set_read_timeout(Some(PATIENCE)).unwrap();
+    let listener = Listener::bind(&net);
     let relay = Relay::under_test()
         .two_networks()
-        .option(&format!(
-            "--dtmf-log-dest={}",
-            listener.local_addr().unwrap()
-        ))
+        .option(&format!("--dtmf-log-dest={}", listener.address()))
         .start(&net.relay);
     let ng = relay.client(&net.relay);
-    let dial = |call: &Call, sequence: u16| {
-        // RFC 4733: `#`, volume 10, 160 ms; the end is sent three times.
-        for (more, end, duration) in [
-            (0_u16, 0_u8, 160_u16),
-            (1, 0, 640),
-            (2, 0x80, 1280),
-            (3, 0x80, 1280),
-            (4, 0x80, 1280),
-        ] {
-            let mut packet = vec![0x80, 101];
-            packet.extend((sequence + more).to_be_bytes());
-            packet.extend(8000_u32.to_be_bytes());
-            packet.extend(7_u32.to_be_bytes());
-            packet.extend([11, end | 10]);
-            packet.extend(duration.to_be_bytes());
-            call.caller.send_raw(call.caller_to, &packet);
-        }
-    };
-    let heard = |socket: &UdpSocket| {
-        let mut buffer = [0; 2000];
-        let length = socket.recv(&mut buffer).unwrap();
-        serde_json::from_slice::<Value>(&buffer[..length]).unwrap()
-    };
     let call = Call::set_up(&net, &ng, &CallOptions::default());
     dial(&call, 1);
-    let event = heard(&listener);
+    let event = listener.hear();
     assert_eq!(event["callid"], *call.id);
     assert_eq!(event["source_tag"], "caller");
     assert_eq!(event["type"], "DTMF");
     assert_eq!(event["source_ip"], call.caller.address().ip().to_string());
-    assert_eq!(
-        (&event["event"], &event["duration"], &event["volume"]),
-        (&11.into(), &160.into(), &10.into())
-    );
+    for (key, value) in [("event", 11), ("duration", 160), ("volume", 10)] {
+        assert_eq!(event[key], value, "{event}");
+    }
+}
 
-    let destination = own.local_addr().unwrap().to_string();
-    let elsewhere = CallOptions::default().key("dtmf-log-dest", &destination);
-    let other = Call::set_up(&net, &ng, &elsewhere);
+#[test]
+fn a_call_may_have_its_digits_told_elsewhere() {
+    let Some(lab) = Lab::open() else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let (listener, own) = (Listener::bind(&net), Listener::bind(&net));
+    let relay = Relay::underpass()
+        .two_networks()
+        .option(&format!("--dtmf-log-dest={}", listener.address()))
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let elsewhere = CallOptions::default().key("dtmf-log-dest", &own.address());
+    let [call, other] =
+        [CallOptions::default(), elsewhere].map(|options| Call::set_up(&net, &ng, &options));
     dial(&other, 1);
-    assert_eq!(heard(&own)["callid"], *other.id);
-
-    dial(&call, 10);
+    assert_eq!(own.hear()["callid"], *other.id);
+    dial(&call, 1);
     assert_eq!(
-        heard(&listener)["callid"],
+        listener.hear()["callid"],
         *call.id,
-        "nothing else came in between"
+        "nothing came in before"
     );
 }
