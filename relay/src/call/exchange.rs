@@ -15,7 +15,7 @@ use super::subscription::MediaRef;
 use super::{Settings, Timestamp, bundle, extmap, layout, mux, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, PortPair, Silences};
-use crate::sdp::{self, MediaChange, Protocol, Session};
+use crate::sdp::{self, Direction, MediaChange, Protocol, Session};
 
 /// Which half of the exchange it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,23 @@ pub(super) fn exchange(
         sender.signalled += 1;
         receiver.signalled += 1;
 
+        let has_other_protocol = sender.protocol != section.protocol;
         let first = bundled_on(call, dialogue.sender, index, context);
         take_in(&mut sender, section, first, context);
         sender.rejected |= left_out.contains(&index);
         match context.role {
-            Role::Offer => propose(&mut sender, &mut receiver, section, context, warnings),
-            Role::Answer => accept(&mut sender, &mut receiver, section, context),
+            Role::Offer => {
+                if has_other_protocol {
+                    receiver.protocol.clone_from(&section.protocol);
+                }
+                propose(&mut sender, &mut receiver, section, context, warnings);
+            }
+            Role::Answer => {
+                if has_other_protocol && context.request.options.transport_protocol_accept {
+                    receiver.protocol.clone_from(&section.protocol);
+                }
+                accept(&mut sender, &mut receiver, context);
+            }
         }
         if section.protocol.is_rtp() {
             extmap::negotiate(&mut sender, &mut receiver, section, context);
@@ -182,9 +193,11 @@ fn name_section(
     let number = is_needed.then(|| (index + 1).to_string());
     match context.role {
         Role::Offer => {
-            let given = number.clone().map(Bytes::from);
-            receiver.mid = own.map(Bytes::copy_from_slice).or(given);
-            number
+            let known = receiver.mid.take().or(number.map(Bytes::from));
+            let given = known.as_deref().map(String::from_utf8_lossy);
+            let given = given.map(Cow::into_owned);
+            receiver.mid = own.map(Bytes::copy_from_slice).or(known);
+            given
         }
         Role::Answer => {
             let known = receiver.mid.as_deref().map(String::from_utf8_lossy);
@@ -224,7 +237,7 @@ pub(super) fn take_in(
     if media.rejected || !media.relayed {
         return;
     }
-    let direction = section.effective_direction();
+    let direction = direction(section, context);
     media.expect(direction.sends(), direction.receives(), context.now);
     if let Some(remote) = remote(first.unwrap_or(section), context) {
         media.locate(remote, context.now);
@@ -274,20 +287,39 @@ fn is_encoding(mapped: &str, encoding: &str) -> bool {
     begin.is_some_and(|begin| begin.eq_ignore_ascii_case(encoding))
 }
 
-/// Where a party receives: by its SDP, or at the address its SIP came from where that is trusted more.
-fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
-    let Some(rtp) = section.rtp_endpoint() else {
-        let zero = section.connection?.address;
-        return Some(Remote {
-            rtp: SocketAddr::new(zero, section.port),
-            rtcp: None,
-        });
-    };
+/// The address that SIP came from, where it counts and not the one in the SDP.
+fn sip_source(context: &Context<'_>) -> Option<IpAddr> {
     let options = &context.request.options;
     let by_sip = options.flags.sip_source_address || context.settings.sip_source;
-    let source = options
-        .received_from
-        .filter(|_| by_sip && !options.flags.trust_address);
+    let counts = by_sip && !options.flags.trust_address;
+    options.received_from.filter(|_| counts)
+}
+
+/// Whether a section is put on hold in the old form, by an address of zero that counts.
+pub(super) fn is_on_hold(section: &sdp::Media, context: &Context<'_>) -> bool {
+    section.is_on_hold() && sip_source(context).is_none()
+}
+
+/// Which way media flows, with hold applied.
+pub(super) fn direction(section: &sdp::Media, context: &Context<'_>) -> Direction {
+    if is_on_hold(section, context) {
+        section.effective_direction()
+    } else {
+        section.direction
+    }
+}
+
+/// Where a party receives: by its SDP, or at the address its SIP came from where that is trusted more.
+fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
+    let source = sip_source(context);
+    let Some(rtp) = section.rtp_endpoint() else {
+        let address = source.or(section.connection.map(|connection| connection.address))?;
+        let beside = section.port.checked_add(1).filter(|_| source.is_some());
+        return Some(Remote {
+            rtp: SocketAddr::new(address, section.port),
+            rtcp: beside.map(|port| SocketAddr::new(address, port)),
+        });
+    };
     let at = |endpoint: SocketAddr| match source {
         Some(source) => SocketAddr::new(source, endpoint.port()),
         None => endpoint,
@@ -314,7 +346,7 @@ pub(super) fn propose(
     receiver.relayed = sender.relayed;
     receiver.hidden = layout::is_removed(section, &options.sdp_media_remove);
     receiver.rejected = sender.rejected || receiver.hidden;
-    receiver.protocol = proposed_protocol(&sender.protocol, context, warnings);
+    receiver.protocol = proposed_protocol(&sender.protocol, &receiver.protocol, context, warnings);
     sender.ptime = options.ptime_reverse.or(sender.ptime);
     if receiver.rejected || !sender.relayed {
         return;
@@ -335,12 +367,9 @@ pub(super) fn propose(
 }
 
 /// What the offerer is answered.
-fn accept(sender: &mut Media, receiver: &mut Media, section: &sdp::Media, context: &Context<'_>) {
+fn accept(sender: &mut Media, receiver: &mut Media, context: &Context<'_>) {
     if sender.rejected || receiver.rejected || !sender.relayed {
         return;
-    }
-    if context.request.options.transport_protocol_accept {
-        receiver.protocol.clone_from(&section.protocol);
     }
     sender.public = true;
     receiver.public = true;
@@ -348,17 +377,23 @@ fn accept(sender: &mut Media, receiver: &mut Media, section: &sdp::Media, contex
         receiver.family = family;
     }
     mux::answer(sender, receiver);
+    for media in [sender, receiver] {
+        media.rtcp_mux_agreed = media.rtcp_mux;
+    }
 }
 
-/// `transport protocol` between profiles that encrypt alike; keys are not ours to make.
+/// `transport protocol` between profiles that encrypt alike; keys are not ours to make. What was asked for once holds
+/// until the offerer changes its own.
 fn proposed_protocol(
     offered: &Protocol,
+    known: &Protocol,
     context: &Context<'_>,
     warnings: &mut Vec<String>,
 ) -> Protocol {
     let wanted = context.request.options.transport_protocol;
     let Some(wanted) = wanted.map(|wanted| Protocol::from_name(wanted.as_str())) else {
-        return offered.clone();
+        let holds = known.is_exchangeable_with(offered);
+        return if holds { known } else { offered }.clone();
     };
     if wanted.is_exchangeable_with(offered) {
         return wanted;

@@ -32,6 +32,8 @@ pub(super) struct Media {
     pub(super) sends: bool,
     /// RTP and RTCP share a port (RFC 5761).
     pub(super) rtcp_mux: bool,
+    /// They do so by what was answered last: the next offer has no port to fall back to.
+    pub(super) rtcp_mux_agreed: bool,
     /// The offer decided on `rtcp_mux`; the answer is not asked.
     pub(super) rtcp_mux_decided: bool,
     /// Port 0 in the last offer or answer. Ports are let go when that has been answered.
@@ -112,6 +114,7 @@ impl Media {
             receives: true,
             sends: true,
             rtcp_mux: false,
+            rtcp_mux_agreed: false,
             rtcp_mux_decided: false,
             rejected: false,
             relayed: true,

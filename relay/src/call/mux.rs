@@ -23,7 +23,7 @@ pub(super) fn offer(sender: &mut Media, receiver: &mut Media, wish: RtcpMux) {
         true
     };
     sender.rtcp_mux_decided = decided;
-    if wish.reject {
+    if wish.reject && !(wish.accept && receiver.rtcp_mux) {
         sender.rtcp_mux = false;
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use ng_protocol::Ice;
 
-use super::exchange::{Context, Role, announced_address};
+use super::exchange::{Context, Role, announced_address, direction, is_on_hold};
 use super::media::Media;
 use super::party::Party;
 use super::{attributes, bundle, codecs, extmap};
@@ -41,7 +41,8 @@ pub(super) fn media(
     let address = announced_address(ports, context);
     let options = &context.request.options;
     let keeps_ice = context.session.uses_ice() && !removes_ice(context);
-    let required = options.rtcp_mux.require || context.role == Role::Answer;
+    let required =
+        options.rtcp_mux.require || receiver.rtcp_mux_agreed || context.role == Role::Answer;
     let rtcp_port = if receiver.rtcp_mux && required {
         ports.rtp.address.port()
     } else {
@@ -56,7 +57,7 @@ pub(super) fn media(
     let ptime = ptime.filter(|ptime| *ptime > 0);
     MediaChange::Relay(Relay {
         address,
-        zero_address: section.is_on_hold() && !options.replace.zero_address && !keeps_ice,
+        zero_address: is_on_hold(section, context) && !options.replace.zero_address && !keeps_ice,
         port: ports.rtp.address.port(),
         rtcp: if !section.protocol.is_rtp() || options.flags.no_rtcp_attribute {
             RtcpLine::Omit
@@ -69,7 +70,7 @@ pub(super) fn media(
         direction: if options.flags.inactive {
             Some(Direction::Inactive)
         } else {
-            let ours = section.effective_direction();
+            let ours = direction(section, context);
             (!options.flags.original_sendrecv).then_some(ours)
         },
         protocol: new_protocol.then(|| receiver.protocol.clone()),
