@@ -47,6 +47,16 @@ impl Lab {
         Self::open()
     }
 
+    /// The lab for a scenario that compares with rtpengine: as [`Lab::for_underpass`], and Debian's must be installed.
+    #[must_use]
+    pub fn beside_rtpengine() -> Option<Self> {
+        if Command::new("rtpengine").arg("--version").output().is_err() {
+            skip("rtpengine is not installed");
+            return None;
+        }
+        Self::for_underpass()
+    }
+
     /// The lab for a scenario of the kernel path: as [`Lab::for_underpass`], and the relay must have been built with
     /// its kernel part.
     #[must_use]

@@ -9,6 +9,7 @@
 mod addresses;
 mod agent_clients;
 mod audio_and_video;
+mod beside_rtpengine;
 mod checksums;
 mod crash_and_restart;
 mod damaged_journal;
