@@ -12,7 +12,7 @@ use super::media::{Media, Remote};
 use super::party::PartyId;
 use super::ports::Ledger;
 use super::subscription::MediaRef;
-use super::{Settings, Timestamp, bundle, extmap, layout, mux, rewrite};
+use super::{Settings, Timestamp, bundle, extmap, groups, layout, mux, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, PortPair, Silences};
 use crate::sdp::{self, Direction, MediaChange, Protocol, Session};
@@ -133,22 +133,22 @@ fn interface(
     context: &Context<'_>,
     warnings: &mut Vec<String>,
 ) -> usize {
+    // One after the other, call by call and party by party.
+    let turn = call.key.0.wrapping_add(u64::from(party.0));
     let Some(party) = call.party_mut(party) else {
         return 0;
     };
     *party.interface.get_or_insert_with(|| {
-        let Some(name) = name else { return 0 };
-        let known = context
-            .interfaces
-            .iter()
-            .position(|interface| interface.name.as_bytes() == name);
-        if known.is_none() {
+        let Some(name) = name else {
+            return groups::first(context.interfaces, turn);
+        };
+        groups::named(context.interfaces, name, turn).unwrap_or_else(|| {
             let name = String::from_utf8_lossy(name);
             warnings.push(format!(
                 "no interface is called '{name}'; using the first one"
             ));
-        }
-        known.unwrap_or(0)
+            0
+        })
     })
 }
 

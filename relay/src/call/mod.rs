@@ -23,6 +23,7 @@ mod exchange;
 mod extmap;
 mod forwarding;
 mod graph;
+mod groups;
 mod layout;
 mod load;
 mod media;

@@ -1,5 +1,5 @@
 //! The `interface` option: `[NAME/]ADDRESS[!ADVERTISED]`, where ADDRESS may be a device, a host name or `any`;
-//! `ALIAS=NAME` gives a logical interface a second name.
+//! `ALIAS=NAME` gives a logical interface a second name. Those called `BASE:SUFFIX` are a group that BASE names, too.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,6 @@ const DEFAULT_NAME: &str = "default";
 #[derive(Default)]
 pub(super) struct Interfaces {
     by_name: IndexMap<String, Vec<LocalAddress>>,
-    pub(super) warnings: Vec<String>,
 }
 
 impl Interfaces {
@@ -40,11 +39,6 @@ impl Interfaces {
                 format!("the advertised address {text} is not an IP address: give one after the !")
             })?),
         };
-        if name.contains(':') {
-            self.warnings.push(format!(
-                "interface {text}: groups of interfaces (base:suffix) have no effect, {name} is a name of its own"
-            ));
-        }
         let addresses = self.by_name.entry(name.to_owned()).or_default();
         for address in resolve(host, locality)? {
             let advertised = advertised.unwrap_or(address);

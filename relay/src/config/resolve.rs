@@ -41,7 +41,7 @@ pub(super) fn resolve(
         last: port_max,
     };
     warnings.extend(ports::warning(media, machine));
-    let interfaces = media_interfaces(settings, &locality, warnings, notes)?;
+    let interfaces = media_interfaces(settings, &locality, notes)?;
     let listen_ng = listen_addresses(settings, "listen-ng", &locality)?;
     if listen_ng.is_empty() {
         return Err(bad_scalar(listen, "expected [ADDRESS:]PORT"));
@@ -101,7 +101,6 @@ pub(super) fn resolve(
 fn media_interfaces(
     settings: &Settings,
     locality: &Locality,
-    warnings: &mut Vec<String>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<LogicalInterface>, ConfigError> {
     let setting = setting(settings, "interface");
@@ -111,7 +110,6 @@ fn media_interfaces(
             let added = interfaces.add(&given.text, locality);
             added.map_err(|problem| bad(setting.spec, given, &problem))?;
         }
-        warnings.append(&mut interfaces.warnings);
         return Ok(interfaces.finish());
     }
     let own = interfaces::own(locality);

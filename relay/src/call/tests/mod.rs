@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod events;
 mod forks;
+mod groups;
 mod limits;
 mod offer;
 mod property;

@@ -137,13 +137,22 @@ impl World {
         Self::with(Settings::default())
     }
 
+    /// A relay with other interfaces than usual.
+    pub(super) fn on(interfaces: Vec<LogicalInterface>) -> Self {
+        Self::made(Settings::default(), interfaces)
+    }
+
     pub(super) fn with(settings: Settings) -> Self {
+        Self::made(settings, interfaces())
+    }
+
+    fn made(settings: Settings, interfaces: Vec<LogicalInterface>) -> Self {
         let now = Timestamp {
             wall_us: 1_700_000_000_250_000,
             monotonic_ms: 1_000_000,
         };
         Self {
-            calls: Calls::new(settings, interfaces(), 0xabcd_ef01_2345, now),
+            calls: Calls::new(settings, interfaces, 0xabcd_ef01_2345, now),
             pool: Pool {
                 next: 30000,
                 left: 1000,

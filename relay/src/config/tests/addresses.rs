@@ -140,14 +140,13 @@ fn a_machine_with_nothing_but_loopback_uses_loopback() {
 }
 
 #[test]
-fn a_group_of_interfaces_is_warned_about() {
-    let loaded = load_arguments(&["-i", "pub:1/192.0.2.1"]);
+fn the_interfaces_of_a_group_keep_their_names() {
+    let loaded = load_arguments(&["-i", "pub:1/192.0.2.1;pub:2/10.0.0.5"]);
     assert_eq!(
-        loaded.warnings,
-        [
-            "interface pub:1/192.0.2.1: groups of interfaces (base:suffix) have no effect, pub:1 is a name of its own"
-        ]
+        shown(&loaded.config),
+        ["pub:1/192.0.2.1!192.0.2.1", "pub:2/10.0.0.5!10.0.0.5"]
     );
+    assert_eq!(loaded.warnings, [""; 0]);
 }
 
 #[test]
