@@ -110,7 +110,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     }),
     done("limit", |r, v| integer(&mut r.options.limit, v)),
     done("metadata", |r, v| text(&mut r.options.metadata, v)),
-    ignored("template", |r, v| text(&mut r.options.template, v)),
+    done("template", |r, v| text(&mut r.options.template, v)),
     done("sip-code", |r, v| integer(&mut r.options.sip_code, v)),
     done("sip-response-code", |r, v| {
         integer(&mut r.options.sip_code, v)

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use ng_protocol::Templates;
+
 use super::error::ConfigError;
 use super::ini::{self, Section};
 use super::load::Source;
@@ -20,6 +22,13 @@ const DEFAULT_FILES: [&str; 2] = [
     "/etc/rtpengine/rtpengine.conf",
 ];
 
+/// What counts of a file.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) source: Source,
+    pub(super) templates: Templates,
+}
+
 /// Reads the section that counts of the file that counts; which these are, the other sources have said in `early`, and
 /// whose options stand there, the role.
 ///
@@ -31,14 +40,14 @@ pub(super) fn read(
     machine: &dyn Machine,
     warnings: &mut Vec<String>,
     notes: &mut Vec<String>,
-) -> Result<Source, ConfigError> {
+) -> Result<Contents, ConfigError> {
     let file = setting(early, "config-file");
     let unreadable = |path: &Path, source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
     };
     let (path, bytes) = match file.scalar() {
-        "none" => return Ok(Source::new()),
+        "none" => return Ok(Contents::default()),
         "" => {
             let mut found = None;
             for path in DEFAULT_FILES.map(Path::new) {
@@ -51,7 +60,7 @@ pub(super) fn read(
                 }
             }
             let Some(found) = found else {
-                return Ok(Source::new());
+                return Ok(Contents::default());
             };
             found
         }
@@ -72,12 +81,38 @@ pub(super) fn read(
     let sections = ini::parse(path, &bytes)?;
     let asked = setting(early, "config-section");
     let Some((name, lines)) = choose_section(role, path, &sections, asked, warnings)? else {
-        return Ok(Source::new());
+        return Ok(Contents::default());
     };
     notes.push(format!("configuration from {} [{name}]", path.display()));
     let mut source = read_section(role, path, lines, warnings)?;
     source.retain(|(option, _)| option.is_for(role));
-    Ok(source)
+    let templates = read_templates(path, &sections, &source, early, warnings);
+    Ok(Contents { source, templates })
+}
+
+/// The section that `templates` names, in the file or over it.
+fn read_templates(
+    path: &Path,
+    sections: &BTreeMap<String, Section>,
+    source: &Source,
+    early: &Settings,
+    warnings: &mut Vec<String>,
+) -> Templates {
+    let over_it = setting(early, "templates").scalar();
+    let in_it = source.iter().find(|(option, _)| option.long == "templates");
+    let name = match in_it {
+        Some((_, given)) if over_it.is_empty() => &given.text,
+        _ => over_it,
+    };
+    let lines = sections.get(name);
+    if lines.is_none() && !name.is_empty() {
+        warnings.push(format!(
+            "{} has no section [{name}]: there are no templates",
+            path.display()
+        ));
+    }
+    let template = |line: &ini::Line| (line.key.clone().into(), line.value.clone().into());
+    lines.into_iter().flatten().map(template).collect()
 }
 
 fn choose_section<'a>(

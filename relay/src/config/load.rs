@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ng_protocol::Templates;
+
 use super::command_line::CommandLine;
 use super::environment;
 use super::error::ConfigError;
@@ -38,13 +40,14 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
 ) -> Result<Loaded, ConfigError> {
-    let mut gathered = gather(Role::Relay, command_line, variables, machine)?;
-    let config = resolve(
+    let (mut gathered, templates) = gather(Role::Relay, command_line, variables, machine)?;
+    let mut config = resolve(
         &gathered.settings,
         machine,
         &mut gathered.warnings,
         &mut gathered.notes,
     )?;
+    config.templates = templates;
     Ok(gathered.with(config))
 }
 
@@ -57,7 +60,7 @@ pub fn load_agent(
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
 ) -> Result<Loaded<AgentConfig>, ConfigError> {
-    let gathered = gather(Role::Agent, command_line, variables, machine)?;
+    let (gathered, _) = gather(Role::Agent, command_line, variables, machine)?;
     let config = resolve_agent(&gathered.settings)?;
     Ok(gathered.with(config))
 }
@@ -71,7 +74,7 @@ pub fn load_tables(
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
 ) -> Result<Loaded<TablesConfig>, ConfigError> {
-    let gathered = gather(Role::Tables, command_line, variables, machine)?;
+    let (gathered, _) = gather(Role::Tables, command_line, variables, machine)?;
     let config = resolve_tables(&gathered.settings)?;
     Ok(gathered.with(config))
 }
@@ -93,7 +96,7 @@ fn gather(
     command_line: &CommandLine,
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
-) -> Result<Loaded<()>, ConfigError> {
+) -> Result<(Loaded<()>, Templates), ConfigError> {
     let mut environment = environment::read(variables);
     // One environment may be several containers'.
     environment.given.retain(|(option, _)| option.is_for(role));
@@ -105,7 +108,7 @@ fn gather(
     early.overlay(&command_line.given);
     let file = file::read(role, &early, machine, &mut warnings, &mut notes)?;
 
-    let sources = [&file, &environment.given, &command_line.given];
+    let sources = [&file.source, &environment.given, &command_line.given];
     let mut settings = Settings::defaults();
     for source in sources {
         settings.overlay(source);
@@ -114,13 +117,14 @@ fn gather(
     for (option, origin) in &without_effect {
         warnings.push(format!("{} ({origin}) has no effect", option.long));
     }
-    Ok(Loaded {
+    let loaded = Loaded {
         config: (),
         settings,
         without_effect,
         warnings,
         notes,
-    })
+    };
+    Ok((loaded, file.templates))
 }
 
 /// What one source gives, in its order.

@@ -34,6 +34,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ng_protocol::Templates;
+
 pub use command_line::{Command, CommandLine, Topic, parse};
 pub use error::{ConfigError, ListenError};
 pub use help::{help, version};
@@ -56,6 +58,8 @@ use crate::tables::{AgentChoice, TableRequest};
 pub struct Config {
     /// What this relay is called where tables and their owners are listed.
     pub name: String,
+    /// Options of ng that have names.
+    pub templates: Templates,
     /// Where media is received and sent, in order; the first is used where signalling names none. Never empty.
     pub interfaces: Vec<LogicalInterface>,
     /// UDP addresses of the ng protocol. Never empty. An IPv6 wildcard comes with its IPv4 twin: bind it V6ONLY.

@@ -350,6 +350,13 @@ pub const OPTIONS: &[OptionSpec] = &[
         "Tell the clients of listen-tcp-ng of digits",
     ),
     text(
+        "templates",
+        None,
+        "",
+        "SECTION",
+        "Section of the configuration file with options of ng under names (template=NAME). Default: none",
+    ),
+    text(
         "recording-dir",
         None,
         "",

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use ng_protocol::Templates;
+
 use super::Config;
 use super::address::{self, Locality};
 use super::error::ConfigError;
@@ -52,6 +54,7 @@ pub(super) fn resolve(
     let (engine, device_engines) = engines(settings, machine)?;
     Ok(Config {
         name: setting(settings, "name").scalar().to_owned(),
+        templates: Templates::NONE,
         interfaces,
         listen_ng,
         listen_tcp_ng: listen_addresses(settings, "listen-tcp-ng", &locality)?,

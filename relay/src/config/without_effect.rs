@@ -84,7 +84,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("ng-client-timeout"),
     value("ng-client-retries"),
     value("janus-secret"),
-    value("templates"),
     // Media.
     value("interfaces-config"),
     short_flag("save-interface-ports", 'S'),

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ng_protocol::{Command, Datagram, Reply, Request};
+use ng_protocol::{Command, Datagram, Reply, Request, Templates};
 use tracing::{debug, error};
 
 use super::cache::{Cached, DuplicateCache, Limits};
@@ -43,6 +43,7 @@ pub trait Handler {
 pub struct Dispatcher<H> {
     handler: H,
     cache: DuplicateCache,
+    templates: Templates,
     counters: Arc<Counters>,
 }
 
@@ -53,7 +54,15 @@ impl<H: Handler> Dispatcher<H> {
             handler,
             cache: DuplicateCache::new(limits),
             counters: Arc::default(),
+            templates: Templates::NONE,
         }
+    }
+
+    /// Requests may name these options.
+    #[must_use]
+    pub fn with_templates(mut self, templates: Templates) -> Self {
+        self.templates = templates;
+        self
     }
 
     /// What was counted, live.
@@ -108,7 +117,7 @@ impl<H: Handler> Dispatcher<H> {
     /// The reply, and the command if it is one.
     fn carry_out(&mut self, datagram: &Datagram, origin: &Origin) -> (Option<Command>, Bytes) {
         let began = Instant::now();
-        let request = match datagram.request() {
+        let request = match datagram.request_with(&self.templates) {
             Ok(request) => request,
             Err(error) => {
                 self.counters.malformed.fetch_add(1, Relaxed);

@@ -101,7 +101,8 @@ impl Relay {
         let server =
             CallServer::new(calls, media, Arc::clone(&datapath)).with_callbacks(callbacks(config)?);
         let server = take_up(server, legacy, journal.is_some()).await?;
-        let dispatcher = Dispatcher::new(server, Limits::default());
+        let dispatcher =
+            Dispatcher::new(server, Limits::default()).with_templates(config.templates.clone());
         let counters = dispatcher.counters();
         let shared: Shared = Arc::new(Mutex::new(dispatcher));
         let journaling = survival.directory.zip(journal).map(|(directory, journal)| {

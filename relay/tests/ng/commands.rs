@@ -24,11 +24,6 @@ macro_rules! commands {
 
 /// The commands that have none here.
 const MISSING: &[&str] = &[
-    "start recording",
-    "stop recording",
-    "pause recording",
-    "start forwarding",
-    "stop forwarding",
     "publish",
     "subscribe request",
     "subscribe answer",
@@ -88,6 +83,11 @@ commands! {
     unsilence_media: "unsilence media" => done;
     block_dtmf: "block DTMF" => done;
     unblock_dtmf: "unblock DTMF" => done;
+    start_recording: "start recording" => done;
+    pause_recording: "pause recording" => done;
+    stop_recording: "stop recording" => done;
+    start_forwarding: "start forwarding" => done;
+    stop_forwarding: "stop forwarding" => done;
     play_media: "play media" => unsupported;
     stop_media: "stop media" => unsupported;
     play_dtmf: "play DTMF" => unsupported;

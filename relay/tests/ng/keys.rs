@@ -23,7 +23,7 @@ macro_rules! keys {
     };
 }
 
-/// The keys that say what a request is about, which have tests of their own below.
+/// The keys that have tests of their own below: those that say what a request is about, and one that takes a file.
 const IDENTITY: &[&str] = &[
     "command",
     "call-id",
@@ -31,6 +31,7 @@ const IDENTITY: &[&str] = &[
     "to-tag",
     "via-branch",
     "sdp",
+    "template",
 ];
 
 keys! {
@@ -109,7 +110,6 @@ keys! {
         assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
     };
     metadata: "metadata" = "about it" => |asked| assert_eq!(asked.call.query()["metadata"], "about it");
-    template: "template" = "none" => NOTHING;
     sip_code: "sip-code", "sip-response-code" = "200" => |asked| {
         // The answer is final: another tag is another party.
         asked.call.answer(&asked.option);
@@ -328,6 +328,24 @@ fn sdp() {
             let reply = call.ask("offer", &with(json!({"from-tag": "caller"}), &option));
             assert!(reply["sdp"].is_string(), "{reply}");
         }
+    }
+}
+
+#[test]
+fn template() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let lines = "[rtpengine]\ntemplates = flags\n[flags]\nmuxed = rtcp-mux=[offer]\nanswer = no-rtcp-attribute\n";
+    std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
+    let relay = Relay::start(&[&format!("--config-file={}", file.path().display())]);
+    for encoding in ENCODINGS {
+        let call = Call::new(&relay, encoding);
+        assert!(!call.offer(&json!({})).contains("a=rtcp-mux"));
+        assert!(
+            call.offer(&json!({"template": "muxed"}))
+                .contains("a=rtcp-mux")
+        );
+        // What is called as the command needs no name.
+        assert!(!call.answer(&json!({})).contains("a=rtcp:"));
     }
 }
 

@@ -195,3 +195,34 @@ proptest::proptest! {
         assert_eq!(sections["rtpengine"][0].value, value);
     }
 }
+
+#[test]
+fn templates_are_the_lines_of_a_section_of_their_own() {
+    let file = "[underpass]\ntemplates = flags\n[flags]\nbrowser = ICE=force rtcp-mux=[offer]\nstart recording = fatal\n";
+    let machine = FakeMachine::usual().with_file(NAMED, file);
+    let loaded = load_on(&machine, &["--config-file", NAMED], &[]).unwrap();
+    let template = |name: &str| loaded.config.templates.get(name.as_bytes()).cloned();
+    assert_eq!(
+        template("browser").as_deref(),
+        Some(&b"ICE=force rtcp-mux=[offer]"[..])
+    );
+    assert_eq!(template("start recording").as_deref(), Some(&b"fatal"[..]));
+    assert_eq!(template("flags"), None);
+}
+
+#[test]
+fn a_section_of_templates_that_is_not_there_is_warned_of() {
+    let machine = FakeMachine::usual().with_file(NAMED, "[underpass]\n[flags]\nx = fatal\n");
+    let arguments = ["--config-file", NAMED, "--templates=more"];
+    let loaded = load_on(&machine, &arguments, &[]).unwrap();
+    assert_eq!(loaded.config.templates, ng_protocol::Templates::NONE);
+    let missing = "/tmp/relay.conf has no section [more]: there are no templates";
+    assert!(loaded.warnings.iter().any(|warning| warning == missing));
+    let there = load_on(
+        &machine,
+        &["--config-file", NAMED, "--templates=flags"],
+        &[],
+    )
+    .unwrap();
+    assert!(there.config.templates.get(b"x").is_some());
+}

@@ -25,6 +25,7 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "xmlrpc-format" => ["1", "2"],
         "dtmf-log-dest" => ["127.0.0.1:5000", "127.0.0.1:6000"],
         "recording-dir" => ["/var/one", "/var/two"],
+        "templates" => ["one", "two"],
         "pidfile" => ["/run/one.pid", "/run/two.pid"],
         "config-file" => [FILE, FILE],
         "config-section" => ["underpass", "underpass"],
