@@ -249,10 +249,23 @@ impl Default for Silences {
 /// What becomes of RTCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RtcpHandling {
-    /// `generate-RTCP`: what arrives is not passed on, and the peer is sent reports made here, about this often.
-    pub generate_every_ms: Option<u32>,
-    /// The peer's profile knows no feedback messages (RFC 4585): it is sent none.
+    /// It is encrypted, and says nothing to us.
+    pub encrypted: bool,
+    /// `generate-RTCP`: what arrives is not passed on.
+    pub consumed: bool,
+    /// `generate-RTCP`: the peer is sent reports made here.
+    pub generated: Option<Generated>,
+    /// The peer's profile knows no feedback messages (RFC 4585), that of those it hears does: it is sent none.
     pub without_feedback: bool,
+}
+
+/// Reports that are made here and leave through a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// How often, about.
+    pub every_ms: u32,
+    /// The stream of the same media that RTP comes and goes through.
+    pub media: StreamId,
 }
 
 /// Everything signalling decides about one stream. A new plan replaces the old one whole. One that differs in `signalled`

@@ -126,7 +126,7 @@ pub(super) const WORDS: &[Word<Set>] = &[
         o.flags.full_rtcp_attribute = true
     }),
     done("generate-mid", |o| o.flags.generate_mid = true),
-    ignored("generate-rtcp", |o| o.generate_rtcp = Some(true)),
+    done("generate-rtcp", |o| o.generate_rtcp = Some(true)),
     done("ice-reject", |o| o.flags.ice_reject = true),
     done("reject-ice", |o| o.flags.ice_reject = true),
     done("inactive", |o| o.flags.inactive = true),

@@ -150,7 +150,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     ignored("drop-traffic", |r, v| {
         apply(&mut r.options, selection::DROP_TRAFFIC, v)
     }),
-    ignored("generate-rtcp", |r, v| {
+    done("generate-rtcp", |r, v| {
         apply(&mut r.options, rtcp::GENERATE, v)
     }),
     unsupported("delay-buffer", |r, v| {

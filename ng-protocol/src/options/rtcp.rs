@@ -1,6 +1,6 @@
 //! `rtcp-mux` and `generate RTCP`.
 
-use super::word::{Set, Word, done, ignored};
+use super::word::{Set, Word, done};
 
 /// `rtcp-mux`: who multiplexes RTP and RTCP on one port (RFC 5761).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,6 @@ pub(super) const MUX: &[Word<Set>] = &[
 
 /// The words of `generate RTCP`.
 pub(super) const GENERATE: &[Word<Set>] = &[
-    ignored("on", |o| o.generate_rtcp = Some(true)),
-    ignored("off", |o| o.generate_rtcp = Some(false)),
+    done("on", |o| o.generate_rtcp = Some(true)),
+    done("off", |o| o.generate_rtcp = Some(false)),
 ];

@@ -82,6 +82,10 @@ pub(super) fn exchange(
         if section.protocol.is_rtp() {
             extmap::negotiate(&mut sender, &mut receiver, section, context);
         }
+        if let Some(on) = context.request.options.generate_rtcp {
+            sender.generates_rtcp = on;
+            receiver.generates_rtcp = on;
+        }
         let rejected = sender.rejected || receiver.rejected;
         if !rejected && sender.relayed {
             let peer = sender.remote.map(|remote| remote.rtp);

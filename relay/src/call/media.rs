@@ -65,6 +65,8 @@ pub(super) struct Media {
     pub(super) event_rates: Vec<(u8, u32)>,
     /// Those of them whose silence is known.
     pub(super) silences: Silences,
+    /// RTCP is not passed on but made here.
+    pub(super) generates_rtcp: bool,
     /// Hz, of the first payload type.
     pub(super) clock_rate: u32,
     /// Counts the offers and answers about it.
@@ -132,6 +134,7 @@ impl Media {
             payload_types: PayloadTypes::NONE,
             events: PayloadTypes::NONE,
             event_rates: Vec::new(),
+            generates_rtcp: false,
             silences: Silences::default(),
             clock_rate: 8000,
             signalled: 0,

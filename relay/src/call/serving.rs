@@ -8,8 +8,8 @@ use super::subscription::{Edge, Kind, MediaRef};
 use super::{Settings, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{
-    Action, Component, LocalPort, PortPair, RecordingId, RtcpHandling, Silences, Sink, StreamId,
-    StreamPlan, Treatment,
+    Action, Component, Generated, LocalPort, PortPair, RecordingId, RtcpHandling, Silences, Sink,
+    StreamId, StreamPlan, Treatment,
 };
 
 /// Comfort noise (RFC 3389), sent by some without saying so.
@@ -92,7 +92,12 @@ fn plan_pair<'a>(
     pair: &'a PortPair,
 ) -> impl Iterator<Item = (&'a LocalPort, StreamPlan)> {
     let media = call.media(name);
-    let plan = |component| Some(plan(call, settings, name, media?, component));
+    let plan = |component| {
+        let mut plan = plan(call, settings, name, media?, component);
+        let generated = &mut plan.rtcp.generated;
+        *generated = generated.filter(|generated| generated.media == pair.rtp.id);
+        Some(plan)
+    };
     let rtp = plan(Component::Rtp).map(|plan| (&pair.rtp, plan));
     let rtcp = plan(Component::Rtcp).map(|plan| (&pair.rtcp, plan));
     rtp.into_iter().chain(rtcp)
@@ -141,7 +146,7 @@ fn plan(
             Component::Rtcp => rtcp_sinks.iter().copied().map(Sink::untouched).collect(),
         },
         rtcp_sinks,
-        rtcp: RtcpHandling::default(),
+        rtcp: rtcp(call, settings, name, media, component),
         payload_types,
         telephone_events,
         event_clock_rates: event_clock_rates(media, &sinks),
@@ -154,6 +159,39 @@ fn plan(
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
         recording: recording(call, name),
+    }
+}
+
+/// What becomes of a media's RTCP. Reports of our own come from where we send to the peer, and go where it awaits RTCP.
+fn rtcp(
+    call: &Call,
+    settings: &Settings,
+    name: MediaRef,
+    media: &Media,
+    component: Component,
+) -> RtcpHandling {
+    let encrypted = media.protocol.is_secure();
+    let consumed = media.generates_rtcp && media.protocol.is_rtp() && !encrypted;
+    let carries_rtcp = media.rtcp_mux == (component == Component::Rtp);
+    let generated = media.sending_ports().filter(|_| consumed && carries_rtcp);
+    let has_feedback = |media: &Media| media.protocol.has_feedback();
+    let hears_feedback = || {
+        let mut sources = call.subscriptions.sources(name);
+        sources.any(|source| call.media(source).is_some_and(has_feedback))
+    };
+    // Few calls have any; the rest need not look for who hears whom.
+    let without_feedback = media.protocol.is_rtp()
+        && !has_feedback(media)
+        && call.medias().any(|(_, media)| has_feedback(media))
+        && hears_feedback();
+    RtcpHandling {
+        encrypted,
+        consumed,
+        generated: generated.map(|ports| Generated {
+            every_ms: settings.rtcp_interval_ms,
+            media: ports.rtp.id,
+        }),
+        without_feedback,
     }
 }
 

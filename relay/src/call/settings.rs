@@ -30,6 +30,8 @@ pub struct Settings {
     pub endpoint_learning: EndpointLearning,
     /// `sip-source`: believe `received-from` rather than the SDP's addresses.
     pub sip_source: bool,
+    /// `rtcp-interval`: how often reports are sent where RTCP is generated.
+    pub rtcp_interval_ms: u32,
     /// Telephone events are told: somebody listens (`dtmf-log-dest`).
     pub detect_dtmf: bool,
     /// `recording-dir`; `None`: nothing is recorded.
@@ -51,6 +53,7 @@ impl Default for Settings {
             tos: 0,
             endpoint_learning: EndpointLearning::default(),
             sip_source: false,
+            rtcp_interval_ms: 5000,
             detect_dtmf: false,
             recording_dir: None,
         }

@@ -131,6 +131,12 @@ impl Subscriptions {
         flows.map(|((_, sink), edge)| (sink.party, edge))
     }
 
+    /// The medias whose packets go to a media.
+    pub(super) fn sources(&self, sink: MediaRef) -> impl Iterator<Item = MediaRef> {
+        let flows = self.edges.keys().filter(move |(_, to)| *to == sink);
+        flows.map(|(source, _)| *source)
+    }
+
     /// The parties whose media a party's media go to, each once, and by what. One that offer and answer made comes first.
     pub(super) fn sink_parties(&self, party: PartyId) -> Vec<(PartyId, Kind)> {
         let edges = self

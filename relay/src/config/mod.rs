@@ -15,6 +15,7 @@ mod interfaces;
 mod listeners;
 mod load;
 mod machine;
+mod mos;
 mod nearest;
 mod option_table;
 pub mod options;
@@ -49,6 +50,7 @@ pub use settings::{Given, Origin, Setting, Settings};
 use crate::call::Hundredths;
 use crate::callbacks;
 use crate::datapath::EngineChoice;
+use crate::media::Mos;
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::recording::Format;
 use crate::tables::{AgentChoice, TableRequest};
@@ -134,6 +136,10 @@ pub struct Config {
     pub dtmf_log_dest: Option<SocketAddr>,
     /// Whether clients of ng over TCP are told of digits.
     pub dtmf_log_ng_tcp: bool,
+    /// How the mean opinion score is made.
+    pub mos: Mos,
+    /// How often reports are sent where RTCP is generated.
+    pub rtcp_interval: Duration,
     /// Where and how calls are recorded; `None`: not at all.
     pub recording: Option<RecordingConfig>,
     /// Media workers; at least 1.

@@ -321,6 +321,22 @@ pub const OPTIONS: &[OptionSpec] = &[
         None,
         "Send media to the SIP message's source address by default",
     ),
+    list(
+        "mos",
+        None,
+        "CQ;G.107",
+        "CQ|LQ|G.107|legacy",
+        "The mean opinion score: with the round trip (CQ) or without (LQ), and its formula",
+    ),
+    integer(
+        "rtcp-interval",
+        None,
+        "5000",
+        1,
+        MAX_INT,
+        "MILLISECONDS",
+        "How often reports are sent where generate-RTCP is on",
+    ),
     text(
         "b2b-url",
         Some('b'),

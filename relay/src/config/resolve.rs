@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ng_protocol::Templates;
 
@@ -11,6 +12,7 @@ use super::error::ConfigError;
 use super::interfaces::{self, Interfaces};
 use super::listeners;
 use super::machine::{Machine, PortRange};
+use super::mos::mos;
 use super::ports;
 use super::recording::recording;
 use super::resolve_node::{agent, directory, identity, process, state_dir};
@@ -92,6 +94,8 @@ pub(super) fn resolve(
         callbacks: listeners::callbacks(settings)?,
         dtmf_log_dest: listeners::dtmf_log_dest(settings, machine)?,
         dtmf_log_ng_tcp: flag(settings, "dtmf-log-ng-tcp")?,
+        mos: mos(settings, warnings)?,
+        rtcp_interval: Duration::from_millis(integer(settings, "rtcp-interval")? as u64),
         recording: recording(settings, warnings)?,
         num_threads: usize::try_from(threads)
             .ok()

@@ -196,6 +196,11 @@ impl Batch {
     }
 }
 
+/// Sends bytes of our own; says whether they could be sent.
+pub(crate) fn send(socket: &UdpSocket, to: SocketAddr, payload: &[u8]) -> bool {
+    send_one(socket, &socket2::SockAddr::from(to), payload)
+}
+
 /// Says whether the payload could be sent.
 fn send_one(socket: &UdpSocket, name: &socket2::SockAddr, payload: &[u8]) -> bool {
     loop {

@@ -13,7 +13,7 @@ use super::layout::Layout;
 use super::learning::{Arrival, Learning, Verdict};
 use super::reception::Reception;
 use super::repeats::Repeats;
-use super::rtcp::Reports;
+use super::rtcp::{Generator, Reports, Sending};
 use super::socket::set_tos;
 use super::table::Link;
 use crate::datapath::{FlowState, PayloadTypes};
@@ -51,6 +51,8 @@ pub(super) struct Stream {
     pub(super) several: bool,
     /// The sender reports that passed here, with the first one.
     pub(super) reports: Option<Box<Reports>>,
+    /// The reports of our own that leave here.
+    pub(super) generator: Option<Box<Generator>>,
     /// When its socket was last read, ms.
     served_ms: u64,
     learning: Learning,
@@ -94,6 +96,7 @@ impl Stream {
             deferred: false,
             several: false,
             reports: None,
+            generator: None,
             served_ms: 0,
             receptions: Vec::new(),
             heard_ms: [0; SSRCS],
@@ -228,6 +231,25 @@ impl Stream {
                 duration_ms: u32::try_from(duration_ms).unwrap_or(u32::MAX),
             });
         }
+    }
+
+    /// What the packets that arrive here say of their sender to those who are sent them: of the source heard last. `None` until
+    /// user space has seen its timestamps.
+    pub(super) fn sending(&self, now: Now) -> Option<Sending> {
+        let view = self.counters.view();
+        let source = view.ssrcs.iter().rfind(|source| source.packets > 0)?;
+        let known = |reception: &Reception| reception.ssrc == source.ssrc;
+        let index = self.receptions.iter().position(known)?;
+        let since_ms = now.ms().saturating_sub(self.heard_ms[index]);
+        let ticks = since_ms * u64::from(self.plan.clock_rate) / 1000;
+        let bytes = view.user_bytes + view.kernel_bytes;
+        Some(Sending {
+            ssrc: source.ssrc,
+            // Timestamps wrap.
+            timestamp: source.last_timestamp.wrapping_add(ticks as u32),
+            packets: source.packets,
+            octets: bytes.saturating_sub(source.packets * Rtp::LENGTH as u64),
+        })
     }
 
     /// Counts packets passed on, and those that could not be.

@@ -115,6 +115,16 @@ impl Table {
         self.slots[*self.by_id.get(&id)?].as_deref_mut()
     }
 
+    /// A stream of a call whose packets leave through `exit`, and that has had some.
+    pub(super) fn source_of(&self, call: CallKey, exit: StreamId) -> Option<&Stream> {
+        let streams = self.by_call.get(&call)?.iter();
+        let mut sources = streams.filter_map(|id| self.get(*id)).filter(|stream| {
+            let mut sinks = stream.plan.sinks.iter();
+            sinks.any(|sink| sink.stream == exit)
+        });
+        sources.find(|source| source.counters.last_packet_ms() > 0)
+    }
+
     /// The `index`th stream of a call.
     pub(super) fn of_call(&self, call: CallKey, index: usize) -> Option<StreamId> {
         self.by_call.get(&call)?.get(index).copied()

@@ -8,6 +8,8 @@
 //! carried out yet is a packet, and that wakes the worker, which obeys before it serves. A clock that ticks ends the doze: a
 //! timeout of the wait itself would be set and cancelled with every packet.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
@@ -18,13 +20,13 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
-use super::batch::{BATCH, Batch, Mask};
+use super::batch::{BATCH, Batch, Mask, send};
 use super::bed::{Bed, TICK, WAKE};
 use super::clock::Now;
 use super::counters::{Counters, add};
 use super::handoff::{Step, wanted};
 use super::ports::Ports;
-use super::rtcp::{self, Mos};
+use super::rtcp::{self, Generator, Mos, Receiving};
 use super::stream::{Route, Stream};
 use super::streams::Lessons;
 use super::table::Table;
@@ -100,6 +102,8 @@ struct Worker {
     batch: Batch,
     /// Flows to look at again, and when, ms.
     deferred: Vec<(u64, StreamId)>,
+    /// When a stream's next report of our own is due, ms, the soonest first.
+    due: BinaryHeap<Reverse<(u64, StreamId)>>,
     /// The clock runs.
     ticking: bool,
     running: bool,
@@ -137,6 +141,7 @@ impl WorkerHandle {
                     table: Table::default(),
                     batch: Batch::new(),
                     deferred: Vec::new(),
+                    due: BinaryHeap::new(),
                     ticking: false,
                     running: true,
                 }
@@ -222,6 +227,7 @@ impl Worker {
                 }
             }
             self.take_up_deferred(now);
+            self.report_what_is_due(now);
         }
     }
 
@@ -286,10 +292,11 @@ impl Worker {
             stream.counters.last_ms.store(now.ms(), Relaxed);
         }
         let (call, stirred) = (stream.call, stream.stirred);
+        let encrypted = stream.plan.rtcp.encrypted;
         let failed =
             self.pass_on(slot, Route::Media, media) | self.pass_on(slot, Route::Rtcp, rtcp);
         self.count(slot, received, accepted & !failed);
-        if rtcp != 0 {
+        if rtcp != 0 && !encrypted {
             self.read_reports(slot, rtcp, now);
         }
         if stirred {
@@ -312,6 +319,9 @@ impl Worker {
             Some((sink, sink.send_to()?))
         };
         if route == Route::Rtcp {
+            if stream.plan.rtcp.consumed {
+                return 0;
+            }
             for link in &stream.rtcp_sinks {
                 failed |= match exit(*link) {
                     Some((sink, to)) if sink.plan.rtcp.without_feedback => {
@@ -395,6 +405,7 @@ impl Worker {
             // A command's actions are one change: flows are looked at when all of them are in place.
             for call in touched.drain(..) {
                 self.table.link(call);
+                self.schedule_reports(call, now);
                 self.reconsider(call, true, now);
             }
         }
@@ -543,6 +554,89 @@ impl Worker {
                     .install(FlowId(id.0), flow, Arc::clone(report));
             }
             Step::Remove => self.datapath.remove(FlowId(id.0)),
+        }
+    }
+
+    // Reports of our own.
+
+    /// Begins or ends reporting, as the plans of a call say.
+    fn schedule_reports(&mut self, call: CallKey, now: Now) {
+        let mut index = 0;
+        while let Some(id) = self.table.of_call(call, index) {
+            index += 1;
+            let Some(stream) = self.table.get_mut(id) else {
+                continue;
+            };
+            match stream.plan.rtcp.generated {
+                None => stream.generator = None,
+                Some(_) if stream.generator.is_some() => {}
+                Some(generated) => {
+                    let due_ms = rtcp::next_due_ms(generated.every_ms, now);
+                    stream.generator = Some(Box::new(Generator::new(due_ms)));
+                    self.due.push(Reverse((due_ms, id)));
+                }
+            }
+        }
+    }
+
+    fn report_what_is_due(&mut self, now: Now) {
+        while let Some(Reverse((due_ms, id))) = self.due.peek().copied()
+            && due_ms <= now.ms()
+        {
+            self.due.pop();
+            // Otherwise it is of an earlier plan.
+            if let Some(stream) = self.table.get_mut(id)
+                && let Some(generated) = stream.plan.rtcp.generated
+                && let Some(generator) = &mut stream.generator
+                && generator.due_ms == due_ms
+            {
+                let next_ms = rtcp::next_due_ms(generated.every_ms, now);
+                generator.due_ms = next_ms;
+                self.due.push(Reverse((next_ms, id)));
+                self.report(id, generated.media, now);
+            }
+        }
+    }
+
+    /// Sends a report through a stream on what comes and goes through `media`.
+    fn report(&mut self, id: StreamId, media: StreamId, now: Now) {
+        let (Some(stream), Some(heard)) = (self.table.get(id), self.table.get(media)) else {
+            return;
+        };
+        let Some(to) = stream.send_to() else {
+            return;
+        };
+        let source = self.table.source_of(stream.call, media);
+        let sending = source.and_then(|source| Some((source.id, source.sending(now)?)));
+        let last = |ssrc| {
+            let here = stream
+                .reports
+                .as_ref()
+                .and_then(|reports| reports.last(ssrc));
+            here.or_else(|| heard.reports.as_ref()?.last(ssrc))
+        };
+        let views = heard.counters.view().ssrcs.into_iter();
+        let receiving: Vec<Receiving> = views
+            .map(|view| Receiving {
+                view,
+                last_report: last(view.ssrc),
+            })
+            .collect();
+        let Some(stream) = self.table.get_mut(id) else {
+            return;
+        };
+        let generator = stream.generator.as_mut();
+        let on = sending.map(|(_, sending)| sending);
+        let made = generator.and_then(|generator| generator.report(on, &receiving, now));
+        let Some(made) = made else {
+            return;
+        };
+        if send(&stream.socket, to, &made.packet)
+            && let Some((source, sending)) = sending
+            && let Some(source) = self.table.get_mut(source)
+        {
+            let reports = source.reports.get_or_insert_default();
+            reports.made(sending.ssrc, made.middle, now);
         }
     }
 

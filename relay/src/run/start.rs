@@ -287,6 +287,7 @@ fn media_config(config: &Config, datapath: Arc<dyn Datapath>) -> MediaConfig {
     addresses.dedup();
     let mut media = MediaConfig::new(addresses, (config.port_min, config.port_max), datapath);
     media.workers = config.num_threads;
+    media.mos = config.mos;
     media
 }
 
@@ -355,6 +356,7 @@ fn settings(config: &Config) -> Settings {
         endpoint_learning: config.endpoint_learning,
         sip_source: config.sip_source,
         detect_dtmf: config.dtmf_log_dest.is_some() || config.dtmf_log_ng_tcp,
+        rtcp_interval_ms: u32::try_from(config.rtcp_interval.as_millis()).unwrap_or(u32::MAX),
         recording_dir: config
             .recording
             .as_ref()

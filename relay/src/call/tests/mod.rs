@@ -18,6 +18,7 @@ mod real_exchange;
 mod recording;
 mod reinvite;
 mod restore;
+mod rtcp;
 mod rtcp_mux;
 mod rules;
 mod subscribe;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::property::{Step, exchange, step, take};
 use super::world::*;
 use crate::call::{Settings, Snapshot};
-use crate::plan::{Action, CallKey, RetakeError, StreamId, StreamPlan};
+use crate::plan::{Action, CallKey, RetakeError, RtcpHandling, StreamId, StreamPlan};
 
 /// What is added to the names of ports that are taken again: none has the name it had.
 const RENAMED: u64 = 10_000;
@@ -97,6 +97,10 @@ fn plans(world: &World) -> BTreeMap<SocketAddr, (StreamPlan, Vec<SocketAddr>, Ve
             let nameless = StreamPlan {
                 sinks: Vec::new(),
                 rtcp_sinks: Vec::new(),
+                rtcp: RtcpHandling {
+                    generated: None,
+                    ..plan.rtcp
+                },
                 ..plan.clone()
             };
             let rtp_sinks = plan.sinks.iter().map(|sink| sink.stream).collect();

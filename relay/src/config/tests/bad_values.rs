@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn bad_values_stop_the_start_with_one_clear_line() {
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 25] = [
         (
             &["-i", "198.51.100.1"],
             "interface = 198.51.100.1 (command line -i): no interface of this machine has the address 198.51.100.1; it has 127.0.0.1, 192.0.2.1, 10.0.0.5, 198.51.100.9",
@@ -88,6 +88,10 @@ fn bad_values_stop_the_start_with_one_clear_line() {
         (
             &["--endpoint-learning=fast"],
             "endpoint-learning = fast (command line --endpoint-learning): expected delayed, immediate, off or heuristic",
+        ),
+        (
+            &["--mos=best"],
+            "mos = best (command line --mos): expected CQ or LQ, and G.107, G.107.2 or legacy",
         ),
         (
             &["--sip-source=yes"],

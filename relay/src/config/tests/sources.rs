@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::options::{Kind, OPTIONS, OptionSpec, Role};
+use crate::media::{Formula, Mos};
 
 const FILE: &str = "/etc/underpass/underpass.conf";
 
@@ -19,6 +20,7 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "name" => ["one", "two"],
         "agent" => ["embedded", "/run/other.sock"],
         "identity" => ["one", "two"],
+        "mos" => ["LQ", "legacy"],
         "state-dir" => ["/var/one", "none"],
         "registry" | "bpffs" => ["/one", "/two"],
         "b2b-url" => ["http://one/", "http://two/"],
@@ -274,6 +276,21 @@ fn values_mean_what_they_mean_in_rtpengine() {
     assert_eq!(config.endpoint_learning, EndpointLearning::Delayed);
     assert_eq!(config.num_threads, 2);
     assert_eq!(config.delete_delay, Duration::ZERO);
+}
+
+#[test]
+fn scores_can_be_made_in_other_ways() {
+    let mos = |arguments: &[&str]| load_arguments(arguments).config.mos;
+    assert_eq!(mos(&[]), Mos::default());
+    assert_eq!(mos(&["--mos=CQ", "--mos=G.107"]), Mos::default());
+    let legacy = Mos {
+        formula: Formula::Legacy,
+        listening_only: true,
+    };
+    assert_eq!(mos(&["--mos=legacy;LQ"]), legacy);
+    let loaded = load_arguments(&["--mos=G.107.2"]);
+    assert_eq!(loaded.config.mos, Mos::default());
+    assert!(loaded.warnings[0].contains("G.107 for every codec"));
 }
 
 #[test]

@@ -104,6 +104,8 @@ struct Source {
     /// The latest sender reports: the middle of the NTP time, and when it passed, µs. The oldest gives way.
     sent: [(u32, u64); REMEMBERED],
     next: usize,
+    /// The last of them that was its own: the middle of the NTP time, and when it passed, µs.
+    own: Option<(u32, u64)>,
     /// The last round trip between us and a receiver of it, µs; 0 unknown.
     leg_us: u32,
 }
@@ -111,6 +113,16 @@ struct Source {
 impl Reports {
     /// A sender report of `ssrc` has just passed.
     pub(in crate::media) fn passed(&mut self, ssrc: u32, middle: u32, now: Now) {
+        let source = self.remember(ssrc, middle, now);
+        source.own = Some((middle, now.us()));
+    }
+
+    /// A sender report on `ssrc` was made here.
+    pub(in crate::media) fn made(&mut self, ssrc: u32, middle: u32, now: Now) {
+        self.remember(ssrc, middle, now);
+    }
+
+    fn remember(&mut self, ssrc: u32, middle: u32, now: Now) -> &mut Source {
         let known = self.sources.iter().position(|source| source.ssrc == ssrc);
         let index = known.unwrap_or_else(|| {
             if self.sources.len() >= SSRCS {
@@ -125,6 +137,12 @@ impl Reports {
         let source = &mut self.sources[index];
         source.sent[source.next] = (middle, now.us());
         source.next = (source.next + 1) % REMEMBERED;
+        source
+    }
+
+    /// The last sender report of `ssrc`: the middle of its NTP time, and when it passed, µs.
+    pub(in crate::media) fn last(&self, ssrc: u32) -> Option<(u32, u64)> {
+        self.sources.iter().find(|source| source.ssrc == ssrc)?.own
     }
 
     /// A receiver reports on one of these sources: the round trip between us and it, µs. `None` if that can't be told.
