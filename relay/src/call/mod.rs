@@ -87,7 +87,6 @@ pub struct Calls {
     interfaces: Vec<LogicalInterface>,
     /// Twelve hex digits that tell this relay from others in `a=rtpengine:` (flag `loop-protect`).
     instance: String,
-    started: Timestamp,
     calls: BTreeMap<Bytes, Active>,
     /// Further call-ids of calls that have become one, and what that one goes by.
     aliases: BTreeMap<Bytes, Bytes>,
@@ -144,7 +143,6 @@ impl Calls {
             settings,
             interfaces,
             instance: format!("{:012x}", seed & 0xffff_ffff_ffff),
-            started: now,
             calls: BTreeMap::new(),
             aliases: BTreeMap::new(),
             next_key: 0,
@@ -176,10 +174,6 @@ impl Calls {
             Command::Delete => self.delete(request, now, streams),
             Command::Query => self.query(request, streams).map(silently),
             Command::List => self.list(request).map(silently),
-            Command::Statistics => {
-                let statistics = self.statistics(now, streams);
-                Ok(silently(Reply::ok().with("statistics", statistics)))
-            }
             Command::BlockMedia
             | Command::UnblockMedia
             | Command::SilenceMedia

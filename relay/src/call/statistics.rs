@@ -1,6 +1,6 @@
-//! `statistics`, and the numbers behind it.
+//! The numbers behind `statistics`, and refusals, which are counted there.
 
-use ng_protocol::{Dict, Reply};
+use ng_protocol::Reply;
 
 use super::graph::Call;
 use super::party::PartyId;
@@ -117,43 +117,6 @@ impl Totals {
 }
 
 impl Calls {
-    /// What calls know of rtpengine's `statistics`: `currentstatistics` and `totalstatistics`.
-    #[must_use]
-    pub fn statistics(&self, now: Timestamp, streams: &dyn StreamReader) -> Dict {
-        let forwarding = self.forwarding(streams);
-        let totals = &self.totals;
-        let mut current = Dict::new();
-        current.insert("sessionsown", integer(self.calls.len() as u64));
-        current.insert("sessionsforeign", 0);
-        current.insert("sessionstotal", integer(self.calls.len() as u64));
-        current.insert("transcodedmedia", 0);
-        current.insert("media_kernel", integer(forwarding.kernel));
-        current.insert("media_userspace", integer(forwarding.user_space));
-        current.insert("media_mixed", integer(forwarding.mixed));
-
-        let uptime_ms = now.monotonic_ms.saturating_sub(self.started.monotonic_ms);
-        let mut total = Dict::new();
-        total.insert("uptime", integer(uptime_ms / 1000));
-        total.insert("managedsessions", integer(totals.created));
-        total.insert("rejectedsessions", integer(totals.rejected));
-        total.insert("timeoutsessions", integer(totals.timeouts));
-        total.insert("silenttimeoutsessions", integer(totals.silent_timeouts));
-        total.insert("finaltimeoutsessions", integer(totals.final_timeouts));
-        total.insert("offertimeoutsessions", integer(totals.offer_timeouts));
-        total.insert("regularterminatedsessions", integer(totals.deleted));
-        total.insert("forcedterminatedsessions", integer(totals.forced));
-        total.insert("zerowaystreams", integer(totals.zero_packet_streams));
-        total.insert("onewaystreams", integer(totals.one_way));
-        let average = totals.duration_ms / totals.closed().max(1);
-        total.insert("avgcallduration", integer(average / 1000));
-        total.insert("totalcallsduration", integer(totals.duration_ms / 1000));
-
-        let mut statistics = Dict::new();
-        statistics.insert("currentstatistics", current);
-        statistics.insert("totalstatistics", total);
-        statistics
-    }
-
     /// A refusal as a reply; a limit in the words that the client knows. Those who do not know of limits know one only,
     /// whichever it is.
     pub(super) fn refuse(&mut self, refusal: Refusal, knows_load_limit: bool) -> Reply {

@@ -234,6 +234,14 @@ impl CallServer {
 }
 
 impl CallServer {
+    fn statistics(&mut self) -> Reply {
+        let Some(office) = self.office.clone() else {
+            return Reply::ok();
+        };
+        let statistics = cli::statistics(&Desk::new(self, &office));
+        Reply::ok().with("statistics", statistics)
+    }
+
     /// `cli`: a line of the text CLI, and its answer.
     fn cli(&mut self, request: &Request) -> Reply {
         let (Some(office), Some(line)) = (self.office.clone(), &request.options.body) else {
@@ -247,8 +255,10 @@ impl CallServer {
 
 impl Handler for CallServer {
     fn handle(&mut self, request: &Request, origin: &Origin) -> Reply {
-        if request.command == Command::Cli {
-            return self.cli(request);
+        match request.command {
+            Command::Cli => return self.cli(request),
+            Command::Statistics => return self.statistics(),
+            _ => {}
         }
         if matches!(request.command, Command::Query | Command::Delete) {
             self.refresh(request);

@@ -28,6 +28,7 @@ mod on_the_wire;
 mod plain_call;
 mod recording;
 mod retransmission;
+mod rtpengine_ctl;
 mod sip_calls;
 mod start_and_stop;
 mod strangers;

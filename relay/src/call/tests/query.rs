@@ -1,4 +1,4 @@
-//! `query`, `list`, `statistics`.
+//! `query`, `list`, and what is counted.
 
 use ng_protocol::Value;
 
@@ -153,15 +153,6 @@ fn list_names_calls_up_to_its_limit() {
     assert_eq!(world.send(command("list")).words(&["calls"]), ["c", "d"]);
     assert_eq!(list(&mut world, 1).words(&["calls"]), ["c"]);
     assert_eq!(list(&mut world, -1).reason(), "invalid limit, must be >= 0");
-}
-
-#[test]
-fn statistics_count_sessions() {
-    let mut world = World::new();
-    world.call();
-    let reply = world.send(command("statistics"));
-    let path = ["statistics", "currentstatistics", "sessionstotal"];
-    assert_eq!(reply.at(&path), Some(Value::from(1)));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::json::{port_range, stats};
 use super::set::set;
+use super::statistics::{json, port_range};
 use super::totals::{counters, totals};
 use super::{Answer, CliTarget, Families, SessionSummary, params, session};
 use crate::ops::limits;
@@ -118,7 +118,7 @@ fn list(what: &[&str], target: &mut dyn CliTarget) -> String {
         ),
         ["totals"] => totals(&target.metrics()),
         ["counters"] => counters(&target.metrics()),
-        ["jsonstats"] => stats(target),
+        ["jsonstats"] => json(target).to_string(),
         ["interfaces"] => interfaces(target),
         ["transcoders"] => "No stats entries\n".to_owned(),
         ["maxsessions"] => format!(

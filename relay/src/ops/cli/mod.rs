@@ -2,11 +2,11 @@
 //! rtpengine's, so that scripts around rtpengine-ctl work. The same lines come by HTTP, WebSocket and the ng command `cli`.
 
 mod commands;
-mod json;
 mod params;
 mod server;
 mod session;
 mod set;
+mod statistics;
 #[cfg(test)]
 pub(crate) mod tests;
 mod totals;
@@ -20,6 +20,7 @@ use super::metrics::MetricsSnapshot;
 pub use commands::answer;
 pub use params::Parameters;
 pub use server::serve;
+pub use statistics::statistics;
 
 /// Answers lines. May block.
 pub trait Cli: Send + Sync + 'static {

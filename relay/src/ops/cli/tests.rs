@@ -16,6 +16,8 @@ pub(crate) struct Relay {
     calls: Vec<SessionSummary>,
     parameters: Parameters,
     options: Vec<(&'static str, String)>,
+    /// How many proxies have sent something.
+    proxies: u8,
 }
 
 impl Relay {
@@ -38,6 +40,7 @@ impl Relay {
                 option("timeout", "60"),
                 option("max-cpu", "0"),
             ],
+            proxies: 1,
         }
     }
 }
@@ -158,7 +161,9 @@ impl CliTarget for Relay {
             sessions_total: 2,
             call_duration: 30.0,
             call_duration_squared: 500.0,
-            errors: vec![(proxy, 1)],
+            errors: (1..=self.proxies)
+                .map(|last| (IpAddr::from([127, 0, 0, last]), 1))
+                .collect(),
             ..MetricsSnapshot::default()
         };
         metrics.user.packets = 3;
@@ -511,6 +516,40 @@ fn jsonstats_has_rtpengines_keys() {
     assert_eq!(control["proxies"][0]["errorcount"], 1);
     assert_eq!(stats["interfaces"][0]["ports"]["used_pct"], 2.0);
     assert_eq!(stats["interfaces"][0]["ports"]["max"], 39_999);
+}
+
+#[test]
+fn the_ng_command_has_the_same_numbers_with_fractions_as_texts() {
+    let statistics = statistics(&Relay::new());
+    let at = |part: &str, key: &str| {
+        let part = statistics.get(part).and_then(Value::as_dict).unwrap();
+        part.get(key).cloned().unwrap()
+    };
+    assert_eq!(at("currentstatistics", "sessionstotal"), 2.into());
+    assert_eq!(at("totalstatistics", "avgcallduration"), "15.000000".into());
+    assert_eq!(at("controlstatistics", "totaloffercount"), 5.into());
+    let proxies = at("controlstatistics", "proxies");
+    let proxy = proxies.as_list().unwrap()[0].as_dict().unwrap();
+    assert_eq!(proxy.get("offerduration"), Some(&"0.002000".into()));
+}
+
+#[test]
+fn the_ng_commands_reply_stays_small_with_many_proxies() {
+    let mut relay = Relay::new();
+    relay.proxies = 200;
+    let reply = ng_protocol::Reply::ok().with("statistics", statistics(&relay));
+    let mut encoded = Vec::new();
+    ng_protocol::bencode::encode_dict(reply.dict(), &mut encoded);
+    assert!(encoded.len() < 16_000, "{}", encoded.len());
+    relay.proxies = 8;
+    let reply = ng_protocol::Reply::ok().with("statistics", statistics(&relay));
+    encoded.clear();
+    ng_protocol::bencode::encode_dict(reply.dict(), &mut encoded);
+    assert!(
+        (8_000..16_000).contains(&encoded.len()),
+        "{}",
+        encoded.len()
+    );
 }
 
 #[test]

@@ -1,15 +1,57 @@
-//! `list jsonstats`: the numbers for programs, by rtpengine's keys.
+//! `list jsonstats` and the ng command `statistics`: the numbers for programs, by rtpengine's keys.
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
+use ng_protocol::Dict;
 use serde_json::{Map, Value, json};
 
 use super::CliTarget;
 use super::totals::{COMMANDS, Durations, sum};
 use crate::ops::metrics::{MetricsSnapshot, PortCounters};
 
-/// One line.
-pub(super) fn stats(target: &dyn CliTarget) -> String {
+/// A reply of ng names each proxy only where there are no more: beyond, it would not fit into what clients read at once
+/// (npm's parses 16,384 bytes).
+const MOST_PROXIES: usize = 8;
+
+/// The dictionary of `statistics`, where fractions are texts.
+#[must_use]
+pub fn statistics(target: &dyn CliTarget) -> Dict {
+    let mut statistics = json(target);
+    let proxies = &mut statistics["controlstatistics"]["proxies"];
+    if proxies
+        .as_array()
+        .is_some_and(|proxies| proxies.len() > MOST_PROXIES)
+    {
+        *proxies = json!([]);
+    }
+    let entries = statistics.as_object().into_iter().flatten();
+    entries
+        .map(|(key, value)| (Bytes::copy_from_slice(key.as_bytes()), ng(value)))
+        .collect()
+}
+
+fn ng(value: &Value) -> ng_protocol::Value {
+    match value {
+        Value::Null => "".into(),
+        Value::Bool(yes) => i64::from(*yes).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) => integer.into(),
+            None => format!("{:.6}", number.as_f64().unwrap_or_default()).into(),
+        },
+        Value::String(text) => text.clone().into(),
+        Value::Array(items) => items.iter().map(ng).collect::<Vec<_>>().into(),
+        Value::Object(entries) => {
+            let entries = entries.iter();
+            let entries =
+                entries.map(|(key, value)| (Bytes::copy_from_slice(key.as_bytes()), ng(value)));
+            entries.collect::<Dict>().into()
+        }
+    }
+}
+
+/// The object of `jsonstats`.
+pub(super) fn json(target: &dyn CliTarget) -> Value {
     let metrics = target.metrics();
     json!({
         "currentstatistics": current(&metrics),
@@ -18,7 +60,6 @@ pub(super) fn stats(target: &dyn CliTarget) -> String {
         "interfaces": interfaces(target, &metrics),
         "transcoders": [],
     })
-    .to_string()
 }
 
 fn current(metrics: &MetricsSnapshot) -> Value {
