@@ -19,6 +19,7 @@ use crate::ops::metrics::{
     ClosedSessions, MetricsSnapshot, PathCounters, PortCounters, RequestCounters, StreamCounts,
 };
 use crate::plan::LogicalInterface;
+use crate::recording::Recorder;
 
 /// Shared by everybody who answers operators.
 pub(super) struct Office {
@@ -58,6 +59,7 @@ impl Office {
             user: self.user(server.media()),
             kernel: self.kernel(),
             journal_in_trouble: self.journal.as_ref().map(InTrouble::is_so),
+            recorded: server.media().recorder().map(Recorder::recorded),
             user_rate: rates.user,
             kernel_rate: rates.kernel,
             ..MetricsSnapshot::default()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use underpass_abi::OUTCOMES_LEN;
 
 use crate::datapath::InterfaceSummary;
+use crate::recording::Recorded;
 
 /// Gives the numbers of a running relay.
 pub trait Snapshot: Send + Sync + 'static {
@@ -66,6 +67,8 @@ pub struct MetricsSnapshot {
     pub user_space_reasons: Vec<(&'static str, u64)>,
     /// Calls can't be journaled, and would not survive a crash. `None`: they are not to be.
     pub journal_in_trouble: Option<bool>,
+    /// What became of packets of recorded streams. `None`: nothing is recorded.
+    pub recorded: Option<Recorded>,
 }
 
 /// Streams by where their packets are forwarded.

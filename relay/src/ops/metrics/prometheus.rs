@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use underpass_abi::Outcome;
 
 use super::{MetricsSnapshot, PathCounters, PortCounters};
+use crate::recording::Recorded;
 
 impl MetricsSnapshot {
     /// The text of `/metrics`.
@@ -18,6 +19,7 @@ impl MetricsSnapshot {
         self.write_ports(&mut text);
         self.write_kernel(&mut text);
         self.write_journal(&mut text);
+        self.write_recording(&mut text);
         text.out
     }
 
@@ -252,6 +254,18 @@ impl MetricsSnapshot {
         );
         if let Some(in_trouble) = self.journal_in_trouble {
             text.sample(&[], u8::from(in_trouble));
+        }
+    }
+
+    fn write_recording(&self, text: &mut Text) {
+        text.family(
+            "underpass_recorded_packets_total",
+            "counter",
+            "Packets of recorded streams, by what became of them; none without a recording-dir",
+        );
+        if let Some(Recorded { packets, dropped }) = self.recorded {
+            text.sample(&[("outcome", &"written")], packets);
+            text.sample(&[("outcome", &"dropped")], dropped);
         }
     }
 }

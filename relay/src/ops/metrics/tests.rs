@@ -57,6 +57,10 @@ fn busy() -> MetricsSnapshot {
         outcomes: std::array::from_fn(|index| index as u64 * 10),
         user_space_reasons: vec![("no route to the destination", 1)],
         journal_in_trouble: Some(true),
+        recorded: Some(crate::recording::Recorded {
+            packets: 500,
+            dropped: 3,
+        }),
     }
 }
 
