@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod events;
 mod forks;
+mod fuzz;
 mod groups;
 mod limits;
 mod offer;

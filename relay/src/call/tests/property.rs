@@ -41,7 +41,7 @@ pub(super) enum Step {
 }
 
 /// Whatever changes SDP, as a script writes it.
-const OPTIONS: &[&str] = &[
+pub(super) const OPTIONS: &[&str] = &[
     "codec-strip-PCMU",
     "codec-strip-all",
     "codec-except-opus",
