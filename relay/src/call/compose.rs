@@ -38,7 +38,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The sections of one session or of several, one after the other. The session is the first one's. What it says beside its name
+/// The sections of one session or of several, one after the other, without ICE: its candidates and passwords are for others. The session is the first one's. What it says beside its name
 /// is left out if there are others, of which it need not be true.
 pub(super) fn together(sections: &[Section<'_>]) -> Bytes {
     let mut body = BytesMut::new();
@@ -48,7 +48,7 @@ pub(super) fn together(sections: &[Section<'_>]) -> Bytes {
             .iter()
             .all(|section| std::ptr::eq(section.session, first.session));
         for line in &first.session.lines {
-            if is_alone || matches!(line.letter, b'o' | b's' | b't') {
+            if (is_alone && !line.is_ice()) || matches!(line.letter, b'o' | b's' | b't') {
                 put(&mut body, line.letter, &line.value);
             }
         }
@@ -84,7 +84,7 @@ fn put_section(body: &mut BytesMut, section: &Section<'_>) {
         let is_label = line.attribute() == Some(b"label");
         let is_replaced = (is_label && section.label.is_some())
             || (line.is_direction() && section.direction.is_some());
-        if !is_replaced {
+        if !is_replaced && !line.is_ice() {
             put(body, line.letter, &line.value);
         }
     }

@@ -6,7 +6,7 @@ use ng_protocol::{Command, Reply, Request};
 use super::graph::Call;
 use super::party::PartyId;
 use super::select::{self, present};
-use super::subscription::MediaRef;
+use super::subscription::{Kind, MediaRef};
 use super::{Calls, Refusal, Timestamp};
 use crate::plan::Action;
 
@@ -88,8 +88,12 @@ impl Calls {
                 return Err(Refusal::InjectsItself);
             }
             if request.command == Command::InjectStop {
-                let stopped = call.subscriptions.unsubscribe(sink, Some(source));
-                return stopped.then_some(()).ok_or(Refusal::NotInjected);
+                let heard = call.subscriptions.source_parties(sink);
+                if !heard.contains(&(source, Kind::PubSub)) {
+                    return Err(Refusal::NotInjected);
+                }
+                call.subscriptions.unsubscribe(sink, Some(source));
+                return Ok(());
             }
             if !call.subscriptions.source_parties(sink).is_empty() {
                 return Err(Refusal::Unsupported);

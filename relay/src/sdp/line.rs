@@ -44,6 +44,12 @@ impl Line {
         self.attribute()
             .is_some_and(|name| Direction::from_attribute(name).is_some())
     }
+
+    /// Whether it belongs to ICE.
+    #[must_use]
+    pub fn is_ice(&self) -> bool {
+        super::order::is_ice(self)
+    }
 }
 
 /// Splits a body into lines, which end in CRLF or LF. An empty line ends the body, as does a last single byte (some send

@@ -3,7 +3,7 @@
 use lab::Encoding;
 use serde_json::{Value, json};
 
-use super::asking::{Call, ENCODINGS, with};
+use super::asking::{CALLEE, CALLER, Call, ENCODINGS, sdp_at, with};
 use super::relay::Relay;
 
 /// Asserts that a command about a call is refused in these words, in both encodings. `prepare` says what comes before.
@@ -294,4 +294,128 @@ fn media_flow_not_found() {
     ] {
         refused(answered, "block media", &flow(option), reason);
     }
+}
+
+/// A call that another one can become part of: its parties are called as in every call here.
+fn answered_twice(call: &Call<'_>) {
+    answered(call);
+    let other = json!({"call-id": format!("{}-other", call.id)});
+    let sdp = json!({"from-tag": "caller", "sdp": sdp_at(CALLER)});
+    assert_eq!(call.ask("offer", &with(sdp, &other))["result"], "ok");
+}
+
+#[test]
+fn unknown_calls_of_subscriptions() {
+    let sdp = sdp_at(CALLER);
+    for (command, options, reason) in [
+        ("subscribe request", json!({}), "Unknown call-ID(s)"),
+        (
+            "subscribe answer",
+            json!({"to-tag": "b", "sdp": sdp}),
+            "Unknown call-ID",
+        ),
+        ("unsubscribe", json!({"to-tag": "b"}), "Unknown call-ID"),
+        (
+            "connect",
+            json!({"from-tag": "a", "to-tag": "b"}),
+            "Unknown call ID(s)",
+        ),
+        (
+            "create answer",
+            json!({"from-tag": "a", "sdp": sdp}),
+            "unknown call-ID",
+        ),
+        (
+            "inject start",
+            json!({"source-tag": "a", "to-tag": "b"}),
+            "Unknown call-ID(s)",
+        ),
+    ] {
+        refused(nothing, command, &options, reason);
+    }
+}
+
+#[test]
+fn no_sdp_body_in_message_of_a_publisher() {
+    let publisher = json!({"from-tag": "p"});
+    refused(nothing, "publish", &publisher, "No SDP body in message");
+}
+
+#[test]
+fn to_tag_not_found() {
+    let sdp = sdp_at(CALLEE);
+    let answer = json!({"to-tag": "nobody", "sdp": sdp});
+    refused(answered, "subscribe answer", &answer, "To-tag not found");
+    let nobody = json!({"to-tag": "nobody"});
+    refused(answered, "unsubscribe", &nobody, "To-tag not found");
+    let connection = json!({"from-tag": "caller", "to-tag": "nobody"});
+    refused(answered, "connect", &connection, "To-tag not found");
+}
+
+#[test]
+fn from_tag_not_found() {
+    let connection = json!({"from-tag": "nobody", "to-tag": "callee"});
+    refused(
+        answered,
+        "connect",
+        &connection,
+        "From-tag given, but no such tag exists",
+    );
+    let answer = json!({"from-tag": "nobody", "sdp": sdp_at(CALLER)});
+    refused(answered, "create answer", &answer, "from-tag not found");
+    let sources = json!({"from-tags": ["caller", "nobody"]});
+    refused(
+        answered,
+        "subscribe request",
+        &sources,
+        "From-tag not found",
+    );
+}
+
+#[test]
+fn failed_to_merge_two_calls_into_one_tag_collision() {
+    for encoding in ENCODINGS {
+        let call = Call::new(Relay::shared(), encoding);
+        answered_twice(&call);
+        let other = format!("{}-other", call.id);
+        let connection = json!({"from-tag": "caller", "to-tag": "caller", "to-call-id": other});
+        let reason = "Failed to merge two calls into one (tag collision)";
+        assert_eq!(call.ask("connect", &connection), error(reason));
+        call.ask("delete", &json!({"call-id": other, "delete delay": 0}));
+    }
+}
+
+#[test]
+fn source_tag_not_found() {
+    let nobody = json!({"source-tag": "nobody", "to-tag": "callee"});
+    refused(answered, "inject start", &nobody, "Source-tag not found");
+    let none = json!({"to-tag": "callee"});
+    refused(answered, "inject start", &none, "No source-tag in message");
+}
+
+#[test]
+fn trying_to_inject_to_self() {
+    let itself = json!({"source-tag": "caller", "to-tag": "caller"});
+    refused(
+        answered,
+        "inject start",
+        &itself,
+        "Trying to inject to self",
+    );
+}
+
+#[test]
+fn failed_to_stop_inject() {
+    let never = json!({"source-tag": "caller", "to-tag": "callee"});
+    refused(answered, "inject stop", &never, "Failed to stop inject");
+}
+
+#[test]
+fn failed_to_set_up_transform() {
+    refused(
+        nothing,
+        "transform",
+        &json!({}),
+        "Failed to set up transform",
+    );
 }

@@ -32,6 +32,7 @@ mod rtpengine_ctl;
 mod sip_calls;
 mod start_and_stop;
 mod strangers;
+mod subscriptions;
 mod survival;
 mod table_claim;
 mod tables;

@@ -161,6 +161,76 @@ fn what_streams_had_learned_opens_them_again() {
     assert_eq!(packets.len(), 4);
 }
 
+/// What is said to two worlds that are to be the same before and after.
+fn to_both(worlds: &mut [World; 2], said: &Command) {
+    let [one, other] = worlds.each_mut();
+    let replies = [&mut *one, &mut *other].map(|world| format!("{:?}", world.send(said.clone()).0));
+    assert_eq!(replies[0], replies[1]);
+    assert_eq!(plans(one), plans(other));
+}
+
+#[test]
+fn subscriptions_blocks_and_labels_survive() {
+    let mut world = journaled();
+    world.send(offer(&audio(A, 4000)).with("label", "A"));
+    world.send(answer(&audio(B, 5000)).with("label", "B"));
+    let about = |name: &'static str| command(name).with("call-id", "c");
+    let subscribed = world.send(about("subscribe request").with("from-tag", "a"));
+    let tag = subscribed.text("to-tag").to_owned();
+    let listener = |name: &'static str| about(name).with("to-tag", tag.clone());
+    world.send(listener("subscribe answer").with("sdp", audio("198.51.100.30", 6000)));
+    world.send(about("block media").with("label", "B"));
+    world.send(
+        about("block DTMF")
+            .with("from-tag", "a")
+            .list("flags", &["directional"]),
+    );
+    world.send(about("start forwarding"));
+    let again = restarted(&world);
+    assert_eq!(plans(&again), plans(&world));
+    let mut worlds = [world, again];
+    for said in [
+        about("query"),
+        about("block media").with("label", "A"),
+        offer(&audio(A, 4002)).with("to-tag", "b"),
+        answer(&audio(B, 5000)),
+        about("unblock media").with("label", "B"),
+        about("query"),
+        listener("unsubscribe"),
+        about("query"),
+    ] {
+        to_both(&mut worlds, &said);
+    }
+}
+
+/// Calls that became one are one in the journal, and known by both names.
+#[test]
+fn calls_that_became_one_survive_as_one() {
+    let mut world = journaled();
+    world.call();
+    let other = |command: Command| command.but("call-id", "d").but("from-tag", "x");
+    world.send(other(offer(&audio(A, 7000))));
+    world.send(other(answer_by("y", &audio(B, 8000))));
+    let connected = command("connect")
+        .with("call-id", "c")
+        .with("from-tag", "a")
+        .with("to-call-id", "d")
+        .with("to-tag", "y");
+    assert_eq!(world.send(connected).result(), "ok");
+    let again = restarted(&world);
+    let mut worlds = [world, again];
+    for said in [
+        command("query").with("call-id", "d"),
+        command("query").with("call-id", "c"),
+        command("delete")
+            .with("call-id", "d")
+            .with("delete-delay", 0),
+        command("query").with("call-id", "c"),
+    ] {
+        to_both(&mut worlds, &said);
+    }
+}
+
 #[test]
 fn a_media_timeout_begins_anew() {
     let mut world = journaled();

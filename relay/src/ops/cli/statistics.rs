@@ -14,10 +14,12 @@ use crate::ops::metrics::{MetricsSnapshot, PortCounters};
 /// (npm's parses 16,384 bytes).
 const MOST_PROXIES: usize = 8;
 
-/// The dictionary of `statistics`, where fractions are texts.
+/// The dictionary of `statistics`, where fractions are texts, and `uptime` is.
 #[must_use]
 pub fn statistics(target: &dyn CliTarget) -> Dict {
     let mut statistics = json(target);
+    let uptime = &mut statistics["totalstatistics"]["uptime"];
+    *uptime = uptime.to_string().into();
     let proxies = &mut statistics["controlstatistics"]["proxies"];
     if proxies
         .as_array()

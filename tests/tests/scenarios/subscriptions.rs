@@ -1,0 +1,188 @@
+//! Subscriptions: one stream, several outputs; and parties of two calls that become one.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use lab::{
+    Call, CallOptions, Endpoint, Engine, Family, Lab, NgClient, Relay, Side, TwoNetworks, Wiring,
+    wait_until,
+};
+use serde_json::json;
+
+/// Somebody who hears the caller.
+struct Subscriber {
+    tag: String,
+    endpoint: Endpoint,
+}
+
+impl Subscriber {
+    fn to(call: &Call, net: &TwoNetworks, ng: &NgClient) -> Self {
+        let endpoint = Endpoint::bind(&net.callee, Side::B.far(Family::V4));
+        let offered = ng.ok(&json!({
+            "command": "subscribe request", "call-id": call.id, "from-tag": "caller", "interface": "b",
+        }));
+        assert!(
+            offered["sdp"].as_str().unwrap().contains("a=sendonly\r\n"),
+            "{offered}"
+        );
+        let tag = offered["to-tag"].as_str().unwrap().to_owned();
+        let answer = lab::sdp::audio_with(endpoint.address(), "recvonly");
+        ng.ok(&json!({
+            "command": "subscribe answer", "call-id": call.id, "to-tag": tag, "sdp": answer,
+        }));
+        Self { tag, endpoint }
+    }
+
+    fn leave(&self, call: &Call, ng: &NgClient) {
+        ng.ok(&json!({"command": "unsubscribe", "call-id": call.id, "to-tag": self.tag}));
+    }
+
+    /// What has arrived of a stream's packets from number `first` on, in order of its bytes.
+    fn heard(&self) -> Vec<Vec<u8>> {
+        let arrivals = self.endpoint.arrivals();
+        let mut bytes: Vec<_> = arrivals.into_iter().map(|arrival| arrival.bytes).collect();
+        bytes.sort_unstable();
+        bytes
+    }
+}
+
+/// Three hear the same bytes as the callee; one leaves in the middle, and the others miss nothing.
+fn three_subscribers(engine: Engine) {
+    let lab = match engine {
+        Engine::Null => Lab::open(),
+        Engine::Auto | Engine::Tc | Engine::Xdp => Lab::for_kernel_path(),
+    };
+    let Some(lab) = lab else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(engine)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.talk(10);
+    let subscribers: Vec<_> = (0..3).map(|_| Subscriber::to(&call, &net, &ng)).collect();
+    let first = call.caller.sent();
+    thread::scope(|scope| {
+        scope.spawn(|| call.caller.send(call.caller_to, 400));
+        thread::sleep(Duration::from_millis(300));
+        subscribers[1].leave(&call, &ng);
+    });
+    wait_until(
+        "every packet at the callee and the subscribers that stay",
+        || {
+            let stay = [
+                &call.callee,
+                &subscribers[0].endpoint,
+                &subscribers[2].endpoint,
+            ];
+            stay.iter()
+                .all(|endpoint| endpoint.has_all_since(&call.caller, first))
+        },
+    );
+    assert_eq!(subscribers[0].heard().len(), 400);
+    assert_eq!(subscribers[0].heard(), subscribers[2].heard());
+    let left = subscribers[1].heard();
+    assert!(!left.is_empty() && left.len() < 400, "{}", left.len());
+    assert!(
+        left.iter()
+            .all(|packet| subscribers[0].heard().contains(packet))
+    );
+    call.talk(10);
+    assert_eq!(subscribers[1].heard(), left);
+    call.hang_up(&ng);
+    relay.assert_idle(&net.relay);
+}
+
+#[test]
+fn three_hear_the_same_in_user_space_and_who_leaves_is_not_missed() {
+    three_subscribers(Engine::Null);
+}
+
+#[test]
+fn three_hear_the_same_by_the_engine_chosen_and_who_leaves_is_not_missed() {
+    three_subscribers(Engine::Auto);
+}
+
+#[test]
+fn blocked_media_stops_and_goes_on() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test().two_networks().start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.bring_into_kernel(&ng);
+    let about = |command| {
+        ng.ok(&json!({"command": command, "call-id": call.id, "from-tag": "caller", "flags": ["directional"]}))
+    };
+    about("block media");
+    let before = call.callee.count_from(&call.caller);
+    call.caller.send(call.caller_to, 20);
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(call.callee.count_from(&call.caller), before);
+    about("unblock media");
+    let first = call.caller.sent();
+    call.caller.send(call.caller_to, 20);
+    wait_until("media again", || {
+        call.callee.has_all_since(&call.caller, first)
+    });
+    call.hang_up(&ng);
+    relay.assert_idle(&net.relay);
+}
+
+/// The callers of two calls talk to each other, whichever workers had them.
+#[test]
+fn parties_of_two_calls_are_connected() {
+    let Some(lab) = Lab::open() else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(Engine::Null)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let one = Call::set_up(&net, &ng, &CallOptions::default());
+    for _ in 0..4 {
+        let other = other_call(&net, &ng);
+        one.caller.send(one.caller_to, 2);
+        ng.ok(&json!({
+            "command": "connect", "call-id": one.id, "from-tag": "caller", "to-tag": other.tag, "to-call-id": other.id,
+        }));
+        let (from_one, from_other) = (one.caller.sent(), other.endpoint.sent());
+        one.caller.send(one.caller_to, 20);
+        other.endpoint.send(other.to, 20);
+        wait_until("each at the other's", || {
+            other.endpoint.has_all_since(&one.caller, from_one)
+                && one.caller.has_all_since(&other.endpoint, from_other)
+        });
+        ng.ok(&json!({"command": "delete", "call-id": other.id, "delete delay": 0}));
+    }
+    one.hang_up(&ng);
+    relay.assert_idle(&net.relay);
+}
+
+/// The callee of a call of its own.
+struct Other {
+    id: String,
+    tag: String,
+    endpoint: Endpoint,
+    to: SocketAddr,
+}
+
+fn other_call(net: &TwoNetworks, ng: &NgClient) -> Other {
+    let endpoint = Endpoint::bind(&net.callee, Side::B.far(Family::V4));
+    let created = ng.ok(&json!({"command": "create", "interface": "b"}));
+    let text = |key: &str| created[key].as_str().unwrap().to_owned();
+    let (id, tag) = (text("call-id"), text("from-tag"));
+    let answer = lab::sdp::audio(endpoint.address());
+    ng.ok(&json!({"command": "create answer", "call-id": id, "from-tag": tag, "sdp": answer}));
+    let to = lab::sdp::media(created["sdp"].as_str().unwrap()).unwrap();
+    Other {
+        id,
+        tag,
+        endpoint,
+        to,
+    }
+}
