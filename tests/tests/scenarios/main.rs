@@ -21,6 +21,7 @@ mod journal;
 mod kamailio_nodes;
 mod kernel_counters;
 mod lease;
+mod media_plane;
 mod next_hop;
 mod node_agent;
 mod notifications;

@@ -1,0 +1,80 @@
+//! What becomes of media between the parties: digits that are blocked, reports that are made here.
+
+use lab::{Call, CallOptions, Engine, Lab, Relay, TwoNetworks, Wiring, wait_until};
+use serde_json::json;
+
+/// A packet of the digit 5 on payload type 101, from the caller's source.
+fn digit(ssrc: u32, sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 101];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend([0, 0, 0, 160]);
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend([5, 0x8a, 3, 32]);
+    packet
+}
+
+#[test]
+fn blocked_digits_do_not_arrive_while_the_kernel_forwards_speech() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(Engine::Tc)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.bring_into_kernel(&ng);
+    let ssrc = call.caller.stream().ssrc;
+    let digits = || {
+        let arrivals = call.callee.arrivals();
+        arrivals.iter().filter(|a| a.bytes[1] == 101).count()
+    };
+    call.caller.send_raw(call.caller_to, &digit(ssrc, 40_000));
+    wait_until("a digit arrives", || digits() == 1);
+
+    ng.ok(&json!({"command": "block DTMF", "call-id": call.id, "from-tag": "caller"}));
+    wait_until("both streams are in the kernel", || call.is_in_kernel(&ng));
+    let before = call.callee.count_from(&call.caller);
+    for sequence in 40_001..40_004 {
+        call.caller.send_raw(call.caller_to, &digit(ssrc, sequence));
+    }
+    call.send_both(50);
+    wait_until("speech arrives", || {
+        call.callee.count_from(&call.caller) == before + 50
+    });
+    assert_eq!(digits(), 1, "none of those that were blocked");
+    assert!(call.is_in_kernel(&ng));
+}
+
+#[test]
+fn reports_made_here_count_what_the_kernel_forwards() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test()
+        .engine(Engine::Tc)
+        .two_networks()
+        .option("--rtcp-interval=300")
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let options = CallOptions::default().key("generate RTCP", "on");
+    let call = Call::set_up(&net, &ng, &options);
+    call.bring_into_kernel(&ng);
+    let ssrc = call.caller.stream().ssrc;
+    let word = |bytes: &[u8], at: usize| {
+        let word = bytes.get(at..at + 4);
+        word.map_or(0, |word| u32::from_be_bytes(word.try_into().unwrap()))
+    };
+    call.talk(100);
+    // Packet type and SSRC, then the count of packets sent.
+    let is_whole = |bytes: &[u8]| {
+        bytes[1] == 200 && word(bytes, 4) == ssrc && word(bytes, 20) == call.caller.sent()
+    };
+    wait_until("the callee is told of every packet", || {
+        let reports = call.callee.rtcp_arrivals();
+        reports.iter().any(|report| is_whole(&report.bytes))
+    });
+}
