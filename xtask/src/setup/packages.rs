@@ -45,7 +45,7 @@ pub(crate) const BUILDING: [Package; 6] = [
 ];
 
 /// What the lab plays with.
-pub(crate) const TESTING: [Package; 13] = [
+pub(crate) const TESTING: [Package; 14] = [
     Package {
         name: "iproute2",
         there: Sign::Program("ip"),
@@ -57,6 +57,10 @@ pub(crate) const TESTING: [Package; 13] = [
     Package {
         name: "bpftool",
         there: Sign::Program("bpftool"),
+    },
+    Package {
+        name: "nftables",
+        there: Sign::Program("nft"),
     },
     Package {
         name: "kamailio",
