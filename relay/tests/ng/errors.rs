@@ -363,13 +363,8 @@ fn from_tag_not_found() {
     );
     let answer = json!({"from-tag": "nobody", "sdp": sdp_at(CALLER)});
     refused(answered, "create answer", &answer, "from-tag not found");
-    let sources = json!({"from-tags": ["caller", "nobody"]});
-    refused(
-        answered,
-        "subscribe request",
-        &sources,
-        "From-tag not found",
-    );
+    let source = json!({"from-tag": "nobody", "to-tag": "callee", "flags": ["directional"]});
+    refused(answered, "unsubscribe", &source, "From-tag not found");
 }
 
 #[test]
