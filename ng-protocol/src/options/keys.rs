@@ -147,7 +147,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     ignored("media-echo", |r, v| {
         apply(&mut r.options, selection::ECHO, v)
     }),
-    ignored("drop-traffic", |r, v| {
+    done("drop-traffic", |r, v| {
         apply(&mut r.options, selection::DROP_TRAFFIC, v)
     }),
     done("generate-rtcp", |r, v| {

@@ -86,8 +86,8 @@ pub(super) const ECHO: &[Word<Set>] = &[
 
 /// The words of `drop-traffic`. If both are there, stop wins.
 pub(super) const DROP_TRAFFIC: &[Word<Set>] = &[
-    ignored("start", |o| o.drop_traffic = o.drop_traffic.or(Some(true))),
-    ignored("stop", |o| o.drop_traffic = Some(false)),
+    done("start", |o| o.drop_traffic = o.drop_traffic.or(Some(true))),
+    done("stop", |o| o.drop_traffic = Some(false)),
 ];
 
 /// `sip-message-type`: what kind of SIP message this came in.

@@ -18,6 +18,8 @@ pub(super) struct Blocks {
     pub(super) silence: bool,
     /// Telephone events.
     pub(super) dtmf: bool,
+    /// Everything, RTCP too (`drop-traffic`); of calls only.
+    pub(super) traffic: bool,
 }
 
 /// One of the things that can be held back.

@@ -224,4 +224,5 @@ fn label(call: &mut Call, dialogue: Dialogue, request: &Request) {
     }
     call.callback = options.xmlrpc_callback.or(call.callback);
     call.dtmf_log = options.dtmf.log_dest.or(call.dtmf_log);
+    call.blocks.traffic = options.drop_traffic.unwrap_or(call.blocks.traffic);
 }

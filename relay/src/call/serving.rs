@@ -261,6 +261,9 @@ fn named(sinks: &[Heard<'_>]) -> u128 {
 /// Where one media's packets go. A subscriber that is not to be sent to hears nothing. Of several that were offered to, those that have not
 /// said yet where they receive are left out once others have.
 fn sinks_of(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
+    if call.blocks.traffic {
+        return Vec::new();
+    }
     let sinks = call.subscriptions.sinks(source);
     let sinks = sinks.filter_map(|(sink, edge)| {
         Some(Heard {

@@ -323,3 +323,22 @@ fn media_flows_that_are_not_there() {
         "No eligible media subscriptions found"
     );
 }
+
+#[test]
+fn traffic_is_dropped_from_one_exchange_to_another() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    let sinks = |world: &World| {
+        let plans = [to_b, to_a].map(|port| world.plan(port));
+        plans.map(|plan| (plan.sinks.len(), plan.rtcp_sinks.len()))
+    };
+    let before = sinks(&world);
+    assert!(before.iter().all(|(sinks, _)| *sinks == 1));
+    let again = || offer(&audio(A, 4000)).with("to-tag", "b");
+    world.send(again().with("drop-traffic", "start"));
+    assert_eq!(sinks(&world), [(0, 0); 2]);
+    world.send(answer(&audio(B, 5000)));
+    assert_eq!(sinks(&world), [(0, 0); 2]);
+    world.send(again().list("drop-traffic", &["start", "stop"]));
+    assert_eq!(sinks(&world), before);
+}
