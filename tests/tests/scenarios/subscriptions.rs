@@ -119,6 +119,8 @@ fn blocked_media_stops_and_goes_on() {
         ng.ok(&json!({"command": command, "call-id": call.id, "from-tag": "caller", "flags": ["directional"]}))
     };
     about("block media");
+    // What was on its way has arrived.
+    thread::sleep(Duration::from_millis(100));
     let before = call.callee.count_from(&call.caller);
     call.caller.send(call.caller_to, 20);
     thread::sleep(Duration::from_millis(100));
