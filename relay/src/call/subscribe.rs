@@ -250,40 +250,55 @@ fn describe(call: &Call, offered: &[Offered], request: &Request) -> Reply {
     {
         reply = reply.with("from-tag", tag_of(party));
     }
+    // The sections of one party stand together.
+    let of_parties = || {
+        let mut first = 0;
+        offered
+            .chunk_by(|one, next| one.source.party == next.source.party)
+            .map(move |sections| {
+                let labels = first..;
+                first += sections.len();
+                (sections[0].source.party, labels.zip(sections))
+            })
+    };
     if request.options.flags.siprec {
         let (mut tags, mut labels) = (Vec::new(), Dict::new());
-        for (index, Offered { source, media, .. }) in offered.iter().enumerate() {
+        for (party, sections) in of_parties() {
+            let label = call.party(party).and_then(|party| party.label.clone());
             let mut about = Dict::new();
-            about.insert("tag", tag_of(source.party));
-            let label = call
-                .party(source.party)
-                .and_then(|party| party.label.clone());
+            about.insert("tag", tag_of(party));
             if let Some(label) = &label {
                 about.insert("label", label.clone());
             }
-            let mut section = Dict::new();
-            section.insert("index", integer(source.index as u64 + 1));
-            section.insert("type", media.kind.as_str().to_owned());
-            section.insert("label", index.to_string());
-            section.insert("mode", mode(call.media(*source)));
-            about.insert("medias", vec![Value::from(section)]);
-            tags.push(Value::from(about));
+            let mut medias = Vec::new();
+            for (number, Offered { source, media, .. }) in sections {
+                let index = integer(source.index as u64 + 1);
+                let kind = media.kind.as_str().to_owned();
+                let mode = mode(call.media(*source));
 
-            let mut section = Dict::new();
-            section.insert("tag", tag_of(source.party));
-            section.insert("index", integer(source.index as u64 + 1));
-            section.insert("type", media.kind.as_str().to_owned());
-            if let Some(label) = label {
-                section.insert("label", label);
+                let mut section = Dict::new();
+                section.insert("index", index);
+                section.insert("type", kind.clone());
+                section.insert("label", number.to_string());
+                section.insert("mode", mode);
+                medias.push(Value::from(section));
+
+                let mut section = Dict::new();
+                section.insert("tag", tag_of(party));
+                section.insert("index", index);
+                section.insert("type", kind);
+                if let Some(label) = &label {
+                    section.insert("label", label.clone());
+                }
+                section.insert("mode", mode);
+                labels.push(number.to_string().into(), section);
             }
-            section.insert("mode", mode(call.media(*source)));
-            labels.push(index.to_string().into(), section);
+            about.insert("medias", medias);
+            tags.push(Value::from(about));
         }
         reply = reply.with("tag-medias", tags).with("media-labels", labels);
     }
-    let tags = offered
-        .iter()
-        .map(|section| Value::from(tag_of(section.source.party)));
+    let tags = of_parties().map(|(party, _)| Value::from(tag_of(party)));
     reply.with("from-tags", tags.collect::<Vec<_>>())
 }
 

@@ -261,6 +261,32 @@ fn everybody_is_heard_in_one_body() {
 }
 
 #[test]
+fn a_party_of_several_medias_is_named_once() {
+    let mut world = World::new();
+    let both = |address, port| {
+        let audio = format!("m=audio {port} RTP/AVP 0");
+        let video = format!("m=video {} RTP/AVP 96", port + 2);
+        sdp_of(address, &[&audio, &video])
+    };
+    world.send(offer(&both(A, 4000)));
+    world.send(answer(&both(B, 5000)));
+    let reply = world.send(request().list("flags", &["all", "SIPREC"]));
+    assert_eq!(reply.session().medias.len(), 4);
+    assert_eq!(reply.words(&["from-tags"]), ["a", "b"]);
+    let text = |path: &[&str]| reply.at(path).unwrap();
+    for (party, tag, labels) in [("0", "a", ["0", "1"]), ("1", "b", ["2", "3"])] {
+        assert_eq!(text(&["tag-medias", party, "tag"]), Value::from(tag));
+        for (media, label) in ["0", "1"].into_iter().zip(labels) {
+            let path = ["tag-medias", party, "medias", media, "label"];
+            assert_eq!(text(&path), Value::from(label));
+            assert_eq!(text(&["media-labels", label, "tag"]), Value::from(tag));
+        }
+    }
+    assert!(reply.at(&["tag-medias", "2"]).is_none());
+    assert_eq!(text(&["media-labels", "3", "type"]), Value::from("video"));
+}
+
+#[test]
 fn sources_are_chosen_by_a_list_of_tags_by_label_or_by_address() {
     let from = |with: &dyn Fn(Command) -> Command| {
         let mut world = World::new();
