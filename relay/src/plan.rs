@@ -185,7 +185,13 @@ pub struct Treatment {
     pub dropped: PayloadTypes,
     /// Which RTP header extensions (RFC 8285) are passed on; `None`: all, and whatever else stands in their place.
     pub extensions: Option<ExtensionIds>,
+    /// `media echo`: they go back to where they came from. Each source gets another name ([`Self::ssrc`]): by its own, they
+    /// would look to it as if they had run in a loop (RFC 3550 section 8.2).
+    pub echo: bool,
 }
+
+/// What tells the SSRC of an echo from that of its source.
+const ECHO: u32 = u32::from_be_bytes(*b"echo");
 
 impl Treatment {
     /// Everything is passed on untouched.
@@ -197,7 +203,13 @@ impl Treatment {
     /// Packets that are passed on may not be what they were.
     #[must_use]
     pub fn alters(&self) -> bool {
-        self.silence || self.extensions.is_some()
+        self.silence || self.echo || self.extensions.is_some()
+    }
+
+    /// What a source is called to those who receive it.
+    #[must_use]
+    pub fn ssrc(&self, ssrc: u32) -> u32 {
+        if self.echo { ssrc ^ ECHO } else { ssrc }
     }
 }
 
@@ -289,6 +301,8 @@ pub struct StreamPlan {
     pub media_handover: bool,
     /// The peer sends from elsewhere than it receives: learning never moves the send-to address.
     pub asymmetric: bool,
+    /// `NAT-wait`: the peer is sent nothing before it has sent something.
+    pub nat_wait: bool,
     /// Where the RTP (or anything not RTCP) that arrives here is passed on.
     pub sinks: Vec<Sink>,
     /// Streams whose sockets pass on the RTCP that arrives here.

@@ -144,7 +144,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
         apply(&mut r.options, selection::ALIAS_KEY, v)
     }),
     // What becomes of media.
-    ignored("media-echo", |r, v| {
+    done("media-echo", |r, v| {
         apply(&mut r.options, selection::ECHO, v)
     }),
     done("drop-traffic", |r, v| {

@@ -70,18 +70,18 @@ pub enum MediaEcho {
 
 /// The words of `media echo`.
 pub(super) const ECHO: &[Word<Set>] = &[
-    ignored("blackhole", |o| o.media_echo = Some(MediaEcho::Blackhole)),
-    ignored("sinkhole", |o| o.media_echo = Some(MediaEcho::Blackhole)),
-    ignored("forward", |o| o.media_echo = Some(MediaEcho::Forward)),
-    ignored("fwd", |o| o.media_echo = Some(MediaEcho::Forward)),
-    ignored("fw", |o| o.media_echo = Some(MediaEcho::Forward)),
-    ignored("backward", |o| o.media_echo = Some(MediaEcho::Backward)),
-    ignored("backwards", |o| o.media_echo = Some(MediaEcho::Backward)),
-    ignored("reverse", |o| o.media_echo = Some(MediaEcho::Backward)),
-    ignored("back", |o| o.media_echo = Some(MediaEcho::Backward)),
-    ignored("bkw", |o| o.media_echo = Some(MediaEcho::Backward)),
-    ignored("bk", |o| o.media_echo = Some(MediaEcho::Backward)),
-    ignored("both", |o| o.media_echo = Some(MediaEcho::Both)),
+    done("blackhole", |o| o.media_echo = Some(MediaEcho::Blackhole)),
+    done("sinkhole", |o| o.media_echo = Some(MediaEcho::Blackhole)),
+    done("forward", |o| o.media_echo = Some(MediaEcho::Forward)),
+    done("fwd", |o| o.media_echo = Some(MediaEcho::Forward)),
+    done("fw", |o| o.media_echo = Some(MediaEcho::Forward)),
+    done("backward", |o| o.media_echo = Some(MediaEcho::Backward)),
+    done("backwards", |o| o.media_echo = Some(MediaEcho::Backward)),
+    done("reverse", |o| o.media_echo = Some(MediaEcho::Backward)),
+    done("back", |o| o.media_echo = Some(MediaEcho::Backward)),
+    done("bkw", |o| o.media_echo = Some(MediaEcho::Backward)),
+    done("bk", |o| o.media_echo = Some(MediaEcho::Backward)),
+    done("both", |o| o.media_echo = Some(MediaEcho::Both)),
 ];
 
 /// The words of `drop-traffic`. If both are there, stop wins.

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use ng_protocol::{AddressFamily, EndpointLearning as Learning, Request};
+use ng_protocol::{AddressFamily, EndpointLearning as Learning, MediaEcho, Request};
 
 use super::dialogue::Dialogue;
 use super::graph::Call;
-use super::media::{Media, Remote};
+use super::media::{Course, Media, Remote};
 use super::party::PartyId;
 use super::ports::Ledger;
 use super::subscription::MediaRef;
@@ -85,6 +85,14 @@ pub(super) fn exchange(
         if let Some(on) = context.request.options.generate_rtcp {
             sender.generates_rtcp = on;
             receiver.generates_rtcp = on;
+        }
+        if let Some(echo) = context.request.options.media_echo {
+            (sender.course, receiver.course) = match echo {
+                MediaEcho::Blackhole => (Course::Astray, Course::Astray),
+                MediaEcho::Forward => (Course::Astray, Course::Back),
+                MediaEcho::Backward => (Course::Back, Course::Astray),
+                MediaEcho::Both => (Course::Back, Course::Back),
+            };
         }
         let rejected = sender.rejected || receiver.rejected;
         if !rejected && sender.relayed {
@@ -276,6 +284,7 @@ pub(super) fn take_in(
     media.strict_source = options.flags.strict_source;
     media.media_handover = options.flags.media_handover;
     media.asymmetric = options.flags.asymmetric;
+    media.nat_wait = options.flags.nat_wait;
     media.learning = match options.endpoint_learning {
         None => context.settings.endpoint_learning,
         Some(Learning::Off) => EndpointLearning::Off,

@@ -57,6 +57,10 @@ pub(super) struct Media {
     pub(super) strict_source: bool,
     pub(super) media_handover: bool,
     pub(super) asymmetric: bool,
+    /// The party is sent nothing before it has sent something.
+    pub(super) nat_wait: bool,
+    /// Which way goes what the party sends.
+    pub(super) course: Course,
     /// The payload types that the party named.
     pub(super) payload_types: PayloadTypes,
     /// Those of them that carry telephone events (RFC 4733).
@@ -79,6 +83,18 @@ pub(super) struct Media {
     /// The RTP port of those that were last part of an answered offer. An offer may be refused, so it takes its answer
     /// to send from other ports.
     answered: Option<StreamId>,
+}
+
+/// Which way goes what a party sends (`media echo`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Course {
+    /// To whoever hears the party.
+    #[default]
+    Onward,
+    /// Nowhere.
+    Astray,
+    /// Back to the party.
+    Back,
 }
 
 /// Where a party receives, as it said. The address may be unspecified: the old form of hold.
@@ -131,6 +147,8 @@ impl Media {
             strict_source: false,
             media_handover: false,
             asymmetric: false,
+            nat_wait: false,
+            course: Course::default(),
             payload_types: PayloadTypes::NONE,
             events: PayloadTypes::NONE,
             event_rates: Vec::new(),

@@ -128,10 +128,10 @@ impl Calls {
             sender.is_subscriber = false;
         }
         label(&mut call, dialogue, work.request);
-        if work.request.options.flags.exclude_recording
-            && let Some(sender) = call.party_mut(dialogue.sender)
-        {
-            sender.unrecorded = true;
+        if let Some(sender) = call.party_mut(dialogue.sender) {
+            let flags = &work.request.options.flags;
+            sender.unrecorded |= flags.exclude_recording;
+            sender.blocks.dtmf |= flags.block_dtmf;
         }
         let body = call
             .party_mut(dialogue.receiver)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::graph::Call;
-use super::media::Media;
+use super::media::{Course, Media};
 use super::subscription::{Edge, Kind, MediaRef};
 use super::{Settings, extmap};
 use crate::datapath::PayloadTypes;
@@ -114,7 +114,8 @@ fn plan(
     let payload_types = payload_types(media, &sinks);
     let telephone_events = union(media, &sinks, |media| media.events);
     let mut rtcp_sinks: Vec<StreamId> = Vec::new();
-    for sink in &sinks {
+    // Reports on an echo are on a source that nobody else knows.
+    for sink in sinks.iter().filter(|sink| !sink.echo) {
         let stream = sink.carrier.rtcp_port().map(|port| port.id);
         rtcp_sinks.extend(stream.filter(|stream| !rtcp_sinks.contains(stream)));
     }
@@ -141,6 +142,7 @@ fn plan(
         strict_source: media.strict_source,
         media_handover: media.media_handover,
         asymmetric: media.asymmetric,
+        nat_wait: media.nat_wait,
         sinks: match component {
             Component::Rtp => rtp_sinks(),
             Component::Rtcp => rtcp_sinks.iter().copied().map(Sink::untouched).collect(),
@@ -224,6 +226,8 @@ struct Heard<'a> {
     /// Whose ports it is sent from: mostly its own.
     carrier: &'a Media,
     edge: &'a Edge,
+    /// The two medias are one.
+    echo: bool,
     /// Payload types that arrive at the same port and are not for it.
     foreign: PayloadTypes,
 }
@@ -258,22 +262,35 @@ fn named(sinks: &[Heard<'_>]) -> u128 {
     sinks.iter().fold(0, |set, sink| set | named(sink))
 }
 
+/// The edge of a media to itself.
+const ECHO: Edge = Edge {
+    kind: Kind::OfferAnswer,
+    blocked: false,
+    silenced: false,
+    rtcp_only: false,
+};
+
 /// Where one media's packets go. A subscriber that is not to be sent to hears nothing. Of several that were offered to, those that have not
 /// said yet where they receive are left out once others have.
 fn sinks_of(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
-    if call.blocks.traffic {
-        return Vec::new();
-    }
-    let sinks = call.subscriptions.sinks(source);
-    let sinks = sinks.filter_map(|(sink, edge)| {
+    let heard_by = |sink, edge, echo| {
         Some(Heard {
             source: call.media(source)?,
             media: call.media(sink)?,
             carrier: call.media(call.carrier(sink))?,
             edge,
+            echo,
             foreign: PayloadTypes::NONE,
         })
-    });
+    };
+    match call.media(source).map(|media| media.course) {
+        _ if call.blocks.traffic => return Vec::new(),
+        None | Some(Course::Astray) => return Vec::new(),
+        Some(Course::Back) => return heard_by(source, &ECHO, true).into_iter().collect(),
+        Some(Course::Onward) => {}
+    }
+    let sinks = call.subscriptions.sinks(source);
+    let sinks = sinks.filter_map(|(sink, edge)| heard_by(sink, edge, false));
     let mut sinks: Vec<_> = sinks
         .filter(|sink| sink.edge.kind == Kind::OfferAnswer || sink.media.listens())
         .collect();
@@ -304,6 +321,7 @@ fn treatment(
         silence: edge.silenced || blocks.silence || call.blocks.silence,
         dropped,
         extensions: extmap::passed(sink.source, sink.media),
+        echo: sink.echo,
     })
 }
 

@@ -72,7 +72,7 @@ impl Reason {
             }
             Self::EgressNotGranted => "the egress interface is not granted to this relay",
             Self::TableLost => "the node's agent has taken the table back",
-            Self::MediaAltered => "media is blocked, silenced, or loses header extensions",
+            Self::MediaAltered => "media is blocked, silenced, echoed, or loses header extensions",
             Self::BeingRecorded => "being recorded",
         }
     }

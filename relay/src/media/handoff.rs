@@ -164,6 +164,7 @@ mod tests {
             strict_source: false,
             media_handover: false,
             asymmetric: false,
+            nat_wait: false,
             sinks: vec![Sink::untouched(StreamId(2))],
             rtcp_sinks: vec![],
             rtcp: RtcpHandling::default(),
@@ -256,6 +257,10 @@ mod tests {
             extensions: Some(ExtensionIds::default()),
             ..Treatment::default()
         });
+        let echoed = treated(Treatment {
+            echo: true,
+            ..Treatment::default()
+        });
         let unanswered = Exit { to: None, ..exit() };
         let other_family = Exit {
             to: Some(at("[2001:db8::1]:7000")),
@@ -270,6 +275,7 @@ mod tests {
             (silenced, SOURCE, Some(exit()), Reason::MediaAltered),
             (blocked, SOURCE, Some(exit()), Reason::MediaAltered),
             (stripped, SOURCE, Some(exit()), Reason::MediaAltered),
+            (echoed, SOURCE, Some(exit()), Reason::MediaAltered),
             (plan(), SOURCE, Some(unanswered), Reason::NoReceiver),
             (plan(), SOURCE, Some(other_family), Reason::NoReceiver),
             (plan(), SOURCE, None, Reason::NoReceiver),

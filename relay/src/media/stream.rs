@@ -233,9 +233,10 @@ impl Stream {
         }
     }
 
-    /// What the packets that arrive here say of their sender to those who are sent them: of the source heard last. `None` until
+    /// What the packets that arrive here and leave through `exit` say of their sender: of the source heard last. `None` until
     /// user space has seen its timestamps.
-    pub(super) fn sending(&self, now: Now) -> Option<Sending> {
+    pub(super) fn sending(&self, exit: StreamId, now: Now) -> Option<Sending> {
+        let sink = self.plan.sinks.iter().find(|sink| sink.stream == exit)?;
         let view = self.counters.view();
         let source = view.ssrcs.iter().rfind(|source| source.packets > 0)?;
         let known = |reception: &Reception| reception.ssrc == source.ssrc;
@@ -244,7 +245,7 @@ impl Stream {
         let ticks = since_ms * u64::from(self.plan.clock_rate) / 1000;
         let bytes = view.user_bytes + view.kernel_bytes;
         Some(Sending {
-            ssrc: source.ssrc,
+            ssrc: sink.treatment.ssrc(source.ssrc),
             // Timestamps wrap.
             timestamp: source.last_timestamp.wrapping_add(ticks as u32),
             packets: source.packets,
@@ -268,8 +269,11 @@ impl Stream {
         }
     }
 
-    /// The peer's address, if it is one that packets can be sent to.
+    /// The peer's address, if it is one that packets can be sent to, and they may be.
     pub(super) fn send_to(&self) -> Option<SocketAddr> {
+        if self.plan.nat_wait && self.counters.last_packet_ms() == 0 {
+            return None;
+        }
         self.learning
             .send_to()
             .filter(|to| to.port() != 0 && !to.ip().is_unspecified())

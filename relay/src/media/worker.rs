@@ -289,6 +289,8 @@ impl Worker {
         }
         let accepted = media | rtcp;
         if accepted != 0 {
+            // With the first one, a wait for it is over.
+            stream.stirred |= stream.plan.nat_wait && stream.counters.last_packet_ms() == 0;
             stream.counters.last_ms.store(now.ms(), Relaxed);
         }
         let (call, stirred) = (stream.call, stream.stirred);
@@ -607,7 +609,7 @@ impl Worker {
             return;
         };
         let source = self.table.source_of(stream.call, media);
-        let sending = source.and_then(|source| Some((source.id, source.sending(now)?)));
+        let sending = source.and_then(|source| Some((source.id, source.sending(media, now)?)));
         let last = |ssrc| {
             let here = stream
                 .reports

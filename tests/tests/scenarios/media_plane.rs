@@ -1,6 +1,6 @@
-//! What becomes of media between the parties: digits that are blocked, reports that are made here.
+//! What becomes of media between the parties: digits that are blocked, reports that are made here, echoes.
 
-use lab::{Call, CallOptions, Engine, Lab, Relay, TwoNetworks, Wiring, wait_until};
+use lab::{Call, CallOptions, Engine, Lab, Relay, TwoNetworks, Wiring, rtp, wait_until};
 use serde_json::json;
 
 /// A packet of the digit 5 on payload type 101, from the caller's source.
@@ -77,4 +77,34 @@ fn reports_made_here_count_what_the_kernel_forwards() {
         let reports = call.callee.rtcp_arrivals();
         reports.iter().any(|report| is_whole(&report.bytes))
     });
+}
+
+#[test]
+fn both_parties_hear_themselves_under_another_ssrc() {
+    let Some(lab) = Lab::open() else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    // In rtpengine 10.5 the kernel gives an echo another SSRC, and user space does not.
+    let relay = Relay::underpass().two_networks().start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let options = CallOptions::default().key("media echo", "both");
+    let call = Call::set_up(&net, &ng, &options);
+    call.send_both(50);
+    for (party, to) in [
+        (&call.caller, call.caller_to),
+        (&call.callee, call.callee_to),
+    ] {
+        wait_until("a party hears itself", || party.count_from(party) == 50);
+        let arrivals = party.arrivals();
+        assert_eq!(arrivals.len(), 50, "nothing else");
+        let own = party.stream();
+        let ssrc = &arrivals[0].bytes[8..12];
+        assert_ne!(ssrc, own.ssrc.to_be_bytes());
+        for arrival in &arrivals {
+            let packet = rtp::read(&arrival.bytes).unwrap();
+            let mut expected = rtp::write(&own, packet.number, packet.sent_ns);
+            expected[8..12].copy_from_slice(ssrc);
+            assert_eq!((arrival.source, &arrival.bytes), (to, &expected));
+        }
+    }
+    call.hang_up(&ng);
 }

@@ -6,6 +6,7 @@ mod bundle;
 mod connect;
 mod create;
 mod delete;
+mod echo;
 mod events;
 mod forks;
 mod fuzz;

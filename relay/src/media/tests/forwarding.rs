@@ -98,6 +98,25 @@ fn packets_for_a_side_that_has_not_answered_are_dropped_and_counted() {
 }
 
 #[test]
+fn who_is_waited_for_is_sent_nothing_before_its_first_packet() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| plan.nat_wait = true);
+    call.a.send(&rtp(7, 1));
+    wait_until("the packet is counted", || {
+        relay.view(call.a.id()).errors == 1
+    });
+    assert_eq!(relay.datapath.flow(call.a.id()), None);
+    call.b.send(&rtp(8, 1));
+    assert_eq!(receive(&call.a.rtp).0, rtp(8, 1), "A has sent");
+    call.a.send(&rtp(7, 2));
+    assert_eq!(receive(&call.b.rtp).0, rtp(7, 2), "and now B, too");
+    wait_until("both flows are asked for", || {
+        let flow = |side: &Side| relay.datapath.flow(side.id());
+        flow(&call.a).is_some() && flow(&call.b).is_some()
+    });
+}
+
+#[test]
 fn a_zero_address_or_port_is_no_destination() {
     let mut relay = Relay::start();
     for endpoint in ["0.0.0.0:5000", "127.0.0.1:0"] {

@@ -225,6 +225,7 @@ impl Relay {
                     strict_source: false,
                     media_handover: false,
                     asymmetric: false,
+                    nat_wait: false,
                     sinks: vec![Sink::untouched(sinks)],
                     rtcp_sinks: vec![rtcp_sinks],
                     rtcp: RtcpHandling::default(),

@@ -54,6 +54,25 @@ fn each_receiver_gets_what_its_own_edge_makes_of_a_packet() {
 }
 
 #[test]
+fn an_echo_goes_back_from_the_port_it_came_to() {
+    let mut relay = Relay::start();
+    let call = relay.call(|_| {});
+    let echo = Treatment {
+        echo: true,
+        ..Treatment::default()
+    };
+    let id = call.a.id();
+    relay.update(id, treated(&call.a_plan, &[(id, echo.clone())]));
+    let mut packet = rtp(7, 1);
+    call.a.send(&packet);
+    packet[8..12].copy_from_slice(&echo.ssrc(7).to_be_bytes());
+    assert_eq!(receive(&call.a.rtp), (packet, call.a.pair.rtp.address));
+    wait_until("it is known why the kernel does not do it", || {
+        relay.view(id).kernel_reason == Some(Reason::MediaAltered.text())
+    });
+}
+
+#[test]
 fn blocked_digits_are_dropped_here_while_the_kernel_forwards_speech() {
     let mut relay = Relay::start();
     let call = relay.call(|_| {});

@@ -32,6 +32,10 @@ pub(super) fn treat(packet: &mut [u8], plan: &StreamPlan, treatment: &Treatment)
         let payload = Layout::of(packet)?.payload;
         packet[payload].fill(silence);
     }
+    if treatment.echo {
+        let ssrc = treatment.ssrc(header.ssrc());
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    }
     Some(length)
 }
 

@@ -18,6 +18,7 @@ fn plan() -> StreamPlan {
         strict_source: false,
         media_handover: false,
         asymmetric: false,
+        nat_wait: false,
         sinks: vec![Sink::untouched(StreamId(2))],
         rtcp_sinks: vec![],
         rtcp: RtcpHandling::default(),
@@ -91,6 +92,22 @@ fn comfort_noise_becomes_the_quietest_there_is() {
 }
 
 #[test]
+fn an_echo_has_another_source_and_is_the_same_otherwise() {
+    let echo = Treatment {
+        echo: true,
+        ..Treatment::default()
+    };
+    let sent = packet(0, 0, &[1, 2, 3]);
+    let echoed = treated(&sent, &echo).unwrap();
+    assert_ne!(echoed[8..12], sent[8..12]);
+    assert_eq!((&echoed[..8], &echoed[12..]), (&sent[..8], &sent[12..]));
+    let mut other = sent.clone();
+    other[11] = 4;
+    assert_ne!(treated(&other, &echo).unwrap()[8..12], echoed[8..12]);
+    assert_eq!(treated(&sent, &echo), Some(echoed), "always the same");
+}
+
+#[test]
 fn telephone_events_pass_through_silence() {
     let digit = packet(0, EVENTS, &[5, 10, 0, 160]);
     assert_eq!(treated(&digit, &silence()), Some(digit));
@@ -136,6 +153,7 @@ fn what_is_not_rtp_stays_as_it_is() {
         silence: true,
         dropped: PayloadTypes::ALL,
         extensions: Some(ExtensionIds::default()),
+        echo: true,
     };
     for bytes in [&[0, 1, 0, 0][..], &[22, 1, 2], &[0x80, 0, 1], &[]] {
         assert_eq!(treated(bytes, &everything).as_deref(), Some(bytes));
@@ -206,6 +224,7 @@ fn any_treatment() -> impl Strategy<Value = Treatment> {
         silence,
         dropped: PayloadTypes(dropped & dropped.rotate_left(1)),
         extensions: ids.map(|ids| ids.into_iter().collect()),
+        ..Treatment::default()
     })
 }
 

@@ -30,6 +30,7 @@ fn plan(learning: EndpointLearning) -> StreamPlan {
         strict_source: false,
         media_handover: false,
         asymmetric: false,
+        nat_wait: false,
         sinks: vec![],
         rtcp_sinks: vec![],
         rtcp: RtcpHandling::default(),
