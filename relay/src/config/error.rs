@@ -63,8 +63,8 @@ pub enum ConfigError {
     /// A value that cannot be.
     #[error("{option} = {value} ({origin}): {problem}")]
     BadValue {
-        /// The option.
-        option: &'static str,
+        /// The option, or a key with its section.
+        option: String,
         /// The value as given.
         value: String,
         /// Where.
@@ -116,6 +116,26 @@ pub enum ConfigError {
         origin: Origin,
         /// The sections that are there.
         present: String,
+    },
+    /// An interface's section lacks what makes it one.
+    #[error("{path}: [{section}] has neither address nor alias: give one of them")]
+    EmptyInterface {
+        /// The file.
+        path: PathBuf,
+        /// The section.
+        section: String,
+    },
+    /// A key that no interface's section has.
+    #[error("[{section}] {key} ({origin}): the keys of an interface are {}", keys.join(", "))]
+    UnknownKey {
+        /// The section.
+        section: String,
+        /// As spelled.
+        key: String,
+        /// Where.
+        origin: Origin,
+        /// What there is.
+        keys: &'static [&'static str],
     },
     /// An argument is not UTF-8.
     #[error("{what} is not valid UTF-8")]

@@ -9,6 +9,7 @@ use ng_protocol::Templates;
 
 use super::error::ConfigError;
 use super::ini::{self, Section};
+use super::interface_sections::{self, InterfaceSection};
 use super::load::Source;
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -26,7 +27,16 @@ const DEFAULT_FILES: [&str; 2] = [
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) source: Source,
+    pub(super) sections: Sections,
+}
+
+/// The sections of their own that options name.
+#[derive(Default)]
+pub(super) struct Sections {
+    /// `templates`.
     pub(super) templates: Templates,
+    /// `interfaces-config`, in the file's order.
+    pub(super) interfaces: Vec<InterfaceSection>,
 }
 
 /// Reads the section that counts of the file that counts; which these are, the other sources have said in `early`, and
@@ -86,24 +96,31 @@ pub(super) fn read(
     notes.push(format!("configuration from {} [{name}]", path.display()));
     let mut source = read_section(role, path, lines, warnings)?;
     source.retain(|(option, _)| option.is_for(role));
-    let templates = read_templates(path, &sections, &source, early, warnings);
-    Ok(Contents { source, templates })
+    let templates = named("templates", &source, early);
+    let interfaces = named("interfaces-config", &source, early);
+    let sections = Sections {
+        templates: read_templates(path, &sections, templates, warnings),
+        interfaces: interface_sections::read(path, &sections, interfaces),
+    };
+    Ok(Contents { source, sections })
 }
 
-/// The section that `templates` names, in the file or over it.
+/// What an option names, in the file or over it.
+fn named<'a>(option: &'static str, source: &'a Source, early: &'a Settings) -> &'a str {
+    let over_it = setting(early, option).scalar();
+    let in_it = source.iter().find(|(spec, _)| spec.long == option);
+    match in_it {
+        Some((_, given)) if over_it.is_empty() => &given.text,
+        _ => over_it,
+    }
+}
+
 fn read_templates(
     path: &Path,
     sections: &BTreeMap<String, Section>,
-    source: &Source,
-    early: &Settings,
+    name: &str,
     warnings: &mut Vec<String>,
 ) -> Templates {
-    let over_it = setting(early, "templates").scalar();
-    let in_it = source.iter().find(|(option, _)| option.long == "templates");
-    let name = match in_it {
-        Some((_, given)) if over_it.is_empty() => &given.text,
-        _ => over_it,
-    };
     let lines = sections.get(name);
     if lines.is_none() && !name.is_empty() {
         warnings.push(format!(

@@ -1,11 +1,13 @@
 //! The `interface` option: `[NAME/]ADDRESS[!ADVERTISED]`, where ADDRESS may be a device, a host name or `any`;
 //! `ALIAS=NAME` gives a logical interface a second name. Those called `BASE:SUFFIX` are a group that BASE names, too.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
 
 use super::address::{Locality, is_link_local, literal};
+use crate::media::MediaPorts;
 use crate::plan::{LocalAddress, LogicalInterface};
 
 const DEFAULT_NAME: &str = "default";
@@ -14,6 +16,17 @@ const DEFAULT_NAME: &str = "default";
 #[derive(Default)]
 pub(super) struct Interfaces {
     by_name: IndexMap<String, Vec<LocalAddress>>,
+    /// Of addresses that have ports of their own.
+    ports: BTreeMap<IpAddr, MediaPorts>,
+    warnings: Vec<String>,
+}
+
+/// All that is known of them.
+pub(super) struct Finished {
+    /// Empty only if nothing was added.
+    pub(super) interfaces: Vec<LogicalInterface>,
+    pub(super) ports: BTreeMap<IpAddr, MediaPorts>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Interfaces {
@@ -39,6 +52,22 @@ impl Interfaces {
                 format!("the advertised address {text} is not an IP address: give one after the !")
             })?),
         };
+        self.add_address(name, host, advertised, None, locality)
+    }
+
+    /// Adds an address, or the addresses of a device or host, or `any`, to a logical interface, perhaps with ports of
+    /// their own.
+    ///
+    /// # Errors
+    /// What is wrong with `host`.
+    pub(super) fn add_address(
+        &mut self,
+        name: &str,
+        host: &str,
+        advertised: Option<IpAddr>,
+        ports: Option<MediaPorts>,
+        locality: &Locality,
+    ) -> Result<(), String> {
         let addresses = self.by_name.entry(name.to_owned()).or_default();
         for address in resolve(host, locality)? {
             let advertised = advertised.unwrap_or(address);
@@ -49,22 +78,53 @@ impl Interfaces {
                     advertised,
                 });
             }
+            let Some(ports) = &ports else { continue };
+            let first = self.ports.entry(address).or_insert_with(|| ports.clone());
+            if first != ports {
+                self.warnings.push(format!(
+                    "an address has one set of ports: {address} has {first}, and ports {ports} of interface {name} \
+                     have no effect"
+                ));
+            }
         }
         Ok(())
     }
 
-    /// The result; empty only if nothing was added.
-    pub(super) fn finish(self) -> Vec<LogicalInterface> {
-        let interfaces = self.by_name.into_iter();
-        interfaces
-            .map(|(name, addresses)| LogicalInterface {
-                name: name.into(),
-                addresses,
-            })
-            .collect()
+    /// Adds addresses of this machine to the default interface.
+    pub(super) fn add_own(&mut self, own: &[IpAddr]) {
+        let addresses = self.by_name.entry(DEFAULT_NAME.to_owned()).or_default();
+        addresses.extend(own.iter().map(|&address| LocalAddress {
+            address,
+            advertised: address,
+        }));
     }
 
-    fn add_alias(&mut self, alias: &str, name: &str) -> Result<(), String> {
+    /// The result, with `ports` where an address has none of its own.
+    pub(super) fn finish(self, ports: &MediaPorts) -> Finished {
+        let mut by_address = self.ports;
+        for local in self.by_name.values().flatten() {
+            by_address
+                .entry(local.address)
+                .or_insert_with(|| ports.clone());
+        }
+        let interfaces = self.by_name.into_iter();
+        Finished {
+            interfaces: interfaces
+                .map(|(name, addresses)| LogicalInterface {
+                    name: name.into(),
+                    addresses,
+                })
+                .collect(),
+            ports: by_address,
+            warnings: self.warnings,
+        }
+    }
+
+    /// Gives a logical interface another name.
+    ///
+    /// # Errors
+    /// There is none, or there is one of the other name.
+    pub(super) fn add_alias(&mut self, alias: &str, name: &str) -> Result<(), String> {
         let Some(addresses) = self.by_name.get(name).cloned() else {
             return Err(format!(
                 "there is no interface {name} that {alias} could be another name of: define it before"
@@ -80,28 +140,19 @@ impl Interfaces {
 
 /// The machine's own addresses, for when no interface is given: those of interfaces that are up, or loopback where
 /// there is nothing else.
-pub(super) fn own(locality: &Locality) -> Vec<LogicalInterface> {
-    let usable = |loopback: bool| -> Vec<LocalAddress> {
+pub(super) fn own(locality: &Locality) -> Vec<IpAddr> {
+    let usable = |loopback: bool| -> Vec<IpAddr> {
         let addresses = locality.addresses.iter();
         addresses
             .filter(|local| local.up && local.loopback == loopback && !is_link_local(local.address))
-            .map(|local| LocalAddress {
-                address: local.address,
-                advertised: local.address,
-            })
+            .map(|local| local.address)
             .collect()
     };
-    let mut addresses = usable(false);
+    let addresses = usable(false);
     if addresses.is_empty() {
-        addresses = usable(true);
+        return usable(true);
     }
-    if addresses.is_empty() {
-        return Vec::new();
-    }
-    vec![LogicalInterface {
-        name: DEFAULT_NAME.into(),
-        addresses,
-    }]
+    addresses
 }
 
 fn resolve(host: &str, locality: &Locality) -> Result<Vec<IpAddr>, String> {

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ng_protocol::Templates;
-
 use super::command_line::CommandLine;
 use super::environment;
 use super::error::ConfigError;
-use super::file;
+use super::file::{self, Sections};
 use super::machine::Machine;
 use super::options::{OptionSpec, Role};
 use super::resolve::resolve;
@@ -40,14 +38,14 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
 ) -> Result<Loaded, ConfigError> {
-    let (mut gathered, templates) = gather(Role::Relay, command_line, variables, machine)?;
-    let mut config = resolve(
+    let (mut gathered, sections) = gather(Role::Relay, command_line, variables, machine)?;
+    let config = resolve(
         &gathered.settings,
+        sections,
         machine,
         &mut gathered.warnings,
         &mut gathered.notes,
     )?;
-    config.templates = templates;
     Ok(gathered.with(config))
 }
 
@@ -96,7 +94,7 @@ fn gather(
     command_line: &CommandLine,
     variables: impl IntoIterator<Item = (String, String)>,
     machine: &dyn Machine,
-) -> Result<(Loaded<()>, Templates), ConfigError> {
+) -> Result<(Loaded<()>, Sections), ConfigError> {
     let mut environment = environment::read(variables);
     // One environment may be several containers'.
     environment.given.retain(|(option, _)| option.is_for(role));
@@ -124,7 +122,7 @@ fn gather(
         warnings,
         notes,
     };
-    Ok((loaded, file.templates))
+    Ok((loaded, file.sections))
 }
 
 /// What one source gives, in its order.

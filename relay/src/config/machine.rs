@@ -22,15 +22,6 @@ pub struct LocalIp {
     pub up: bool,
 }
 
-/// A range of ports, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortRange {
-    /// Lowest.
-    pub first: u16,
-    /// Highest.
-    pub last: u16,
-}
-
 /// Facts about a machine. [`ThisMachine`] reads them; tests make them up.
 pub trait Machine {
     /// All addresses of all interfaces, in the kernel's order.

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod help;
 mod ini;
+mod interface_sections;
 mod interfaces;
 mod listeners;
 mod load;
@@ -31,7 +32,7 @@ mod value;
 mod without_effect;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub use command_line::{Command, CommandLine, Topic, parse};
 pub use error::{ConfigError, ListenError};
 pub use help::{help, version};
 pub use load::{Loaded, load, load_agent, load_tables};
-pub use machine::{LocalIp, Machine, PortRange, ThisMachine};
+pub use machine::{LocalIp, Machine, ThisMachine};
 #[cfg(feature = "kernel")]
 pub(crate) use ports::overlap;
 pub use report::{json, text, values};
@@ -50,7 +51,7 @@ pub use settings::{Given, Origin, Setting, Settings};
 use crate::call::Hundredths;
 use crate::callbacks;
 use crate::datapath::EngineChoice;
-use crate::media::Mos;
+use crate::media::{MediaPorts, Mos};
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::recording::Format;
 use crate::tables::{AgentChoice, TableRequest};
@@ -100,10 +101,8 @@ pub struct Config {
     pub device_engines: BTreeMap<String, EngineChoice>,
     /// Flows that the table holds, of both address families.
     pub max_flows: u32,
-    /// Lowest media port.
-    pub port_min: u16,
-    /// Highest media port, inclusive.
-    pub port_max: u16,
+    /// The addresses of all interfaces with the ports of each. Never empty, and each has a pair of ports.
+    pub media_ports: BTreeMap<IpAddr, MediaPorts>,
     /// A call with no media for this long ends.
     pub timeout: Duration,
     /// The same where media is held or muted.

@@ -41,6 +41,14 @@ pub const OPTIONS: &[OptionSpec] = &[
         "[NAME/]ADDRESS[!ADVERTISED]",
         "Local address, device or any for media; repeatable. Default: this machine's own addresses",
     ),
+    text(
+        "interfaces-config",
+        None,
+        "",
+        "PREFIX",
+        "Media interfaces also from the sections [PREFIX-NAME] of the configuration file: address or alias, advertised, \
+         name, port-min, port-max, exclude-ports",
+    ),
     list(
         "listen-ng",
         Some('n'),
@@ -213,6 +221,13 @@ pub const OPTIONS: &[OptionSpec] = &[
         65535,
         "PORT",
         "Highest port for media",
+    ),
+    list(
+        "exclude-ports",
+        None,
+        "",
+        "PORT|FIRST-LAST",
+        "Ports that media does not use; repeatable",
     ),
     integer(
         "timeout",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::load::Loaded;
 use super::options::{Kind, Role};
 use super::settings::{Origin, Setting};
+use crate::media::MediaPorts;
 
 /// A table for people: option, value, origin. Values of a list take a line each.
 #[must_use]
@@ -50,6 +51,9 @@ pub fn text(loaded: &Loaded) -> String {
             out += &format!("  {}/{}", interface.name, local.address);
             if local.advertised != local.address {
                 out += &format!("!{}", local.advertised);
+            }
+            if let Some(ports) = loaded.config.media_ports.get(&local.address) {
+                out += &format!(" ports {ports}");
             }
             out.push('\n');
         }
@@ -97,10 +101,14 @@ pub fn json(loaded: &Loaded) -> Value {
         .iter()
         .map(|(option, origin)| json!({ "option": option.long, "source": origin_json(origin) }));
     let interfaces = loaded.config.interfaces.iter().map(|interface| {
-        let addresses = interface
-            .addresses
-            .iter()
-            .map(|local| json!({ "address": local.address, "advertised": local.advertised }));
+        let addresses = interface.addresses.iter().map(|local| {
+            let ports = loaded.config.media_ports.get(&local.address);
+            json!({
+                "address": local.address,
+                "advertised": local.advertised,
+                "ports": ports.map(MediaPorts::to_string),
+            })
+        });
         json!({ "name": &*interface.name, "addresses": addresses.collect::<Vec<_>>() })
     });
     json!({

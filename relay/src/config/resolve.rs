@@ -1,19 +1,19 @@
 //! Gives the values their meaning.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-
-use ng_protocol::Templates;
 
 use super::Config;
 use super::address::{self, Locality};
 use super::error::ConfigError;
+use super::file::Sections;
+use super::interface_sections::{self, InterfaceSection};
 use super::interfaces::{self, Interfaces};
 use super::listeners;
-use super::machine::{Machine, PortRange};
+use super::machine::Machine;
 use super::mos::mos;
-use super::ports;
+use super::ports::{self, PortOptions};
 use super::recording::recording;
 use super::resolve_node::{agent, directory, identity, process, state_dir};
 use super::settings::{Given, Origin, Settings};
@@ -21,7 +21,8 @@ use super::value::{
     bad, bad_scalar, decimal, flag, integer, path, positive_seconds, seconds, setting,
 };
 use crate::datapath::EngineChoice;
-use crate::plan::{EndpointLearning, LogicalInterface};
+use crate::media::MediaPorts;
+use crate::plan::EndpointLearning;
 use crate::tables::{TABLES, TableRequest};
 
 /// Checks every value, against the machine where it speaks of the machine.
@@ -30,6 +31,7 @@ use crate::tables::{TABLES, TableRequest};
 /// The first value that cannot be.
 pub(super) fn resolve(
     settings: &Settings,
+    sections: Sections,
     machine: &dyn Machine,
     warnings: &mut Vec<String>,
     notes: &mut Vec<String>,
@@ -39,13 +41,13 @@ pub(super) fn resolve(
         let problem = format!("the kernel does not tell this machine's addresses: {error}");
         bad_scalar(listen, &problem)
     })?;
-    let (port_min, port_max) = port_range(settings)?;
-    let media = PortRange {
-        first: port_min,
-        last: port_max,
-    };
-    warnings.extend(ports::warning(media, machine));
-    let interfaces = media_interfaces(settings, &locality, notes)?;
+    let ports = PortOptions::of(settings)?;
+    let media = media_interfaces(settings, &sections.interfaces, &ports, &locality, notes)?;
+    let media = media.finish(&ports.ports());
+    let used = MediaPorts::union(media.ports.values());
+    warnings.extend(ports::warning(&used, machine));
+    warnings.extend(media.warnings);
+    warnings.extend(no_sections(settings, &sections));
     let listen_ng = listen_addresses(settings, "listen-ng", &locality)?;
     if listen_ng.is_empty() {
         return Err(bad_scalar(listen, "expected [ADDRESS:]PORT"));
@@ -56,8 +58,9 @@ pub(super) fn resolve(
     let (engine, device_engines) = engines(settings, machine)?;
     Ok(Config {
         name: setting(settings, "name").scalar().to_owned(),
-        templates: Templates::NONE,
-        interfaces,
+        templates: sections.templates,
+        interfaces: media.interfaces,
+        media_ports: media.ports,
         listen_ng,
         listen_tcp_ng: listen_addresses(settings, "listen-tcp-ng", &locality)?,
         listen_cli: listen_addresses(settings, "listen-cli", &locality)?,
@@ -76,8 +79,6 @@ pub(super) fn resolve(
         engine,
         device_engines,
         max_flows: integer(settings, "max-flows")? as u32,
-        port_min,
-        port_max,
         timeout: positive_seconds(settings, "timeout")?,
         silent_timeout: positive_seconds(settings, "silent-timeout")?,
         offer_timeout: positive_seconds(settings, "offer-timeout")?,
@@ -107,37 +108,50 @@ pub(super) fn resolve(
 
 fn media_interfaces(
     settings: &Settings,
+    sections: &[InterfaceSection],
+    ports: &PortOptions,
     locality: &Locality,
     notes: &mut Vec<String>,
-) -> Result<Vec<LogicalInterface>, ConfigError> {
+) -> Result<Interfaces, ConfigError> {
     let setting = setting(settings, "interface");
-    if !setting.values.is_empty() {
-        let mut interfaces = Interfaces::default();
-        for given in &setting.values {
-            let added = interfaces.add(&given.text, locality);
-            added.map_err(|problem| bad(setting.spec, given, &problem))?;
-        }
-        return Ok(interfaces.finish());
+    let mut interfaces = Interfaces::default();
+    for given in &setting.values {
+        let added = interfaces.add(&given.text, locality);
+        added.map_err(|problem| bad(setting.spec, given, &problem))?;
+    }
+    interface_sections::add(&mut interfaces, sections, ports, locality)?;
+    if !setting.values.is_empty() || !sections.is_empty() {
+        return Ok(interfaces);
     }
     let own = interfaces::own(locality);
-    let Some(interface) = own.first() else {
+    if own.is_empty() {
         let nothing = Given {
             text: String::new(),
             origin: Origin::Default,
         };
         let problem = "this machine has no address at all: bring an interface up";
         return Err(bad(setting.spec, &nothing, problem));
-    };
-    let addresses: Vec<String> = interface
-        .addresses
-        .iter()
-        .map(|local| local.address.to_string())
-        .collect();
+    }
+    interfaces.add_own(&own);
+    let addresses: Vec<String> = own.iter().map(IpAddr::to_string).collect();
     notes.push(format!(
         "no interface given: media on this machine's own addresses {}",
         addresses.join(", ")
     ));
-    Ok(own)
+    Ok(interfaces)
+}
+
+/// `interfaces-config` where the file has none of the sections that it names.
+fn no_sections(settings: &Settings, sections: &Sections) -> Option<String> {
+    let setting = setting(settings, "interfaces-config");
+    let prefix = setting.scalar();
+    if prefix.is_empty() || !sections.interfaces.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "interfaces-config = {prefix} ({}): the configuration file has no section [{prefix}-NAME]",
+        setting.origin
+    ))
 }
 
 fn listen_addresses(
@@ -156,21 +170,6 @@ fn listen_addresses(
         }
     }
     Ok(addresses)
-}
-
-fn port_range(settings: &Settings) -> Result<(u16, u16), ConfigError> {
-    let min = integer(settings, "port-min")? as u16;
-    let max = integer(settings, "port-max")? as u16;
-    let first_even = u32::from(min) + u32::from(min % 2);
-    if first_even < u32::from(max) {
-        return Ok((min, max));
-    }
-    Err(ConfigError::EmptyPortRange {
-        min,
-        min_origin: setting(settings, "port-min").origin.clone(),
-        max,
-        max_origin: setting(settings, "port-max").origin.clone(),
-    })
 }
 
 fn table(settings: &Settings) -> Result<TableRequest, ConfigError> {

@@ -87,9 +87,9 @@ pub(super) fn bad_scalar(setting: &Setting, problem: &str) -> ConfigError {
     bad(setting.spec, &given, problem)
 }
 
-pub(super) fn bad(option: &'static OptionSpec, given: &Given, problem: &str) -> ConfigError {
+pub(super) fn bad(option: &OptionSpec, given: &Given, problem: &str) -> ConfigError {
     ConfigError::BadValue {
-        option: option.long,
+        option: option.long.to_owned(),
         value: given.text.clone(),
         origin: given.origin.clone(),
         problem: problem.to_owned(),

@@ -85,7 +85,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("ng-client-retries"),
     value("janus-secret"),
     // Media.
-    value("interfaces-config"),
     short_flag("save-interface-ports", 'S'),
     flag("dtls-passive"),
     flag("reject-invalid-sdp"),

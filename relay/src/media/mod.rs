@@ -13,6 +13,7 @@ mod layout;
 pub mod learning;
 mod nursery;
 mod ports;
+mod range;
 mod reception;
 mod repeats;
 mod rtcp;
@@ -36,6 +37,7 @@ use crossbeam::channel::{Receiver, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use ports::Ports;
+pub use range::{MediaPorts, PortRange};
 pub use rtcp::{Formula, Mos};
 pub use streams::Streams;
 
@@ -51,12 +53,8 @@ const MAX_EVENTS: usize = 4096;
 /// What [`Media`] is started with.
 #[derive(Clone)]
 pub struct MediaConfig {
-    /// The local addresses that ports are taken on.
-    pub addresses: Vec<IpAddr>,
-    /// Lowest port, inclusive.
-    pub port_min: u16,
-    /// Highest port, inclusive.
-    pub port_max: u16,
+    /// The local addresses that ports are taken on, and which ports.
+    pub ports: BTreeMap<IpAddr, MediaPorts>,
     /// Worker threads, at least 1.
     pub workers: usize,
     /// How long a bound port must have been silent before it is handed out.
@@ -74,11 +72,9 @@ pub struct MediaConfig {
 /// Why media could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// No complete pair of an even and the next odd port in the range.
-    #[error(
-        "no even port with an odd one above it between {0} and {1}: widen port-min and port-max"
-    )]
-    EmptyRange(u16, u16),
+    /// No complete pair of an even and the next odd port at an address.
+    #[error("no even port with an odd one above it at {0}: widen port-min and port-max")]
+    NoPorts(IpAddr),
     /// A socket, epoll or thread could not be made.
     #[error("starting media: {0}")]
     Io(#[from] std::io::Error),
@@ -89,7 +85,9 @@ pub enum MediaError {
 pub struct PortUsage {
     /// The local address.
     pub address: IpAddr,
-    /// Pairs of the range.
+    /// Its ports, those between them included that are kept out.
+    pub range: PortRange,
+    /// Pairs that there are.
     pub total: usize,
     /// Pairs in use by calls.
     pub used: usize,
@@ -122,11 +120,9 @@ pub struct Media {
 impl MediaConfig {
     /// The defaults for everything that does not depend on the machine.
     #[must_use]
-    pub fn new(addresses: Vec<IpAddr>, ports: (u16, u16), datapath: Arc<dyn Datapath>) -> Self {
+    pub fn new(ports: BTreeMap<IpAddr, MediaPorts>, datapath: Arc<dyn Datapath>) -> Self {
         Self {
-            addresses,
-            port_min: ports.0,
-            port_max: ports.1,
+            ports,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             rest: Duration::from_millis(500),
             ready_pairs: 256,

@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 use super::clock::Now;
 use super::nursery::{Limits, Nursery};
 use super::socket::SocketPair;
-use super::{MediaConfig, MediaError, PortUsage};
+use super::{MediaConfig, MediaError, MediaPorts, PortRange, PortUsage};
 use crate::plan::{
     LocalAddress, LocalPort, OutOfPorts, PortPair, PortSource, RetakeError, StreamId,
 };
@@ -41,8 +41,6 @@ pub struct Ports {
 
 struct Pool {
     shelves: Vec<Shelf>,
-    /// The even ports of the range, ascending.
-    even: Vec<u16>,
     limits: Limits,
     /// Sockets of pairs that were taken and are not served yet.
     held: Mutex<BTreeMap<StreamId, UdpSocket>>,
@@ -54,7 +52,9 @@ struct Pool {
 /// The pairs of one address that can be had.
 struct Shelf {
     address: IpAddr,
-    total: usize,
+    range: PortRange,
+    /// The even ports of its pairs, ascending.
+    even: Vec<u16>,
     ready_target: usize,
     stock: Mutex<Stock>,
     refilled: Condvar,
@@ -95,11 +95,7 @@ impl Ports {
     /// A pool for the addresses of `config`. Nothing is bound before [`fill`](Self::fill), and at most a quarter of `files`
     /// then, the limit of open files.
     pub(super) fn new(config: &MediaConfig, files: usize) -> Result<Self, MediaError> {
-        let even = even_ports(config.port_min, config.port_max);
-        if even.is_empty() {
-            return Err(MediaError::EmptyRange(config.port_min, config.port_max));
-        }
-        let affordable = files / (4 * 2 * config.addresses.len().max(1));
+        let affordable = files / (4 * 2 * config.ports.len().max(1));
         let bound = BOUND.max(config.ready_pairs).min(affordable).max(1);
         let limits = Limits {
             ready: config.ready_pairs.clamp(1, bound),
@@ -107,17 +103,24 @@ impl Ports {
             rest_ms: config.rest.as_millis() as u64,
             hurried_ms: HURRIED_MS,
         };
-        let shelf = |address: &IpAddr| Shelf {
-            address: *address,
-            total: even.len(),
-            ready_target: limits.ready,
-            stock: Mutex::default(),
-            refilled: Condvar::new(),
-            in_trouble: AtomicBool::new(false),
+        let shelf = |(address, ports): (&IpAddr, &MediaPorts)| {
+            let even: Vec<u16> = ports.pairs().collect();
+            if even.is_empty() {
+                return Err(MediaError::NoPorts(*address));
+            }
+            Ok(Shelf {
+                address: *address,
+                range: ports.span(),
+                even,
+                ready_target: limits.ready,
+                stock: Mutex::default(),
+                refilled: Condvar::new(),
+                in_trouble: AtomicBool::new(false),
+            })
         };
+        let shelves: Result<Vec<Shelf>, MediaError> = config.ports.iter().map(shelf).collect();
         let pool = Pool {
-            shelves: config.addresses.iter().map(shelf).collect(),
-            even,
+            shelves: shelves?,
             limits,
             held: Mutex::default(),
             next_id: AtomicU64::new(1),
@@ -135,7 +138,7 @@ impl Ports {
         let nurseries = pool.shelves.iter().map(|shelf| {
             let stock = lock(&shelf.stock);
             let taken: BTreeSet<u16> = stock.taken.values().copied().collect();
-            let free = pool.even.iter().filter(|port| !taken.contains(port));
+            let free = shelf.even.iter().filter(|port| !taken.contains(port));
             let mut order: Vec<u16> = free.copied().collect();
             order.shuffle(&mut rand::rng());
             Nursery::new(order, pool.limits)
@@ -184,7 +187,7 @@ impl Ports {
         let mut stock = lock(&shelf.stock);
         if let Some(port) = stock.taken.remove(&pair.rtp.id) {
             // One that was taken again may be of a range that is configured no more.
-            if self.pool.even.binary_search(&port).is_ok() {
+            if shelf.even.binary_search(&port).is_ok() {
                 stock.returned.push(port);
             }
             if stock.exhausted || stock.waiting > 0 {
@@ -200,7 +203,8 @@ impl Ports {
             let stock = lock(&shelf.stock);
             PortUsage {
                 address: shelf.address,
-                total: shelf.total,
+                range: shelf.range,
+                total: shelf.even.len(),
                 used: stock.taken.len(),
                 ready: stock.ready.len(),
             }
@@ -391,13 +395,6 @@ impl Drop for Filler {
             let _ = thread.join();
         }
     }
-}
-
-/// Even ports whose odd neighbour is in the range, too.
-fn even_ports(min: u16, max: u16) -> Vec<u16> {
-    (min.max(2)..=max)
-        .filter(|port| port % 2 == 0 && *port < max)
-        .collect()
 }
 
 /// Locks; what a panicked thread left behind is whole, as nothing here panics half-way through a change.

@@ -15,7 +15,7 @@ mod table;
 use std::io;
 
 use crate::config::{self, Config, ListenError, Loaded};
-use crate::media::MediaError;
+use crate::media::{MediaError, MediaPorts};
 use crate::ops::daemon::Background;
 use crate::ops::http::TlsError;
 use crate::ops::pidfile::PidFile;
@@ -103,9 +103,7 @@ pub fn run(loaded: Loaded, background: Background) -> Result<(), RunError> {
 
 /// Every media port is an open file.
 fn check_open_files(config: &Config) {
-    let ports = u64::from(config.port_max - config.port_min) + 1;
-    let addresses = config.interfaces.iter().map(|of| of.addresses.len() as u64);
-    let wanted = ports * addresses.sum::<u64>();
+    let wanted: u64 = config.media_ports.values().map(MediaPorts::count).sum();
     match limits::raise_open_files() {
         Ok(limit) if limit < wanted => tracing::warn!(
             "{limit} open files are allowed, fewer than the {wanted} media ports: raise the limit (ulimit -n, or \

@@ -150,6 +150,7 @@ impl Office {
             snapshot.ports.push(PortCounters {
                 interface: named.map_or_else(String::new, |interface| interface.name.to_string()),
                 address: usage.address,
+                range: usage.range,
                 used: 2 * usage.used as u64,
                 free: 2 * (usage.total - usage.used) as u64,
             });

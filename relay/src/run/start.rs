@@ -278,14 +278,7 @@ fn recorder(config: &Config) -> Result<Option<Arc<Recorder>>, RunError> {
 }
 
 fn media_config(config: &Config, datapath: Arc<dyn Datapath>) -> MediaConfig {
-    let mut addresses: Vec<_> = config
-        .interfaces
-        .iter()
-        .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    let mut media = MediaConfig::new(addresses, (config.port_min, config.port_max), datapath);
+    let mut media = MediaConfig::new(config.media_ports.clone(), datapath);
     media.workers = config.num_threads;
     media.mos = config.mos;
     media

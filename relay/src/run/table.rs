@@ -7,6 +7,8 @@ use crate::config::Config;
 #[cfg(feature = "kernel")]
 use crate::datapath::DatapathConfig;
 use crate::datapath::{self, Monitor, Reason, StartError, Started};
+#[cfg(feature = "kernel")]
+use crate::media::{MediaPorts, PortRange};
 use crate::tables::TableRequest;
 #[cfg(feature = "kernel")]
 use crate::tables::client::{self, ClaimConfig, ClaimFailed};
@@ -78,12 +80,8 @@ fn claim_and_start(config: &Config, identity: &str) -> Result<Started, NoTable> 
 
 #[cfg(feature = "kernel")]
 fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
-    let interfaces = config.interfaces.iter();
-    let mut addresses: Vec<_> = interfaces
-        .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
+    // A grant has one range for all its addresses: the one that holds all of theirs.
+    let PortRange { first, last } = MediaPorts::union(config.media_ports.values()).span();
     ClaimConfig {
         agent: config.agent.clone(),
         lease: config.table_lease,
@@ -96,11 +94,8 @@ fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
             identity: identity.to_owned(),
             name: config.name.clone(),
             command: command_line(),
-            addresses,
-            ports: Ports {
-                first: config.port_min,
-                last: config.port_max,
-            },
+            addresses: config.media_ports.keys().copied().collect(),
+            ports: Ports { first, last },
             max_flows: config.max_flows,
             engine: config.engine,
             interface_engines: config.device_engines.clone(),

@@ -116,3 +116,44 @@ fn an_interface_may_be_named_by_its_device() {
     }
     relay.assert_idle(&net.relay);
 }
+
+#[test]
+fn interfaces_from_sections_of_the_file_have_ports_of_their_own() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let launch = Relay::under_test().engine(Engine::Tc);
+    let file = launch.state().with_extension("conf");
+    let (a, b) = (Side::A.relay(V4), Side::B.relay(V4));
+    let sections = format!(
+        "[underpass]\ninterfaces-config = interface\nport-min = 42000\nport-max = 42007\n\
+         [interface-a]\naddress = {a}\nport-min = 40000\nport-max = 40009\nexclude-ports = 40002-40007\n\
+         [interface-b]\naddress = {b}\n"
+    );
+    std::fs::write(&file, sections).unwrap();
+    let relay = launch
+        .option(&format!("--config-file={}", file.display()))
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let options = direction("a", "b");
+    let calls = [(), ()].map(|()| Call::set_up(&net, &ng, &options));
+    let mut near: Vec<u16> = calls.iter().map(|call| call.caller_to.port()).collect();
+    near.sort_unstable();
+    assert_eq!(near, [40_000, 40_008]);
+    for call in &calls {
+        assert!((42_000..42_008).contains(&call.callee_to.port()));
+        call.bring_into_kernel(&ng);
+    }
+    let id = new_call_id();
+    let refused = ng.request(&offer_request(
+        &id,
+        &sdp::audio(calls[0].callee.address()),
+        &direction("b", "a"),
+    ));
+    assert_eq!(refused["result"], "error", "{refused}");
+    for call in calls {
+        call.hang_up(&ng);
+    }
+    relay.assert_idle(&net.relay);
+}

@@ -55,7 +55,12 @@ fn debians_unit_and_file_start_the_relay() {
     assert_eq!(config.listen_ng.len(), 2, "localhost is IPv4 and IPv6");
     assert_eq!(config.listen_cli[1], "127.0.0.1:2224".parse().unwrap());
     assert_eq!(config.tos, 184);
-    assert_eq!((config.port_min, config.port_max), (30000, 40000));
+    assert!(
+        config
+            .media_ports
+            .values()
+            .all(|ports| ports.to_string() == "30000-40000")
+    );
     assert_eq!(
         loaded.warnings,
         [

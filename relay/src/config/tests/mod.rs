@@ -3,6 +3,7 @@
 mod addresses;
 mod bad_values;
 mod files;
+mod interface_sections;
 mod listeners;
 mod migration;
 mod recording;

@@ -27,7 +27,8 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "xmlrpc-format" => ["1", "2"],
         "dtmf-log-dest" => ["127.0.0.1:5000", "127.0.0.1:6000"],
         "recording-dir" => ["/var/one", "/var/two"],
-        "templates" => ["one", "two"],
+        "templates" | "interfaces-config" => ["one", "two"],
+        "exclude-ports" => ["31000", "32000-32999"],
         "pidfile" => ["/run/one.pid", "/run/two.pid"],
         "config-file" => [FILE, FILE],
         "config-section" => ["underpass", "underpass"],
@@ -237,7 +238,12 @@ fn nothing_given_is_a_standalone_relay() {
     assert_eq!(config.listen_cli, []);
     assert_eq!(config.listen_http, []);
     assert_eq!(config.table, TableRequest::Auto);
-    assert_eq!((config.port_min, config.port_max), (30000, 39999));
+    assert!(
+        config
+            .media_ports
+            .values()
+            .all(|ports| ports.to_string() == "30000-39999")
+    );
     assert_eq!(config.timeout, Duration::from_secs(60));
     assert_eq!(config.silent_timeout, Duration::from_secs(3600));
     assert_eq!(config.offer_timeout, Duration::from_secs(3600));

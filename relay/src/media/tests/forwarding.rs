@@ -193,7 +193,7 @@ fn a_call_goes_from_ipv4_to_ipv6_and_back() {
         rest: Duration::from_millis(1),
         ready_pairs: 4,
         workers: 1,
-        ..MediaConfig::new(vec![v4, v6], (21_000, 21_999), datapath)
+        ..MediaConfig::new(ports([v4, v6], (21_000, 21_999)), datapath)
     })
     .unwrap();
     assert!(media.wait_ready(PATIENCE));

@@ -107,6 +107,16 @@ impl Recorder {
     }
 }
 
+/// The same range at every address.
+fn ports(
+    addresses: impl IntoIterator<Item = IpAddr>,
+    (first, last): (u16, u16),
+) -> BTreeMap<IpAddr, MediaPorts> {
+    let range = MediaPorts::new(PortRange { first, last }, &[]);
+    let addresses = addresses.into_iter();
+    addresses.map(|address| (address, range.clone())).collect()
+}
+
 struct Relay {
     media: Media,
     datapath: Arc<Recorder>,
@@ -149,7 +159,7 @@ impl Relay {
             rest,
             ready_pairs: 8,
             recorder,
-            ..MediaConfig::new(vec![address], ports, datapath.clone())
+            ..MediaConfig::new(self::ports([address], ports), datapath.clone())
         })
         .unwrap();
         Self {

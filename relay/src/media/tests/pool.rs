@@ -141,10 +141,46 @@ fn an_address_that_is_not_ours_has_no_ports() {
 #[test]
 fn a_range_without_a_pair_is_refused() {
     for range in [(20_001, 20_002), (20_000, 20_000), (20_003, 20_001)] {
-        let config = MediaConfig::new(vec![own_address()], range, Arc::new(Recorder::default()));
-        assert!(matches!(
-            Media::start(config),
-            Err(MediaError::EmptyRange(..))
-        ));
+        let config = MediaConfig::new(ports([own_address()], range), Arc::new(Recorder::default()));
+        assert!(matches!(Media::start(config), Err(MediaError::NoPorts(_))));
     }
+}
+
+#[test]
+fn every_address_gives_ports_of_its_own_and_never_excluded_ones() {
+    let range = |first, last| PortRange { first, last };
+    let (gapped, plain) = (own_address(), own_address());
+    let excluded = [range(20_003, 20_006)];
+    let own = BTreeMap::from([
+        (gapped, MediaPorts::new(range(20_000, 20_011), &excluded)),
+        (plain, MediaPorts::new(range(20_100, 20_103), &[])),
+    ]);
+    let media = Media::start(MediaConfig {
+        workers: 1,
+        rest: Duration::from_millis(1),
+        ..MediaConfig::new(own, Arc::new(Recorder::default()))
+    })
+    .unwrap();
+    let all_of = |address, count| {
+        let local = LocalAddress {
+            address,
+            advertised: address,
+        };
+        let mut taken = BTreeSet::new();
+        wait_until("all pairs are taken", || {
+            let pair = media.ports().take(&local);
+            taken.extend(pair.map(|pair| pair.rtp.address.port()));
+            taken.len() == count
+        });
+        assert_eq!(media.ports().take(&local), Err(OutOfPorts));
+        taken
+    };
+    assert_eq!(all_of(gapped, 3), BTreeSet::from([20_000, 20_008, 20_010]));
+    assert_eq!(all_of(plain, 2), BTreeSet::from([20_100, 20_102]));
+    let usage = media.port_usage();
+    let of_gapped = usage.iter().find(|usage| usage.address == gapped).unwrap();
+    assert_eq!(
+        (of_gapped.total, of_gapped.range),
+        (3, range(20_000, 20_011))
+    );
 }

@@ -11,7 +11,7 @@ fn prepared(address: IpAddr, ports: (u16, u16)) -> Relay {
         workers: 2,
         rest: Duration::from_millis(1),
         ready_pairs: 8,
-        ..MediaConfig::new(vec![address], ports, datapath.clone())
+        ..MediaConfig::new(super::ports([address], ports), datapath.clone())
     })
     .unwrap();
     Relay {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::set::set;
-use super::statistics::{json, port_range};
+use super::statistics::json;
 use super::totals::{counters, totals};
 use super::{Answer, CliTarget, Families, SessionSummary, params, session};
 use crate::ops::limits;
@@ -249,7 +249,6 @@ fn session_counts(sessions: &[SessionSummary]) -> String {
 }
 
 fn interfaces(target: &dyn CliTarget) -> String {
-    let (min, max) = port_range(target);
     let mut out = String::new();
     for ports in &target.metrics().ports {
         let (used, total) = (ports.used, ports.used + ports.free);
@@ -261,10 +260,12 @@ fn interfaces(target: &dyn CliTarget) -> String {
         // Writing to a String cannot fail. There is no last port: they are handed out in no order.
         let _ = write!(
             out,
-            "Interface '{}' address '{}' ({family})\n Port range: {min} - {max}\n \
+            "Interface '{}' address '{}' ({family})\n Port range: {} - {}\n \
              Ports used: {used:>5} / {total:>5} ({:>5.1}%)\n",
             ports.interface,
             ports.address,
+            ports.range.first,
+            ports.range.last,
             100.0 * used as f64 / total.max(1) as f64,
         );
     }

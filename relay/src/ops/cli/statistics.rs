@@ -59,7 +59,7 @@ pub(super) fn json(target: &dyn CliTarget) -> Value {
         "currentstatistics": current(&metrics),
         "totalstatistics": total(&metrics),
         "controlstatistics": control(&metrics),
-        "interfaces": interfaces(target, &metrics),
+        "interfaces": interfaces(&metrics),
         "transcoders": [],
     })
 }
@@ -149,16 +149,15 @@ fn control(metrics: &MetricsSnapshot) -> Value {
     Value::Object(control)
 }
 
-fn interfaces(target: &dyn CliTarget, metrics: &MetricsSnapshot) -> Value {
-    let (min, max) = port_range(target);
+fn interfaces(metrics: &MetricsSnapshot) -> Value {
     let interface = |ports: &PortCounters| {
         let total = ports.used + ports.free;
         json!({
             "name": ports.interface,
             "address": ports.address,
             "ports": {
-                "min": min,
-                "max": max,
+                "min": ports.range.first,
+                "max": ports.range.last,
                 "used": ports.used,
                 "used_pct": 100.0 * ports.used as f64 / total.max(1) as f64,
                 "free": ports.free,
@@ -167,14 +166,4 @@ fn interfaces(target: &dyn CliTarget, metrics: &MetricsSnapshot) -> Value {
         })
     };
     metrics.ports.iter().map(interface).collect()
-}
-
-/// `port-min` and `port-max`.
-pub(super) fn port_range(target: &dyn CliTarget) -> (u16, u16) {
-    let of = |name| {
-        let mut options = target.options().iter();
-        let value = options.find(|(option, _)| *option == name);
-        value.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
-    };
-    (of("port-min"), of("port-max"))
 }

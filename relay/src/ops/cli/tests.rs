@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::server::MAX_LINE;
 use super::*;
 use crate::call::Hundredths;
+use crate::media::PortRange;
 use crate::ops::metrics::{PortCounters, RequestCounters};
 
 /// A relay with two calls.
@@ -172,6 +173,10 @@ impl CliTarget for Relay {
         metrics.ports.push(PortCounters {
             interface: "default".to_owned(),
             address: proxy,
+            range: PortRange {
+                first: 30_000,
+                last: 39_999,
+            },
             used: 4,
             free: 196,
         });

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::config::{Config, PortRange};
+use crate::config::Config;
 use crate::datapath::{Engine, EngineChoice};
+use crate::media::{MediaPorts, PortRange};
 use crate::tables::protocol::Shape;
 use crate::tables::{AgentChoice, TableRequest};
 
@@ -47,8 +48,10 @@ pub struct Wanted {
     pub agent: AgentChoice,
     /// Media addresses.
     pub addresses: Vec<IpAddr>,
-    /// Media ports.
-    pub ports: PortRange,
+    /// Media ports of all addresses.
+    pub ports: MediaPorts,
+    /// Sockets that media may need: every port at every address.
+    pub sockets: u64,
     /// The engine for every interface…
     pub engine: EngineChoice,
     /// …except these.
@@ -67,20 +70,12 @@ impl Wanted {
     /// What a relay of this configuration wants.
     #[must_use]
     pub fn by(config: &Config, uplinks: Vec<String>) -> Self {
-        let interfaces = config.interfaces.iter();
-        let mut addresses: Vec<IpAddr> = interfaces
-            .flat_map(|interface| interface.addresses.iter().map(|local| local.address))
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
         Self {
             kernel: config.table != TableRequest::None && config.agent != AgentChoice::None,
             agent: config.agent.clone(),
-            addresses,
-            ports: PortRange {
-                first: config.port_min,
-                last: config.port_max,
-            },
+            addresses: config.media_ports.keys().copied().collect(),
+            ports: MediaPorts::union(config.media_ports.values()),
+            sockets: config.media_ports.values().map(MediaPorts::count).sum(),
             engine: config.engine,
             device_engines: config.device_engines.clone(),
             uplinks,
@@ -93,14 +88,16 @@ impl Wanted {
     /// What is wanted where the configuration does not say, being wrong: the kernel, and no address.
     #[must_use]
     pub fn unknown() -> Self {
+        let range = PortRange {
+            first: 30_000,
+            last: 39_999,
+        };
         Self {
             kernel: true,
             agent: AgentChoice::Auto,
             addresses: Vec::new(),
-            ports: PortRange {
-                first: 30_000,
-                last: 39_999,
-            },
+            ports: MediaPorts::new(range, &[]),
+            sockets: 0,
             engine: EngineChoice::Auto,
             device_engines: BTreeMap::new(),
             uplinks: Vec::new(),
@@ -255,6 +252,7 @@ impl Facts {
     pub(super) fn healthy() -> Self {
         let mut wanted = Wanted::unknown();
         wanted.addresses = vec!["192.0.2.1".parse().unwrap()];
+        wanted.sockets = 10_000;
         wanted.state_dir = Some("/run/underpass/state".into());
         Self {
             configuration: None,

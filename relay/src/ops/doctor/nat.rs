@@ -17,13 +17,13 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
                 named.push(format!("{} more", rules.len() - NAMED));
             }
             let text = format!("media may have its source changed by {}", named.join("; "));
-            let (first, last) = (facts.wanted.ports.first, facts.wanted.ports.last);
             Finding::warn(
                 "nat",
                 text,
                 format!(
                     "what the kernel forwards passes it by, what user space sends does not, and one stream would have two \
-                     sources: exempt udp sport {first}-{last} before it"
+                     sources: exempt udp sport {} before it",
+                    nft_ports(facts)
                 ),
             )
         }
@@ -34,7 +34,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 
 fn conntrack(facts: &Facts) -> Option<Finding> {
     let conntrack = facts.conntrack?;
-    let ports = super::sockets::ports(facts);
+    let ports = facts.wanted.sockets;
     let text = format!(
         "connections are tracked, {} of {}: each stream whose packets reach a socket takes one",
         conntrack.count, conntrack.max
@@ -42,15 +42,24 @@ fn conntrack(facts: &Facts) -> Option<Finding> {
     if conntrack.count.saturating_add(ports) <= conntrack.max {
         return Some(Finding::ok("conntrack", text));
     }
-    let (first, last) = (facts.wanted.ports.first, facts.wanted.ports.last);
+    let media = nft_ports(facts);
     Some(Finding::warn(
         "conntrack",
         format!("{text}, and {ports} media ports may need more than there are"),
         format!(
             "exempt media: nft add rule of a chain at hook prerouting and one at output, priority raw: udp dport \
-             {first}-{last} notrack, udp sport {first}-{last} notrack"
+             {media} notrack, udp sport {media} notrack"
         ),
     ))
+}
+
+/// The media ports as nft has them: a range, or a set of ranges.
+fn nft_ports(facts: &Facts) -> String {
+    let ports = &facts.wanted.ports;
+    match ports.ranges() {
+        [range] => range.to_string(),
+        _ => format!("{{ {ports} }}"),
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +67,7 @@ mod tests {
     use super::super::Verdict;
     use super::super::facts::{Conntrack, NatRule};
     use super::*;
+    use crate::media::{MediaPorts, PortRange};
 
     #[test]
     fn rules_are_named_but_not_all_of_them() {
@@ -72,6 +82,14 @@ mod tests {
         assert_eq!(found.verdict, Verdict::Warn);
         assert!(found.text.ends_with("rule 0; rule 1; rule 2; 2 more"));
         assert!(found.advice.unwrap().contains("30000-39999"));
+    }
+
+    #[test]
+    fn several_ranges_of_ports_are_a_set_of_nft() {
+        let mut facts = Facts::healthy();
+        let range = |first, last| PortRange { first, last };
+        facts.wanted.ports = MediaPorts::new(range(30_000, 39_999), &[range(35_000, 35_001)]);
+        assert_eq!(nft_ports(&facts), "{ 30000-34999,35002-39999 }");
     }
 
     #[test]

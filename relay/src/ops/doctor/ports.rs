@@ -7,7 +7,7 @@ use crate::config::overlap;
 const CHECK: &str = "ports";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let (sysctls, media) = (&facts.sysctls, facts.wanted.ports);
+    let (sysctls, media) = (&facts.sysctls, &facts.wanted.ports);
     let Some(ephemeral) = &sysctls.local_port_range else {
         return vec![Finding::unseen(
             CHECK,
@@ -17,10 +17,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let reserved = sysctls.reserved_ports.as_deref().unwrap_or_default();
     vec![match overlap(media, ephemeral, reserved) {
         Some((problem, cure)) => Finding::warn(CHECK, problem, cure),
-        None => Finding::ok(
-            CHECK,
-            format!("{}-{} are kept for media", media.first, media.last),
-        ),
+        None => Finding::ok(CHECK, format!("{media} are kept for media")),
     }]
 }
 

@@ -7,7 +7,7 @@ use super::facts::Facts;
 const ENOUGH_BUFFER: u64 = 212_992;
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    let ports = ports(facts);
+    let ports = facts.wanted.sockets;
     let limit = facts.process.open_files;
     let mut findings = vec![if limit < ports {
         Finding::warn(
@@ -31,24 +31,17 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Sockets that media may need: every port at every address.
-pub(super) fn ports(facts: &Facts) -> u64 {
-    let media = facts.wanted.ports;
-    let ports = u64::from(media.last.saturating_sub(media.first)) + 1;
-    ports * facts.wanted.addresses.len() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Verdict;
     use super::*;
 
     #[test]
-    fn every_port_at_every_address_is_an_open_file() {
+    fn every_socket_that_media_may_need_is_an_open_file() {
         let mut facts = Facts::healthy();
         facts.process.open_files = 10_000;
         assert_eq!(check(&facts)[0].verdict, Verdict::Ok);
-        facts.wanted.addresses.push("192.0.2.2".parse().unwrap());
+        facts.wanted.sockets = 20_000;
         assert_eq!(check(&facts)[0].verdict, Verdict::Warn);
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use underpass_abi::OUTCOMES_LEN;
 
 use crate::datapath::InterfaceSummary;
+use crate::media::PortRange;
 use crate::recording::Recorded;
 
 /// Gives the numbers of a running relay.
@@ -132,6 +133,8 @@ pub struct PortCounters {
     pub interface: String,
     /// The address.
     pub address: IpAddr,
+    /// From the lowest to the highest.
+    pub range: PortRange,
     /// In use.
     pub used: u64,
     /// Free, resting ones included.

@@ -42,6 +42,10 @@ fn busy() -> MetricsSnapshot {
         ports: vec![PortCounters {
             interface: "pub\"lic".to_owned(),
             address: "2001:db8::1".parse().unwrap(),
+            range: crate::media::PortRange {
+                first: 30_000,
+                last: 39_999,
+            },
             used: 8,
             free: 9992,
         }],
