@@ -113,8 +113,12 @@ impl Endpoint {
 
     /// Sends one receiver report from the RTCP port.
     pub fn send_rtcp(&self, to: SocketAddr) {
-        let report = rtp::receiver_report(self.stream().ssrc);
-        self.rtcp.socket.send_to(&report, to).unwrap();
+        self.send_report(to, &rtp::receiver_report(self.stream().ssrc));
+    }
+
+    /// Sends RTCP of any content from the RTCP port.
+    pub fn send_report(&self, to: SocketAddr, compound: &[u8]) {
+        self.rtcp.socket.send_to(compound, to).unwrap();
     }
 
     /// Packets sent so far.

@@ -1,7 +1,12 @@
-//! What becomes of media between the parties: digits that are blocked, reports that are made here, echoes.
+//! What becomes of media between the parties: digits that are blocked, reports that are made here, echoes. And how a call
+//! sounded, by what its parties reported.
 
-use lab::{Call, CallOptions, Engine, Lab, Relay, TwoNetworks, Wiring, rtp, wait_until};
-use serde_json::json;
+use std::time::Duration;
+
+use lab::{
+    Call, CallOptions, Endpoint, Engine, Lab, Relay, TwoNetworks, Wiring, rtp, sdp, wait_until,
+};
+use serde_json::{Value, json};
 
 /// A packet of the digit 5 on payload type 101, from the caller's source.
 fn digit(ssrc: u32, sequence: u16) -> Vec<u8> {
@@ -107,4 +112,91 @@ fn both_parties_hear_themselves_under_another_ssrc() {
         }
     }
     call.hang_up(&ng);
+}
+
+/// Sends a sender report of `from` to `to` and waits for it: it bears `middle`, and answers the one of `to` that bears `last`
+/// after `THOUGHT`, as if at once. Nothing was lost.
+fn report(from: &Endpoint, relay: std::net::SocketAddr, to: &Endpoint, middle: u32, last: u32) {
+    let [own, other] = [from, to].map(|party| party.stream().ssrc);
+    let words = [
+        0x81c8_000c,
+        own,
+        middle >> 16,
+        middle << 16,
+        160,
+        1,
+        160,
+        other,
+        0,
+        0,
+        80,
+        last,
+        // A delay of 0 would say that there was no such report.
+        1,
+    ];
+    let packet: Vec<u8> = words.into_iter().flat_map(u32::to_be_bytes).collect();
+    std::thread::sleep(THOUGHT);
+    from.send_report(sdp::rtcp_of(relay), &packet);
+    wait_until("a report arrives", || {
+        let arrivals = to.rtcp_arrivals();
+        arrivals.iter().any(|arrival| arrival.bytes == packet)
+    });
+}
+
+const THOUGHT: Duration = Duration::from_millis(10);
+
+#[test]
+fn when_a_call_ends_its_proxy_is_told_how_it_sounded() {
+    let Some(lab) = Lab::open() else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::under_test().two_networks().start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    call.talk(20);
+    let parties = [&call.caller, &call.callee];
+    let quality = |reply: &Value| {
+        parties.map(|party| {
+            let ssrc = party.stream().ssrc.to_string();
+            reply["SSRC"][&ssrc]["average MOS"].clone()
+        })
+    };
+    // One report a second counts, and none of the first.
+    let mut number = 1;
+    wait_until("both are rated", || {
+        let (of_caller, of_callee) = (0x1_0000 + number, 0x2_0000 + number);
+        report(
+            &call.caller,
+            call.caller_to,
+            &call.callee,
+            of_caller,
+            of_callee - 1,
+        );
+        report(
+            &call.callee,
+            call.callee_to,
+            &call.caller,
+            of_callee,
+            of_caller,
+        );
+        number += 1;
+        quality(&call.query(&ng)).iter().all(Value::is_object)
+    });
+    let reply = ng.ok(&json!({"command": "delete", "call-id": call.id, "from-tag": "caller"}));
+    for rated in quality(&reply) {
+        let figure = |key: &str| {
+            rated[key]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{key}: {rated}"))
+        };
+        assert!((10..=50).contains(&figure("MOS")), "{rated}");
+        assert!(figure("samples") >= 1, "{rated}");
+        let leg = figure("round-trip time leg");
+        assert!(leg >= 10_000, "µs: {rated}");
+        assert!(figure("round-trip time") >= leg + 10_000, "µs: {rated}");
+        assert_eq!(
+            (figure("packet loss"), figure("jitter")),
+            (0, 10),
+            "{rated}"
+        );
+    }
 }
