@@ -80,6 +80,14 @@ pub(super) const OPTIONS: &[&str] = &[
     "trust-address",
     "asymmetric",
     "TOS=8",
+    "media-echo=both",
+    "media-echo=forward",
+    "media-echo=blackhole",
+    "drop-traffic=start",
+    "drop-traffic=stop",
+    "NAT-wait",
+    "block-DTMF",
+    "generate-RTCP=on",
 ];
 
 fn tag() -> impl Strategy<Value = &'static str> {
