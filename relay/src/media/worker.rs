@@ -8,6 +8,9 @@
 //! carried out yet is a packet, and that wakes the worker, which obeys before it serves. A clock that ticks ends the doze: a
 //! timeout of the wait itself would be set and cancelled with every packet.
 
+mod flows;
+mod reports;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
@@ -20,13 +23,12 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
-use super::batch::{BATCH, Batch, Mask, send};
+use super::batch::{BATCH, Batch, Mask};
 use super::bed::{Bed, TICK, WAKE};
 use super::clock::Now;
 use super::counters::{Counters, add};
-use super::handoff::{Step, wanted};
 use super::ports::Ports;
-use super::rtcp::{self, Generator, Mos, Receiving};
+use super::rtcp::{self, Mos};
 use super::stream::{Route, Stream};
 use super::streams::Lessons;
 use super::table::Table;
@@ -508,152 +510,6 @@ impl Worker {
         }
         drop(closed);
         self.ports.release(pair);
-    }
-
-    // Flows.
-
-    /// Brings the kernel up to date with all streams of a call: a change of one may concern those that lead to it.
-    ///
-    /// Packets that wait in a socket while its flow is installed are still passed on from here, so a few of them may be
-    /// overtaken by those that follow in the kernel.
-    fn reconsider(&mut self, call: CallKey, signalled: bool, now: Now) {
-        let mut index = 0;
-        while let Some(id) = self.table.of_call(call, index) {
-            self.reconsider_stream(id, signalled, now);
-            index += 1;
-        }
-    }
-
-    fn reconsider_stream(&mut self, id: StreamId, signalled: bool, now: Now) {
-        let Some(stream) = self.table.get(id) else {
-            return;
-        };
-        let exit = stream
-            .plan
-            .sinks
-            .first()
-            .and_then(|sink| self.table.get(sink.stream))
-            .map(Stream::exit);
-        let wanted = wanted(stream.local, &stream.plan, stream.sender(), exit);
-        let held_back = wanted.as_ref().err().copied();
-        let Some(stream) = self.table.get_mut(id) else {
-            return;
-        };
-        stream.stirred = false;
-        let (step, later) = stream.handoff.step(wanted.ok(), signalled, now.ms());
-        if let (Some(due_ms), false) = (later, stream.deferred) {
-            stream.deferred = true;
-            self.deferred.push((due_ms, id));
-        }
-        stream
-            .counters
-            .decide(|standing| standing.held_back = held_back);
-        let report = &stream.counters.report;
-        match step {
-            Step::Keep => {}
-            Step::Install(flow) => {
-                self.datapath
-                    .install(FlowId(id.0), flow, Arc::clone(report));
-            }
-            Step::Remove => self.datapath.remove(FlowId(id.0)),
-        }
-    }
-
-    // Reports of our own.
-
-    /// Begins or ends reporting, as the plans of a call say.
-    fn schedule_reports(&mut self, call: CallKey, now: Now) {
-        let mut index = 0;
-        while let Some(id) = self.table.of_call(call, index) {
-            index += 1;
-            let Some(stream) = self.table.get_mut(id) else {
-                continue;
-            };
-            match stream.plan.rtcp.generated {
-                None => stream.generator = None,
-                Some(_) if stream.generator.is_some() => {}
-                Some(generated) => {
-                    let due_ms = rtcp::next_due_ms(generated.every_ms, now);
-                    stream.generator = Some(Box::new(Generator::new(due_ms)));
-                    self.due.push(Reverse((due_ms, id)));
-                }
-            }
-        }
-    }
-
-    fn report_what_is_due(&mut self, now: Now) {
-        while let Some(Reverse((due_ms, id))) = self.due.peek().copied()
-            && due_ms <= now.ms()
-        {
-            self.due.pop();
-            // Otherwise it is of an earlier plan.
-            if let Some(stream) = self.table.get_mut(id)
-                && let Some(generated) = stream.plan.rtcp.generated
-                && let Some(generator) = &mut stream.generator
-                && generator.due_ms == due_ms
-            {
-                let next_ms = rtcp::next_due_ms(generated.every_ms, now);
-                generator.due_ms = next_ms;
-                self.due.push(Reverse((next_ms, id)));
-                self.report(id, generated.media, now);
-            }
-        }
-    }
-
-    /// Sends a report through a stream on what comes and goes through `media`.
-    fn report(&mut self, id: StreamId, media: StreamId, now: Now) {
-        let (Some(stream), Some(heard)) = (self.table.get(id), self.table.get(media)) else {
-            return;
-        };
-        let Some(to) = stream.send_to() else {
-            return;
-        };
-        let source = self.table.source_of(stream.call, media);
-        let sending = source.and_then(|source| Some((source.id, source.sending(media, now)?)));
-        let last = |ssrc| {
-            let here = stream
-                .reports
-                .as_ref()
-                .and_then(|reports| reports.last(ssrc));
-            here.or_else(|| heard.reports.as_ref()?.last(ssrc))
-        };
-        let views = heard.counters.view().ssrcs.into_iter();
-        let receiving: Vec<Receiving> = views
-            .map(|view| Receiving {
-                view,
-                last_report: last(view.ssrc),
-            })
-            .collect();
-        let Some(stream) = self.table.get_mut(id) else {
-            return;
-        };
-        let generator = stream.generator.as_mut();
-        let on = sending.map(|(_, sending)| sending);
-        let made = generator.and_then(|generator| generator.report(on, &receiving, now));
-        let Some(made) = made else {
-            return;
-        };
-        if send(&stream.socket, to, &made.packet)
-            && let Some((source, sending)) = sending
-            && let Some(source) = self.table.get_mut(source)
-        {
-            let reports = source.reports.get_or_insert_default();
-            reports.made(sending.ssrc, made.middle, now);
-        }
-    }
-
-    fn take_up_deferred(&mut self, now: Now) {
-        while let Some(position) = self
-            .deferred
-            .iter()
-            .position(|(due_ms, _)| *due_ms <= now.ms())
-        {
-            let (_, id) = self.deferred.swap_remove(position);
-            if let Some(stream) = self.table.get_mut(id) {
-                stream.deferred = false;
-                self.reconsider_stream(id, false, now);
-            }
-        }
     }
 }
 
