@@ -87,6 +87,11 @@ impl Endpoint {
         stream.ssrc = ssrc;
     }
 
+    /// What is sent from now on is told from what was sent before, and looks the same to a relay.
+    pub fn change_mark(&self) {
+        self.stream.lock().unwrap().mark = new_mark();
+    }
+
     /// Sends `count` packets to `to`, a few milliseconds apart.
     pub fn send(&self, to: SocketAddr, count: u32) {
         self.send_every(to, count, Duration::from_millis(2));
