@@ -71,7 +71,7 @@ fn config_prints_values_with_origins_on_this_machine() {
         .collect();
     assert!(words.contains(&vec!["tos", "184", "command", "line", "-T"]));
     assert!(words.contains(&vec!["timeout", "60", "default"]));
-    assert!(words.contains(&vec!["default/127.0.0.1"]));
+    assert!(words.contains(&vec!["default/127.0.0.1", "ports", "30000-39999"]));
 }
 
 #[test]

@@ -40,16 +40,30 @@ fn blocked_digits_do_not_arrive_while_the_kernel_forwards_speech() {
     wait_until("a digit arrives", || digits() == 1);
 
     ng.ok(&json!({"command": "block DTMF", "call-id": call.id, "from-tag": "caller"}));
-    wait_until("both streams are in the kernel", || call.is_in_kernel(&ng));
-    let before = call.callee.count_from(&call.caller);
-    for sequence in 40_001..40_004 {
+    let mut sequences = 40_001..;
+    let mut send_digit = || {
+        let sequence = sequences.next().expect("numbers enough");
         call.caller.send_raw(call.caller_to, &digit(ssrc, sequence));
-    }
-    call.send_both(50);
-    wait_until("speech arrives", || {
-        call.callee.count_from(&call.caller) == before + 50
+    };
+    let speak = |count| {
+        let before = call.callee.count_from(&call.caller);
+        call.send_both(count);
+        wait_until("speech arrives", || {
+            call.callee.count_from(&call.caller) == before + count
+        });
+    };
+    // The reply does not wait for the kernel. What is sent after a digit arrives after it.
+    wait_until("a digit is blocked", || {
+        let before = digits();
+        send_digit();
+        speak(1);
+        digits() == before
     });
-    assert_eq!(digits(), 1, "none of those that were blocked");
+    wait_until("both streams are in the kernel", || call.is_in_kernel(&ng));
+    let before = digits();
+    (0..3).for_each(|_| send_digit());
+    speak(50);
+    assert_eq!(digits(), before, "none of those that were blocked");
     assert!(call.is_in_kernel(&ng));
 }
 

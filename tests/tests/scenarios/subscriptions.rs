@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 use std::thread;
-use std::time::Duration;
 
 use lab::{
     Call, CallOptions, Endpoint, Engine, Family, Lab, NgClient, Relay, Side, TwoNetworks, Wiring,
-    wait_until,
+    rtp, wait_until,
 };
 use serde_json::json;
 
@@ -38,10 +37,18 @@ impl Subscriber {
         ng.ok(&json!({"command": "unsubscribe", "call-id": call.id, "to-tag": self.tag}));
     }
 
-    /// What has arrived of a stream's packets from number `first` on, in order of its bytes.
-    fn heard(&self) -> Vec<Vec<u8>> {
-        let arrivals = self.endpoint.arrivals();
-        let mut bytes: Vec<_> = arrivals.into_iter().map(|arrival| arrival.bytes).collect();
+    /// What has arrived of the packets that `sender` has sent since its number `first`, in order of their bytes.
+    fn heard_since(&self, sender: &Endpoint, first: u32) -> Vec<Vec<u8>> {
+        let mark = sender.stream().mark;
+        let is_meant = |bytes: &Vec<u8>| {
+            let packet = rtp::read(bytes);
+            packet.is_some_and(|packet| packet.mark == mark && packet.number >= first)
+        };
+        let arrivals = self.endpoint.arrivals().into_iter();
+        let mut bytes: Vec<_> = arrivals
+            .map(|arrival| arrival.bytes)
+            .filter(is_meant)
+            .collect();
         bytes.sort_unstable();
         bytes
     }
@@ -63,10 +70,17 @@ fn three_subscribers(engine: Engine) {
     let call = Call::set_up(&net, &ng, &CallOptions::default());
     call.talk(10);
     let subscribers: Vec<_> = (0..3).map(|_| Subscriber::to(&call, &net, &ng)).collect();
+    // The reply does not wait for the kernel.
+    wait_until("all three hear", || {
+        call.talk(1);
+        let hears = |subscriber: &Subscriber| !subscriber.endpoint.arrivals().is_empty();
+        subscribers.iter().all(hears)
+    });
     let first = call.caller.sent();
+    let heard = |subscriber: usize| subscribers[subscriber].heard_since(&call.caller, first);
     thread::scope(|scope| {
         scope.spawn(|| call.caller.send(call.caller_to, 400));
-        thread::sleep(Duration::from_millis(300));
+        wait_until("some of it", || heard(1).len() > 100);
         subscribers[1].leave(&call, &ng);
     });
     wait_until(
@@ -81,16 +95,13 @@ fn three_subscribers(engine: Engine) {
                 .all(|endpoint| endpoint.has_all_since(&call.caller, first))
         },
     );
-    assert_eq!(subscribers[0].heard().len(), 400);
-    assert_eq!(subscribers[0].heard(), subscribers[2].heard());
-    let left = subscribers[1].heard();
+    assert_eq!(heard(0).len(), 400);
+    assert_eq!(heard(0), heard(2));
+    let left = heard(1);
     assert!(!left.is_empty() && left.len() < 400, "{}", left.len());
-    assert!(
-        left.iter()
-            .all(|packet| subscribers[0].heard().contains(packet))
-    );
+    assert!(left.iter().all(|packet| heard(0).contains(packet)));
     call.talk(10);
-    assert_eq!(subscribers[1].heard(), left);
+    assert_eq!(heard(1), left);
     call.hang_up(&ng);
     relay.assert_idle(&net.relay);
 }
@@ -119,18 +130,29 @@ fn blocked_media_stops_and_goes_on() {
         ng.ok(&json!({"command": command, "call-id": call.id, "from-tag": "caller", "flags": ["directional"]}))
     };
     about("block media");
-    // What was on its way has arrived.
-    thread::sleep(Duration::from_millis(100));
+    let received = || call.query(&ng)["totals"]["RTP"]["packets"].as_u64();
+    let speak = |count| {
+        let before = received().unwrap_or_default();
+        call.caller.send(call.caller_to, count);
+        wait_until("what was sent comes to the relay", || {
+            received() >= Some(before + u64::from(count))
+        });
+    };
+    // The reply does not wait for the kernel.
+    wait_until("a packet is blocked", || {
+        let before = call.callee.count_from(&call.caller);
+        speak(1);
+        call.callee.count_from(&call.caller) == before
+    });
     let before = call.callee.count_from(&call.caller);
-    call.caller.send(call.caller_to, 20);
-    thread::sleep(Duration::from_millis(100));
-    assert_eq!(call.callee.count_from(&call.caller), before);
+    speak(20);
     about("unblock media");
     let first = call.caller.sent();
     call.caller.send(call.caller_to, 20);
     wait_until("media again", || {
         call.callee.has_all_since(&call.caller, first)
     });
+    assert_eq!(call.callee.count_from(&call.caller), before + 20);
     call.hang_up(&ng);
     relay.assert_idle(&net.relay);
 }
