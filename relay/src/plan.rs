@@ -121,6 +121,9 @@ pub trait PortSource {
     /// [`OutOfPorts`] when no rested pair is left.
     fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts>;
 
+    /// How many pairs can still be taken on `address`, at most; some of them may have to rest first.
+    fn free(&self, address: &LocalAddress) -> usize;
+
     /// Takes the very pair that was had before a restart, whatever has arrived at it since. `rtp` names the even port; the
     /// pair has new names.
     ///

@@ -10,7 +10,7 @@ use super::party::PartyId;
 use super::publish::named;
 use super::select::present;
 use super::subscription::MediaRef;
-use super::{Calls, Refusal, Timestamp, copy, rewrite};
+use super::{Calls, Refusal, Timestamp, copy, interfaces, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{Action, PortSource};
 use crate::sdp::{self, MediaChange, Protocol, Session};
@@ -125,7 +125,7 @@ fn make(
     let options = &request.options;
     let empty = Session::default();
     let context = bench.context(Role::Offer, request, &empty);
-    let interface = exchange::lone_interface(call, party, &context, &mut bench.warnings);
+    let interface = interfaces::of_lone_party(call, party, &context, bench);
     let protocol = options.transport_protocol;
     let protocol = protocol.map_or(Protocol::RtpAvp, |wanted| {
         Protocol::from_name(wanted.as_str())

@@ -12,7 +12,7 @@ use super::media::{Course, Media, Remote};
 use super::party::PartyId;
 use super::ports::Ledger;
 use super::subscription::MediaRef;
-use super::{Settings, Timestamp, bundle, extmap, groups, layout, mux, rewrite};
+use super::{Settings, Timestamp, bundle, extmap, interfaces, layout, mux, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, PortPair, Silences};
 use crate::sdp::{self, Direction, MediaChange, Protocol, Session};
@@ -44,9 +44,11 @@ pub(super) fn exchange(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<MediaChange>, OutOfPorts> {
     let mut direction = context.request.options.direction.iter();
-    let sender_interface = interface(call, dialogue.sender, direction.next(), context, warnings);
-    let receiver_interface =
-        interface(call, dialogue.receiver, direction.next(), context, warnings);
+    let [sender_interface, receiver_interface] =
+        [dialogue.sender, dialogue.receiver].map(|party| {
+            let named = direction.next();
+            interfaces::of_party(call, party, named, context, ledger, warnings)
+        });
 
     if let (Role::Offer, Some(sender)) = (context.role, call.party_mut(dialogue.sender)) {
         sender.sections = context.session.medias.len();
@@ -137,48 +139,15 @@ pub(super) fn exchange(
     Ok(changes)
 }
 
-/// The interface a party is on: what the first `direction` about it said. An unknown name is the first interface.
-fn interface(
-    call: &mut Call,
-    party: PartyId,
-    name: Option<&Bytes>,
-    context: &Context<'_>,
-    warnings: &mut Vec<String>,
-) -> usize {
-    // One after the other, call by call and party by party.
-    let turn = call.key.0.wrapping_add(u64::from(party.0));
-    let Some(party) = call.party_mut(party) else {
-        return 0;
-    };
-    *party.interface.get_or_insert_with(|| {
-        let Some(name) = name else {
-            return groups::first(context.interfaces, turn);
-        };
-        groups::named(context.interfaces, name, turn).unwrap_or_else(|| {
-            let name = String::from_utf8_lossy(name);
-            warnings.push(format!(
-                "no interface is called '{name}'; using the first one"
-            ));
-            0
-        })
-    })
-}
-
-/// The interface of a party that has no other side: `interface`, or the first `direction`.
-pub(super) fn lone_interface(
-    call: &mut Call,
-    party: PartyId,
-    context: &Context<'_>,
-    warnings: &mut Vec<String>,
-) -> usize {
-    let options = &context.request.options;
-    let name = options.interface.as_ref();
-    interface(
-        call,
-        party,
-        name.or(options.direction.first()),
-        context,
-        warnings,
+/// What the media of an SDP takes on either side: addresses of which family, and how many pairs of ports.
+pub(super) fn needs(context: &Context<'_>) -> (Family, usize) {
+    let sections = context.session.medias.iter();
+    let relayed = sections.filter(|section| section.can_be_relayed() && !section.is_rejected());
+    let remote = relayed.clone().find_map(|section| remote(section, context));
+    let own = remote.map_or(Family::V4, |remote| Family::of(remote.rtp.ip()));
+    (
+        wanted_family(context).unwrap_or(own),
+        relayed.count().max(1),
     )
 }
 

@@ -23,7 +23,7 @@ mod exchange;
 mod extmap;
 mod forwarding;
 mod graph;
-mod groups;
+mod interfaces;
 mod layout;
 mod load;
 mod media;

@@ -10,6 +10,8 @@ pub(super) struct Ledger<'a> {
     interfaces: &'a [LogicalInterface],
     source: &'a mut dyn PortSource,
     taken: Vec<PortPair>,
+    /// Interfaces that parties are put on, and how many pairs they will take there.
+    reserved: Vec<(usize, usize)>,
 }
 
 impl<'a> Ledger<'a> {
@@ -18,7 +20,25 @@ impl<'a> Ledger<'a> {
             interfaces,
             source,
             taken: Vec::new(),
+            reserved: Vec::new(),
         }
+    }
+
+    /// Whether an interface has as many pairs of a family, those that this command reserved before not counted.
+    pub(super) fn reserve(&mut self, interface: usize, family: Family, pairs: usize) -> bool {
+        let before = self
+            .reserved
+            .iter()
+            .filter(|(known, _)| *known == interface);
+        let before: usize = before.map(|(_, pairs)| pairs).sum();
+        let addresses = self.addresses(interface).iter();
+        let fitting = addresses.filter(|address| Family::of(address.address) == family);
+        let free: usize = fitting.map(|address| self.source.free(address)).sum();
+        let is_roomy = free >= before + pairs;
+        if is_roomy {
+            self.reserved.push((interface, pairs));
+        }
+        is_roomy
     }
 
     /// Gives a media the ports that face it while the other side receives at `peer`: those it had for that peer, else
@@ -54,10 +74,7 @@ impl<'a> Ledger<'a> {
 
     /// A pair on the interface's addresses of that family, first ones first; on any address if it has none of it.
     fn take(&mut self, interface: usize, family: Family) -> Result<PortPair, OutOfPorts> {
-        let addresses = self
-            .interfaces
-            .get(interface)
-            .map_or(&[][..], |interface| &interface.addresses);
+        let addresses = self.addresses(interface);
         let fits = |address: &LocalAddress| Family::of(address.address) == family;
         let any_fits = addresses.iter().any(fits);
         for address in addresses
@@ -70,6 +87,11 @@ impl<'a> Ledger<'a> {
             }
         }
         Err(OutOfPorts)
+    }
+
+    fn addresses(&self, interface: usize) -> &'a [LocalAddress] {
+        let interface = self.interfaces.get(interface);
+        interface.map_or(&[], |interface| &interface.addresses)
     }
 }
 

@@ -10,7 +10,7 @@ use super::graph::Call;
 use super::party::{Party, PartyId};
 use super::select::present;
 use super::subscription::MediaRef;
-use super::{Calls, Refusal, Timestamp, copy, dialogue};
+use super::{Calls, Refusal, Timestamp, copy, dialogue, interfaces};
 use crate::datapath::PayloadTypes;
 use crate::plan::{Action, PortSource};
 use crate::sdp::{self, Session};
@@ -84,7 +84,7 @@ fn publish(
     bench: &mut Bench<'_>,
 ) -> Result<Bytes, Refusal> {
     let context = bench.context(Role::Offer, request, session);
-    let interface = exchange::lone_interface(call, publisher, &context, &mut bench.warnings);
+    let interface = interfaces::of_lone_party(call, publisher, &context, bench);
     let mut accepted = Vec::with_capacity(session.medias.len());
     for (index, section) in session.medias.iter().enumerate() {
         let name = MediaRef {

@@ -12,7 +12,7 @@ use super::party::{Party, PartyId};
 use super::select::{self, present};
 use super::statistics::integer;
 use super::subscription::MediaRef;
-use super::{Calls, Refusal, Timestamp, copy, dialogue, extmap, rewrite};
+use super::{Calls, Refusal, Timestamp, copy, dialogue, extmap, interfaces, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{Action, PortSource};
 use crate::sdp::{self, MediaChange, Session};
@@ -155,7 +155,7 @@ fn offer(
         .collect();
     let session = sdp::parse(&compose::together(&sections))?;
     let context = bench.context(Role::Offer, request, &session);
-    let interface = exchange::lone_interface(call, subscriber, &context, &mut bench.warnings);
+    let interface = interfaces::of_lone_party(call, subscriber, &context, bench);
     let mut changes = Vec::with_capacity(offered.len());
     for (index, (section, Offered { source, .. })) in
         session.medias.iter().zip(&offered).enumerate()

@@ -3,13 +3,13 @@
 use ng_protocol::{CodecPair, Dict, PayloadType, Reply, Request, Value};
 
 use super::bench::Bench;
-use super::exchange::{self, Role};
+use super::exchange::Role;
 use super::graph::Call;
 use super::media::{Media, Remote};
 use super::party::PartyId;
 use super::publish::named;
 use super::subscription::MediaRef;
-use super::{Calls, Refusal, Timestamp};
+use super::{Calls, Refusal, Timestamp, interfaces};
 use crate::datapath::PayloadTypes;
 use crate::plan::{Action, EndpointLearning, Family, PortSource};
 use crate::sdp::{Protocol, Session};
@@ -48,7 +48,7 @@ fn set_up(
 ) -> Result<Vec<Value>, Refusal> {
     let empty = Session::default();
     let context = bench.context(Role::Offer, request, &empty);
-    let interface = exchange::lone_interface(call, party, &context, &mut bench.warnings);
+    let interface = interfaces::of_lone_party(call, party, &context, bench);
     let mut described = Vec::with_capacity(request.options.medias.len());
     for (index, wanted) in request.options.medias.iter().enumerate() {
         let destination = wanted.destination.ok_or(Refusal::NotTransformed)?;

@@ -244,6 +244,10 @@ impl PortSource for Ports {
         Ok(pair)
     }
 
+    fn free(&self, address: &LocalAddress) -> usize {
+        self.pool.shelf(address.address).map_or(0, Shelf::free)
+    }
+
     fn retake(&mut self, rtp: SocketAddr) -> Result<PortPair, RetakeError> {
         let not_configured = RetakeError::NotConfigured(rtp.ip());
         let shelf = self.pool.shelf(rtp.ip()).ok_or(not_configured)?;
@@ -318,6 +322,15 @@ impl Pool {
 }
 
 impl Shelf {
+    fn free(&self) -> usize {
+        let stock = lock(&self.stock);
+        if stock.exhausted {
+            stock.ready.len()
+        } else {
+            self.even.len().saturating_sub(stock.taken.len())
+        }
+    }
+
     /// One round of filling; says whether the next should come soon.
     fn refill(&self, nursery: &mut Nursery<SocketPair>) -> bool {
         let now_ms = Now::read().ms();

@@ -10,7 +10,7 @@ mod echo;
 mod events;
 mod forks;
 mod fuzz;
-mod groups;
+mod interfaces;
 mod limits;
 mod offer;
 mod property;

@@ -38,6 +38,8 @@ pub(super) struct World {
 pub(super) struct Pool {
     pub(super) next: u16,
     pub(super) left: usize,
+    /// Addresses with fewer pairs left than that.
+    pub(super) short: BTreeMap<IpAddr, usize>,
     pub(super) held: BTreeMap<StreamId, PortPair>,
     /// What is added to the names of ports that are taken again.
     pub(super) renamed: u64,
@@ -57,10 +59,13 @@ impl Pool {
 
 impl PortSource for Pool {
     fn take(&mut self, address: &LocalAddress) -> Result<PortPair, OutOfPorts> {
-        if self.left == 0 {
+        if self.free(address) == 0 {
             return Err(OutOfPorts);
         }
         self.left -= 1;
+        if let Some(left) = self.short.get_mut(&address.address) {
+            *left -= 1;
+        }
         while self.held.contains_key(&StreamId(u64::from(self.next))) {
             self.advance();
         }
@@ -76,6 +81,11 @@ impl PortSource for Pool {
         self.advance();
         self.held.insert(pair.rtp.id, pair.clone());
         Ok(pair)
+    }
+
+    fn free(&self, address: &LocalAddress) -> usize {
+        let left = self.short.get(&address.address);
+        left.map_or(self.left, |left| *left.min(&self.left))
     }
 
     fn retake(&mut self, rtp: SocketAddr) -> Result<PortPair, RetakeError> {
@@ -99,6 +109,9 @@ impl PortSource for Pool {
     fn give_back(&mut self, pair: PortPair) {
         assert!(self.held.remove(&pair.rtp.id).is_some(), "given back twice");
         self.left += 1;
+        if let Some(left) = self.short.get_mut(&pair.rtp.address.ip()) {
+            *left += 1;
+        }
     }
 }
 
@@ -156,6 +169,7 @@ impl World {
             pool: Pool {
                 next: 30000,
                 left: 1000,
+                short: BTreeMap::new(),
                 held: BTreeMap::new(),
                 renamed: 0,
                 refused: BTreeMap::new(),

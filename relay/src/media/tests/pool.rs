@@ -40,6 +40,27 @@ fn an_exhausted_range_says_so_and_recovers() {
 }
 
 #[test]
+fn pairs_that_nobody_has_are_free() {
+    let relay = Relay::with(own_address(), (20_000, 20_003));
+    let [free, elsewhere] = [relay.address, "192.0.2.1".parse().unwrap()].map(|address| {
+        let address = LocalAddress {
+            address,
+            advertised: address,
+        };
+        let ports = relay.media.ports();
+        move || ports.free(&address)
+    });
+    assert_eq!(free(), 2);
+    let pairs = [relay.take_in_time(), relay.take_in_time()];
+    assert_eq!(free(), 0);
+    for pair in pairs {
+        relay.media.ports().give_back(pair);
+    }
+    assert_eq!(free(), 2);
+    assert_eq!(elsewhere(), 0);
+}
+
+#[test]
 fn a_pair_that_never_became_a_stream_comes_back() {
     let relay = Relay::with(own_address(), (20_000, 20_001));
     let pair = relay.take_in_time();
