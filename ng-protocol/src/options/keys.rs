@@ -28,11 +28,11 @@ pub(super) const KEYS: &[Word<Key>] = &[
     done("from-interface", |r, v| interface(r, v, 0)),
     done("to-interface", |r, v| interface(r, v, 1)),
     done("interface", |r, v| text(&mut r.options.interface, v)),
-    ignored("peer", |r, v| address(&mut r.options.peer, v)),
-    ignored("inbound-peer", |r, v| {
+    done("peer", |r, v| address(&mut r.options.peer, v)),
+    done("inbound-peer", |r, v| {
         address(&mut r.options.inbound_peer, v)
     }),
-    ignored("outbound-peer", |r, v| {
+    done("outbound-peer", |r, v| {
         address(&mut r.options.outbound_peer, v)
     }),
     done("address-family", |r, v| {
@@ -398,11 +398,7 @@ fn interface(request: &mut Request, value: &Value, place: usize) -> bool {
     let Some(name) = value.as_bytes() else {
         return false;
     };
-    let direction = &mut request.options.direction;
-    if direction.len() <= place {
-        direction.resize(place + 1, Bytes::new());
-    }
-    direction[place] = name.clone();
+    request.options.set_direction(place, name.clone());
     true
 }
 

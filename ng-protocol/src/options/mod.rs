@@ -197,6 +197,14 @@ pub struct Options {
 }
 
 impl Options {
+    /// Names the interface of one side: `place` 0 is that of the sender of this message, 1 the other.
+    pub fn set_direction(&mut self, place: usize, name: Bytes) {
+        if self.direction.len() <= place {
+            self.direction.resize(place + 1, Bytes::new());
+        }
+        self.direction[place] = name;
+    }
+
     /// Notes a word that is understood if nothing comes of it.
     fn note<E>(&mut self, word: word::Word<E>) {
         if word.support != Support::Done {

@@ -238,6 +238,12 @@ impl Calls {
         self.calls.keys().chain(self.aliases.keys())
     }
 
+    /// The interfaces, the default first.
+    #[must_use]
+    pub fn interfaces(&self) -> &[LogicalInterface] {
+        &self.interfaces
+    }
+
     /// Counters since the start.
     #[must_use]
     pub fn totals(&self) -> &Totals {

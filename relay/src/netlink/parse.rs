@@ -24,6 +24,7 @@ const NDA_LLADDR: u16 = 2;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
 const RTA_VIA: u16 = 18;
 const RTAX_MTU: u16 = 2;
@@ -135,6 +136,16 @@ pub(super) fn route(payload: &[u8]) -> Option<Route> {
     })
 }
 
+/// The source address of a route, as `RTM_GETROUTE` for one destination is answered.
+pub(super) fn source(payload: &[u8]) -> Option<IpAddr> {
+    if !matches!(*payload.get(7)?, RTN_UNICAST | RTN_LOCAL) {
+        return None;
+    }
+    let mut attributes = attributes(payload.get(RTNL_HEADER..)?);
+    let (_, address) = attributes.find(|(kind, _)| *kind == RTA_PREFSRC)?;
+    ip(address)
+}
+
 fn address(payload: &[u8]) -> Option<(u32, IpAddr)> {
     let index = u32_at(payload, 4)?;
     let (mut local, mut address) = (None, None);
@@ -189,6 +200,14 @@ mod tests {
     use super::*;
 
     fn route_of(kind: u8, attributes: &[(u16, &[u8])]) -> Option<Route> {
+        read(route, kind, attributes)
+    }
+
+    fn read<T>(
+        parse: impl Fn(&[u8]) -> Option<T>,
+        kind: u8,
+        attributes: &[(u16, &[u8])],
+    ) -> Option<T> {
         let mut body = [0; RTNL_HEADER];
         body[7] = kind;
         let request = attributes
@@ -197,7 +216,7 @@ mod tests {
                 request.attribute(*kind, value)
             });
         let bytes = request.finish(1);
-        route(messages(&bytes).next()?.payload)
+        parse(messages(&bytes).next()?.payload)
     }
 
     fn unicast(neighbour: &str) -> Option<Route> {
@@ -210,6 +229,17 @@ mod tests {
     }
 
     const DESTINATION: (u16, &[u8]) = (RTA_DST, &[198, 51, 100, 1]);
+
+    #[test]
+    fn a_route_that_can_be_used_has_a_source() {
+        let preferred = (RTA_PREFSRC, [192, 0, 2, 1].as_slice());
+        let source_of = |kind| read(source, kind, &[DESTINATION, preferred]);
+        let address = "192.0.2.1".parse().ok();
+        assert_eq!(source_of(RTN_UNICAST), address);
+        assert_eq!(source_of(RTN_LOCAL), address);
+        assert_eq!(source_of(7), None);
+        assert_eq!(read(source, RTN_UNICAST, &[DESTINATION]), None);
+    }
 
     #[test]
     fn on_the_link_the_destination_is_the_neighbour() {
@@ -250,6 +280,7 @@ mod tests {
             let message = Message { kind, sequence: 0, payload: &payload };
             let _ = event(&message);
             let _ = route(&payload);
+            let _ = source(&payload);
         }
     }
 }

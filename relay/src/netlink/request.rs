@@ -90,17 +90,33 @@ impl Netlink {
     /// # Errors
     /// What the kernel says; ENETUNREACH: no route.
     pub(crate) fn device_towards(&mut self, to: IpAddr) -> io::Result<Option<u32>> {
+        self.towards(to, |payload| match parse::route(payload)? {
+            Route::Unicast { ifindex, .. } => Some(ifindex),
+            Route::Local | Route::Unusable => None,
+        })
+    }
+
+    /// The address of this machine that packets for `to` leave from where nobody chooses another. No packet is sent.
+    ///
+    /// # Errors
+    /// What the kernel says; ENETUNREACH: no route.
+    pub(crate) fn source_towards(&mut self, to: IpAddr) -> io::Result<Option<IpAddr>> {
+        self.towards(to, parse::source)
+    }
+
+    /// What `read` finds in the route to `to`.
+    fn towards<T>(
+        &mut self,
+        to: IpAddr,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
         let (family, address) = bytes_of(to);
         let mut body = [0; 12];
         body[..2].copy_from_slice(&[family, (address.len() * 8) as u8]);
         let request = Request::new(libc::RTM_GETROUTE, 0, &body).attribute(RTA_DST, &address);
-        let mut device = None;
-        self.ask(request, |message| {
-            if let Some(Route::Unicast { ifindex, .. }) = parse::route(message.payload) {
-                device = Some(ifindex);
-            }
-        })?;
-        Ok(device)
+        let mut found = None;
+        self.ask(request, |message| found = read(message.payload))?;
+        Ok(found)
     }
 
     /// What this socket's network namespace calls another one, as in [`super::Link::elsewhere`]; `None`: nothing, for
@@ -131,14 +147,11 @@ impl Netlink {
         if from.is_some_and(|from| from.is_ipv4() != to.is_ipv4()) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let family = match to {
-            IpAddr::V4(_) => libc::AF_INET,
-            IpAddr::V6(_) => libc::AF_INET6,
-        };
-        let (to, from) = (octets(to), from.map(octets));
+        let (family, to) = bytes_of(to);
+        let from = from.map(|from| bytes_of(from).1);
         let bits = (to.len() * 8) as u8;
         let mut body = [0; 12];
-        body[..3].copy_from_slice(&[family as u8, bits, from.as_ref().map_or(0, |_| bits)]);
+        body[..3].copy_from_slice(&[family, bits, from.as_ref().map_or(0, |_| bits)]);
         let mut request = Request::new(libc::RTM_GETROUTE, 0, &body).attribute(RTA_DST, &to);
         if let Some(from) = from {
             request = request.attribute(RTA_SRC, &from);
@@ -228,13 +241,6 @@ fn bytes_of(address: IpAddr) -> (u8, Vec<u8>) {
     match address {
         IpAddr::V4(address) => (libc::AF_INET as u8, address.octets().to_vec()),
         IpAddr::V6(address) => (libc::AF_INET6 as u8, address.octets().to_vec()),
-    }
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 

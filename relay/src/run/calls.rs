@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::kept::Kept;
 use super::office::Office;
 use super::operators::Desk;
+use super::peers::Peers;
 use super::said::Said;
 use crate::call::{Calls, NotRestored, Notice, Summary, Timestamp};
 use crate::callbacks::Callbacks;
@@ -36,6 +37,7 @@ pub(super) struct CallServer {
     proxies: BTreeMap<Bytes, SocketAddr>,
     callbacks: Option<Callbacks>,
     said: Said,
+    peers: Peers,
     /// For the command `cli`.
     office: Option<Arc<Office>>,
 }
@@ -52,6 +54,7 @@ impl CallServer {
             proxies: BTreeMap::new(),
             callbacks: None,
             said: Said::default(),
+            peers: Peers::default(),
             office: None,
         }
     }
@@ -262,6 +265,13 @@ impl Handler for CallServer {
         }
         if matches!(request.command, Command::Query | Command::Delete) {
             self.refresh(request);
+        }
+        let mut warnings = Vec::new();
+        let warn = |text| warnings.push(text);
+        let request = &*self.peers.resolve(request, self.calls.interfaces(), warn);
+        for text in warnings {
+            let call_id = request.call_id.clone().unwrap_or_default();
+            self.log(&Notice::Warning { call_id, text });
         }
         let (reply, actions) = self
             .calls

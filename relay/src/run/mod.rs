@@ -7,6 +7,7 @@ mod kept;
 mod load;
 mod office;
 mod operators;
+mod peers;
 mod said;
 mod start;
 mod survival;

@@ -46,7 +46,21 @@ keys! {
     };
     to_interface: "to-interface" = "b" => |asked| offers_address(asked, "b");
     interface: "interface" = "b" => NOTHING;
-    peer: "peer", "inbound-peer", "outbound-peer" = "192.0.2.1" => NOTHING;
+    peer: "peer" = "::1" => |asked| {
+        let published = json!({"from-tag": "caller", "sdp": sdp_at(CALLER), "interface": "b"});
+        let call = Call::new(asked.call.relay, asked.call.encoding);
+        let answered = call.ask("publish", &with(published, &asked.option))["sdp"].to_string();
+        assert!(answered.contains(&call.relay.address("a").to_string()), "{answered}");
+    };
+    inbound_peer: "inbound-peer" = "::1" => |asked| {
+        let (call, _) = offer_on_b(asked);
+        let answered = call.answer(&json!({}));
+        assert!(answered.contains(&call.relay.address("a").to_string()), "{answered}");
+    };
+    outbound_peer: "outbound-peer" = "::1" => |asked| {
+        let (call, offered) = offer_on_b(asked);
+        assert!(offered.contains(&call.relay.address("a").to_string()), "{offered}");
+    };
     address_family: "address-family" = "IP6" => |asked| contains(asked, "IP6 ::1");
     media_address: "media-address" = "203.0.113.9" => |asked| contains(asked, "IN IP4 203.0.113.9");
     received_from: "received-from" = ["IP4", "203.0.113.7"] => |asked| {
@@ -216,6 +230,13 @@ fn kept_of_all(asked: &Asked<'_>, codec: &str) {
 fn offers_address(asked: &Asked<'_>, interface: &str) {
     let address = asked.call.relay.address(interface).to_string();
     assert!(asked.sdp.contains(&address), "{}", asked.sdp);
+}
+
+/// A call whose `direction` names interface `b` for both sides beside the option, and what the callee is offered.
+fn offer_on_b<'r>(asked: &Asked<'r>) -> (Call<'r>, String) {
+    let call = Call::new(asked.call.relay, asked.call.encoding);
+    let offered = call.offer(&with(json!({"direction": ["b", "b"]}), &asked.option));
+    (call, offered)
 }
 
 /// The address that the caller's media are sent to.

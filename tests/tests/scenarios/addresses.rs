@@ -91,6 +91,15 @@ fn direction_chooses_the_interface_of_each_side_in_the_kernel() {
 }
 
 #[test]
+fn peers_choose_the_interfaces_that_they_are_reached_through() {
+    let peers = direction("c", "a")
+        .key("inbound-peer", &Side::A.far(V4).to_string())
+        .key("outbound-peer", &Side::B.far(V4).to_string());
+    let b = Side::B.relay(V4).to_string();
+    call_by(Engine::Null, &peers, &b, &b);
+}
+
+#[test]
 fn media_address_is_what_the_sdp_names_and_nothing_else_changes() {
     let options = direction("a", "b").key("media address", "203.0.113.99");
     let real = Side::B.relay(V4).to_string();
