@@ -49,7 +49,8 @@ impl Running {
                 ports: Ports {
                     first: 1024,
                     last: u16::MAX,
-                },
+                }
+                .into(),
                 max_flows,
                 engine,
                 interface_engines: [].into(),

@@ -7,7 +7,7 @@ use underpass_abi::MAX_LOCALS;
 
 use super::caller::Caller;
 use super::registry::{NamespaceId, Record};
-use crate::tables::protocol::{Claim, Interface, Place, Ports, Refusal, Refused};
+use crate::tables::protocol::{AddressPorts, Claim, Interface, Place, Refusal, Refused};
 use crate::tables::{TABLES, TableRequest};
 
 /// Characters of the longest identity or name.
@@ -97,9 +97,21 @@ fn wrong(claim: &Claim) -> Option<String> {
             "more than {MAX_LOCALS} addresses of one family; use several relays"
         ));
     }
-    let Ports { first, last } = claim.ports;
-    if first == 0 || first > last {
-        return Some(format!("there are no ports {first} to {last}"));
+    let AddressPorts { all, at } = &claim.ports;
+    if let Some(ports) = [all]
+        .into_iter()
+        .chain(at.values())
+        .find(|p| !p.are_valid())
+    {
+        return Some(format!("there are no ports {ports}"));
+    }
+    for (address, ports) in at {
+        if !seen.contains(address) {
+            return Some(format!("it has ports at {address}, which it does not name"));
+        }
+        if !all.hold(*ports) {
+            return Some(format!("ports {ports} of {address} are not among {all}"));
+        }
     }
     if !(1..=MAX_FLOWS).contains(&claim.max_flows) {
         return Some(format!("a table holds 1 to {MAX_FLOWS} flows"));
@@ -272,14 +284,13 @@ fn is_of(record: &Record, uid: u32, pod: Option<&str>) -> bool {
 }
 
 fn overlap(claim: &Claim, record: &Record) -> Option<IpAddr> {
-    record
-        .contents()
-        .filter(|contents| {
-            contents.ports.first <= claim.ports.last && claim.ports.first <= contents.ports.last
-        })
-        .flat_map(|contents| &contents.addresses)
-        .find(|address| claim.addresses.contains(address))
-        .copied()
+    let granted = record.contents().flat_map(|contents| {
+        let addresses = contents.addresses.iter();
+        addresses.map(|address| (*address, contents.ports.of(*address)))
+    });
+    let mut both = granted.filter(|(address, _)| claim.addresses.contains(address));
+    both.find(|(address, ports)| claim.ports.of(*address).overlap(*ports))
+        .map(|(address, _)| address)
 }
 
 fn taken(number: u32, standing: &Standing) -> Refused {
@@ -298,12 +309,12 @@ fn taken(number: u32, standing: &Standing) -> Refused {
 }
 
 fn overlapping(claim: &Claim, address: IpAddr, record: &Record, life: Life) -> Refused {
-    let Ports { first, last } = claim.ports;
+    let ports = claim.ports.of(address);
     let owner = record.owner.to_string();
     Refused {
         reason: Refusal::Overlap,
         text: format!(
-            "ports {first} to {last} of {address} are granted, all or some, to table {} of {owner}{}; choose other ports or \
+            "ports {ports} of {address} are granted, all or some, to table {} of {owner}{}; choose other ports or \
              addresses",
             record.table,
             until(life)

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::datapath::{EngineChoice, TableUsage};
-use crate::tables::protocol::{Place, Placement, Ports};
+use crate::tables::protocol::{AddressPorts, Place, Placement};
 
 /// One table's contents, from a claim to the next claim of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +25,8 @@ pub(crate) struct Generation {
 pub(crate) struct Spec {
     /// Granted addresses, by block.
     pub(crate) addresses: Vec<IpAddr>,
-    /// Granted ports.
-    pub(crate) ports: Ports,
+    /// Granted ports at each.
+    pub(crate) ports: AddressPorts,
     /// Flows it is to hold.
     pub(crate) max_flows: u32,
     /// How long it forwards without a sign of life of its owner, ms.

@@ -194,12 +194,13 @@ impl Policy {
             Some(PortRange(ports)) => Some(ports),
             None => (!caller.is_root).then_some(UNPRIVILEGED),
         };
-        let Ports { first, last } = claim.ports;
-        if let Some(may) = ports.filter(|may| first < may.first || may.last < last) {
-            return no(format!(
-                "{by} lets {caller} have ports {} to {}, not {first} to {last}; choose others, or change 'ports' there",
-                may.first, may.last
-            ));
+        for address in &claim.addresses {
+            let wanted = claim.ports.of(*address);
+            if let Some(may) = ports.filter(|may| !may.hold(wanted)) {
+                return no(format!(
+                    "{by} lets {caller} have ports {may}, not {wanted} of {address}; choose others, or change 'ports' there"
+                ));
+            }
         }
         let flows = rule.flows.or((!caller.is_root).then_some(FLOWS));
         if let Some(flows) = flows.filter(|flows| claim.max_flows > *flows) {

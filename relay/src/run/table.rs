@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::datapath::DatapathConfig;
 use crate::datapath::{self, Monitor, Reason, StartError, Started};
 #[cfg(feature = "kernel")]
-use crate::media::{MediaPorts, PortRange};
+use crate::media::PortRange;
 use crate::tables::TableRequest;
 #[cfg(feature = "kernel")]
 use crate::tables::client::{self, ClaimConfig, ClaimFailed};
@@ -80,8 +80,11 @@ fn claim_and_start(config: &Config, identity: &str) -> Result<Started, NoTable> 
 
 #[cfg(feature = "kernel")]
 fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
-    // A grant has one range for all its addresses: the one that holds all of theirs.
-    let PortRange { first, last } = MediaPorts::union(config.media_ports.values()).span();
+    // What is excluded between an address's ports is granted, too: it has one range in the kernel.
+    let ports = config.media_ports.iter().map(|(address, ports)| {
+        let PortRange { first, last } = ports.span();
+        (*address, Ports { first, last })
+    });
     ClaimConfig {
         agent: config.agent.clone(),
         lease: config.table_lease,
@@ -95,7 +98,7 @@ fn claim_config(config: &Config, identity: &str) -> ClaimConfig {
             name: config.name.clone(),
             command: command_line(),
             addresses: config.media_ports.keys().copied().collect(),
-            ports: Ports { first, last },
+            ports: ports.collect(),
             max_flows: config.max_flows,
             engine: config.engine,
             interface_engines: config.device_engines.clone(),

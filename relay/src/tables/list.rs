@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
-use super::protocol::{Interface, Place, Ports, Shape};
+use super::protocol::{AddressPorts, Interface, Place, Shape};
 use crate::datapath::TableUsage;
 
 /// Columns that a line for people takes at most, where its words let it.
@@ -46,7 +46,21 @@ pub struct Grant {
     /// Addresses.
     pub addresses: Vec<IpAddr>,
     /// The ports at each.
-    pub ports: Ports,
+    pub ports: AddressPorts,
+}
+
+impl Grant {
+    /// The addresses and then their ports, or each address with its own where they differ.
+    fn words(&self) -> Vec<String> {
+        let addresses = self.addresses.iter();
+        if self.ports.at.is_empty() {
+            let ports = format!("ports {}", self.ports.all);
+            addresses.map(IpAddr::to_string).chain([ports]).collect()
+        } else {
+            let word = |address: &IpAddr| format!("{address} ports {}", self.ports.of(*address));
+            addresses.map(word).collect()
+        }
+    }
 }
 
 impl TableState {
@@ -92,9 +106,7 @@ pub fn human(tables: &[TableState]) -> String {
             wrapped(&mut text, "identity", [identity.to_owned()], " ");
         }
         if let Some(grant) = &state.grant {
-            let ports = format!("ports {}-{}", grant.ports.first, grant.ports.last);
-            let addresses = grant.addresses.iter().map(IpAddr::to_string);
-            wrapped(&mut text, "grant", addresses.chain([ports]), ", ");
+            wrapped(&mut text, "grant", grant.words(), ", ");
         }
         for interface in &state.interfaces {
             wrapped(&mut text, "interface", words(interface), " ");
@@ -185,6 +197,12 @@ fn bytes(count: u64) -> String {
 mod tests {
     use super::*;
     use crate::datapath::Engine;
+    use crate::tables::protocol::Ports;
+
+    const PORTS: Ports = Ports {
+        first: 30_000,
+        last: 39_999,
+    };
 
     fn alive() -> TableState {
         TableState {
@@ -202,10 +220,7 @@ mod tests {
             lease_left_ms: None,
             grant: Some(Grant {
                 addresses: vec!["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
-                ports: Ports {
-                    first: 30_000,
-                    last: 39_999,
-                },
+                ports: PORTS.into(),
             }),
             interfaces: vec![Interface {
                 name: "eth0".to_owned(),
@@ -246,6 +261,28 @@ TABLE  LEASE                PID     FLOWS         PACKETS      BYTES  OWNER
     9  gone, 34 s left        -         -               -          -  -
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn ports_that_differ_stand_beside_their_addresses() {
+        let mut state = alive();
+        let Some(Grant { addresses, ports }) = &mut state.grant else {
+            unreachable!()
+        };
+        let fewer = Ports {
+            first: 30_000,
+            last: 30_999,
+        };
+        *ports = [(addresses[0], fewer), (addresses[1], PORTS)]
+            .into_iter()
+            .collect();
+        let text = human(&[state.clone()]);
+        let expected = "grant     192.0.2.7 ports 30000-30999, 2001:db8::7 ports 30000-39999\n";
+        assert!(text.contains(expected), "{text}");
+        let parsed: serde_json::Value = serde_json::from_str(&json(&[state])).unwrap();
+        let ports = &parsed[0]["grant"]["ports"];
+        assert_eq!(ports["last"], 39_999);
+        assert_eq!(ports["at"]["192.0.2.7"]["last"], 30_999);
     }
 
     #[test]

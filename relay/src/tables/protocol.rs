@@ -3,6 +3,8 @@
 //! Each message is one packet of a SOCK_SEQPACKET Unix socket: JSON, at most [`MAX_MESSAGE`] bytes, with descriptors
 //! beside it (SCM_RIGHTS) where that is said. Unknown fields are ignored, so that a version can be added to.
 
+mod ports;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{TableRequest, TableState};
 use crate::datapath::{Engine, EngineChoice};
+
+pub use ports::{AddressPorts, Ports};
 
 /// The version spoken here; raised when an old peer would misunderstand.
 pub const VERSION: u32 = 1;
@@ -91,23 +95,14 @@ pub struct Claim {
     pub command: String,
     /// Its media addresses, each once.
     pub addresses: Vec<IpAddr>,
-    /// Its media ports.
-    pub ports: Ports,
+    /// Its media ports at them.
+    pub ports: AddressPorts,
     /// Flows the table is to hold.
     pub max_flows: u32,
     /// The engine for every interface…
     pub engine: EngineChoice,
     /// …except these. An interface named here gets an engine even if it carries no media address.
     pub interface_engines: BTreeMap<String, EngineChoice>,
-}
-
-/// A range of ports, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Ports {
-    /// Lowest.
-    pub first: u16,
-    /// Highest.
-    pub last: u16,
 }
 
 /// What the agent says.
@@ -155,7 +150,7 @@ pub struct Granted {
     /// flow names one ([`underpass_abi::Flow::from_local`]), in this order.
     pub addresses: Vec<IpAddr>,
     /// The ports granted at each.
-    pub ports: Ports,
+    pub ports: AddressPorts,
     /// This identity's earlier table still forwards. It goes when [`ToAgent::Settled`] is said, or with the lease.
     pub takes_over: bool,
     /// The maps of that table are of the same layout, and come along.

@@ -120,7 +120,7 @@ fn a_killed_relays_flows_go_on_and_its_lease_ends_them() {
     let other = Relay::among(&net, &directory, |config| {
         config.claim.identity = "other".to_owned();
         config.claim.table = TableRequest::Number(1);
-        config.claim.ports.last = 2047;
+        config.claim.ports.all.last = 2047;
     });
     until("nothing of the dead is left", || of_table(0) == 0);
     assert!(of_table(1) > 0);

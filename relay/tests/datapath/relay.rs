@@ -123,7 +123,8 @@ pub(crate) fn config(directory: &Path, addresses: &[&str]) -> ClaimConfig {
             ports: Ports {
                 first: 1024,
                 last: 65_535,
-            },
+            }
+            .into(),
             max_flows: 1024,
             engine: EngineChoice::Auto,
             interface_engines: [].into(),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use lab::relay::Launch;
 use lab::table::Table;
 use lab::tenant::{Tenant, claim};
-use lab::{Agent, Call, CallOptions, Engine, Lab, Netns, Node, Relay, TwoNetworks, Wiring};
-use serde_json::Value;
+use lab::{
+    Agent, Call, CallOptions, Engine, Family, Lab, Netns, Node, Relay, Side, TwoNetworks, Wiring,
+};
+use serde_json::{Value, json};
 
 /// Tables of a node.
 const TABLES: u16 = 64;
@@ -84,6 +86,64 @@ fn eight_started_at_the_same_instant_get_eight_tables_on_one_interface() {
     for (relay, call) in relays.iter().zip(&calls) {
         call.bring_into_kernel(&relay.client(&net.relay));
     }
+    calls.iter().for_each(|call| call.talk(20));
+    for (relay, call) in relays.iter().zip(&calls) {
+        assert!(call.is_in_kernel(&relay.client(&net.relay)));
+    }
+}
+
+#[test]
+fn two_share_an_address_by_halves_though_each_has_all_ports_of_another() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let node = Node::new();
+    let shared = Side::A.relay(Family::V4);
+    let relays = [1, 2].map(|n: u16| {
+        let own = format!("10.2.0.{}", 10 + n);
+        net.relay.address("b", &format!("{own}/24"));
+        let listen = [3000 + n, 3100 + n].map(|port| format!("127.0.0.1:{port}"));
+        let launch = Relay::underpass().engine(Engine::Tc).on(&node);
+        let file = launch.state().with_extension("conf");
+        let half = 40_000 + 100 * n;
+        let sections = format!(
+            "[underpass]\ninterfaces-config = interface\n\
+             [interface-a]\naddress = {shared}\nport-min = {half}\nport-max = {}\n\
+             [interface-b]\naddress = {own}\nport-min = 40000\nport-max = 40999\n",
+            half + 99
+        );
+        std::fs::write(&file, sections).unwrap();
+        let mut relay = launch
+            .listen(&listen[0], &listen[1])
+            .option(&format!("--config-file={}", file.display()))
+            .start(&net.relay);
+        let pid = relay.process().pid();
+        let grant = node.table_of(pid).unwrap()["grant"].clone();
+        let range = |first, last| json!({"first": first, "last": last});
+        assert_eq!(
+            grant["ports"]["at"],
+            json!({shared.to_string(): range(half, half + 99)}),
+            "{grant}"
+        );
+        relay
+    });
+    let (_, listed, _) = node.tables_command(&[]);
+    for half in ["40100-40199", "40200-40299"] {
+        assert!(
+            listed.contains(&format!("{shared} ports {half}")),
+            "{listed}"
+        );
+    }
+    let options = CallOptions::default()
+        .key("from-interface", "a")
+        .key("to-interface", "b");
+    let calls = relays.each_ref().map(|relay| {
+        let ng = relay.client(&net.relay);
+        let call = Call::set_up(&net, &ng, &options);
+        call.bring_into_kernel(&ng);
+        call
+    });
     calls.iter().for_each(|call| call.talk(20));
     for (relay, call) in relays.iter().zip(&calls) {
         assert!(call.is_in_kernel(&relay.client(&net.relay)));

@@ -21,7 +21,8 @@ pub(crate) fn claim(identity: &str) -> Claim {
         ports: Ports {
             first: 30_000,
             last: 30_999,
-        },
+        }
+        .into(),
         max_flows: 1024,
         engine: EngineChoice::Auto,
         interface_engines: BTreeMap::new(),

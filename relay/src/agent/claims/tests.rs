@@ -7,7 +7,7 @@ use super::*;
 use crate::agent::registry::Contents;
 use crate::datapath::EngineChoice;
 use crate::tables::Owner;
-use crate::tables::protocol::{Place, Shape};
+use crate::tables::protocol::{Place, Ports, Shape};
 
 const NAMESPACE: NamespaceId = NamespaceId {
     device: 4,
@@ -34,7 +34,7 @@ fn granted(claim: &Claim, caller: &Caller, namespace: NamespaceId, table: u32) -
             generation: 1,
             layout: 3,
             addresses: claim.addresses.clone(),
-            ports: claim.ports,
+            ports: claim.ports.clone(),
             max_flows: claim.max_flows,
             lease_ms: 60_000,
             engine: EngineChoice::Auto,
@@ -97,8 +97,12 @@ fn what_can_not_be_granted_to_anybody_is_malformed() {
         assert_eq!(reason(check(&claim)), Refusal::Malformed, "{address}");
     }
     wrong(|claim| claim.addresses = (1..=33).map(|last| [192, 0, 2, last].into()).collect());
-    wrong(|claim| claim.ports = Ports { first: 0, last: 9 });
-    wrong(|claim| claim.ports = Ports { first: 9, last: 8 });
+    wrong(|claim| claim.ports = Ports { first: 0, last: 9 }.into());
+    wrong(|claim| claim.ports = Ports { first: 9, last: 8 }.into());
+    wrong(|claim| at(claim, "192.0.2.1", [0, 30_999]));
+    wrong(|claim| at(claim, "192.0.2.1", [30_999, 30_000]));
+    wrong(|claim| at(claim, "192.0.2.1", [29_999, 30_999]));
+    wrong(|claim| at(claim, "192.0.2.2", [30_000, 30_999]));
     wrong(|claim| claim.max_flows = 0);
     wrong(|claim| claim.max_flows = u32::MAX);
     wrong(|claim| {
@@ -277,7 +281,8 @@ fn a_limit_counts_a_users_tables_and_a_pods_together() {
         ports: Ports {
             first: 40_000,
             last: 40_001,
-        },
+        }
+        .into(),
         ..sample::claim("c")
     };
     let of = |uid, pod: Option<&str>| Caller {
@@ -303,6 +308,57 @@ fn a_limit_counts_a_users_tables_and_a_pods_together() {
     );
 }
 
+/// Gives one address a range of its own.
+fn at(claim: &mut Claim, address: &str, [first, last]: [u16; 2]) {
+    let ports = Ports { first, last };
+    claim.ports.at.insert(address.parse().unwrap(), ports);
+}
+
+#[test]
+fn ranges_are_compared_address_by_address() {
+    // 192.0.2.1 is shared by halves; each has all ports of another address.
+    let claim_of = |identity, own: &str, half| {
+        let mut claim = sample::claim(identity);
+        claim.addresses.push(own.parse().unwrap());
+        at(&mut claim, "192.0.2.1", half);
+        check(&claim).unwrap();
+        claim
+    };
+    let tables = held(
+        &claim_of("a", "192.0.2.2", [30_000, 30_499]),
+        5,
+        Life::Alive,
+    );
+    let beside = claim_of("b", "192.0.2.3", [30_500, 30_999]);
+    assert!(decision(&beside, &tables).is_ok());
+    let across = claim_of("b", "192.0.2.3", [30_499, 30_999]);
+    let refused = decision(&across, &tables).unwrap_err();
+    assert_eq!(refused.reason, Refusal::Overlap);
+    assert!(
+        refused.text.starts_with("ports 30499-30999 of 192.0.2.1 "),
+        "{}",
+        refused.text
+    );
+}
+
+#[test]
+fn a_claim_that_knows_one_range_only_has_it_at_every_address() {
+    let mut narrow = sample::claim("a");
+    narrow.addresses.push("192.0.2.2".parse().unwrap());
+    at(&mut narrow, "192.0.2.1", [30_000, 30_499]);
+    let tables = held(&narrow, 5, Life::Alive);
+    let claim = |first| Claim {
+        ports: Ports {
+            first,
+            last: 30_999,
+        }
+        .into(),
+        ..sample::claim("b")
+    };
+    assert!(decision(&claim(30_500), &tables).is_ok());
+    assert_eq!(reason(decision(&claim(30_499), &tables)), Refusal::Overlap);
+}
+
 /// Something that happens on a node.
 #[derive(Clone, Debug)]
 enum Event {
@@ -314,6 +370,8 @@ enum Event {
         addresses: Vec<u8>,
         first: u16,
         count: u16,
+        /// The ranges of two addresses are so many ports apart.
+        apart: u16,
     },
     Dies(u32),
     Released(u32),
@@ -331,9 +389,10 @@ fn event() -> impl Strategy<Value = Event> {
         vec(1..4_u8, 1..3),
         1..20_u16,
         0..8_u16,
+        0..8_u16,
     );
     let claim = claim.prop_map(
-        |(identity, uid, namespace, table, addresses, first, count)| Event::Claim {
+        |(identity, uid, namespace, table, addresses, first, count, apart)| Event::Claim {
             identity,
             uid,
             namespace,
@@ -341,6 +400,7 @@ fn event() -> impl Strategy<Value = Event> {
             addresses,
             first,
             count,
+            apart,
         },
     );
     prop_oneof![
@@ -363,6 +423,7 @@ fn happen(event: Event, tables: &mut BTreeMap<u32, Standing>) {
             addresses,
             first,
             count,
+            apart,
         } => {
             let mut claim = sample::claim(&format!("media-{identity}"));
             claim.table = table.map_or(TableRequest::Auto, TableRequest::Number);
@@ -370,10 +431,12 @@ fn happen(event: Event, tables: &mut BTreeMap<u32, Standing>) {
                 .iter()
                 .map(|last| [192, 0, 2, *last].into())
                 .collect();
-            claim.ports = Ports {
-                first,
-                last: first + count,
-            };
+            let ranges = claim.addresses.iter().zip(0..).map(|(address, place)| {
+                let first = first + place * apart;
+                let last = first + count;
+                (*address, Ports { first, last })
+            });
+            claim.ports = ranges.collect();
             let caller = Caller {
                 uid,
                 ..sample::caller()
@@ -434,12 +497,10 @@ fn common(one: &Record, other: &Record) -> bool {
     one.namespace == other.namespace
         && one.contents().any(|mine| {
             other.contents().any(|theirs| {
-                mine.ports.first <= theirs.ports.last
-                    && theirs.ports.first <= mine.ports.last
-                    && mine
-                        .addresses
-                        .iter()
-                        .any(|address| theirs.addresses.contains(address))
+                mine.addresses.iter().any(|address| {
+                    theirs.addresses.contains(address)
+                        && mine.ports.of(*address).overlap(theirs.ports.of(*address))
+                })
             })
         })
 }
@@ -497,6 +558,7 @@ fn an_address_and_port_behind_one_uplink_are_one_owners_whatever_the_namespaces(
     elsewhere.ports = Ports {
         first: 31_000,
         last: 31_999,
-    };
+    }
+    .into();
     assert!(check_uplinks(&elsewhere, &[uplink(2)], &others).is_ok());
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::bpf;
-use crate::tables::protocol::Ports;
+use crate::tables::protocol::AddressPorts;
 
 /// The pin, an array map of one element: JSON, padded with spaces. The same in every layout.
 pub(super) const DEED: &str = "DEED";
@@ -23,7 +23,7 @@ pub(super) struct Deed {
     /// Granted addresses.
     pub(super) addresses: Vec<IpAddr>,
     /// Granted ports at each.
-    pub(super) ports: Ports,
+    pub(super) ports: AddressPorts,
     /// The inode of the namespace that was the node's for the agent that made it.
     #[serde(default)]
     pub(super) home: u64,

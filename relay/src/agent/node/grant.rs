@@ -9,7 +9,7 @@ use underpass_abi::{self as abi, GrantedV4, GrantedV6, MAX_EGRESSES, PLACE_NODE,
 
 use crate::agent::kernel::Spec;
 use crate::datapath::mapped::{Access, Mapped};
-use crate::tables::protocol::Place;
+use crate::tables::protocol::{Place, Ports};
 
 /// A heartbeat may be a second old when its owner dies, and clocks are read coarsely.
 const LEASE_SLACK_MS: u64 = 2_000;
@@ -47,8 +47,11 @@ impl Grant {
     /// Writes what is granted into maps that no program reads yet. The lease is last.
     pub(super) fn fill(&mut self, spec: &Spec) {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        let (first_port, last_port) = (spec.ports.first, spec.ports.last);
         for (block, address) in (0..).zip(&spec.addresses) {
+            let Ports {
+                first: first_port,
+                last: last_port,
+            } = spec.ports.of(*address);
             match address {
                 IpAddr::V4(address) => v4.push(GrantedV4 {
                     address: address.octets(),

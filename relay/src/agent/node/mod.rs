@@ -165,7 +165,7 @@ impl Node {
         programs::make_maps(&directory, sizes).map_err(KernelError::Load)?;
         let deed = Deed {
             addresses: spec.addresses.clone(),
-            ports: spec.ports,
+            ports: spec.ports.clone(),
             home: self.home,
             uplinks: self.uplinks.clone(),
         };

@@ -18,6 +18,7 @@ use super::deed::Deed;
 use super::programs::{self, SHARE_PROGRAM};
 use crate::datapath::Engine;
 use crate::datapath::mapped::{Access, Mapped};
+use crate::tables::protocol::Ports;
 
 /// A table that has part of an interface.
 #[derive(Debug)]
@@ -97,10 +98,14 @@ impl Share {
             let program = part.program.as_raw_fd().to_ne_bytes();
             bpf::update(self.instances.as_fd(), &part.table.to_ne_bytes(), &program)?;
         }
-        let mut wanted: BTreeMap<[u64; 2], Vec<&Part>> = BTreeMap::new();
+        let mut wanted: BTreeMap<[u64; 2], Vec<(&Part, Ports)>> = BTreeMap::new();
         for part in parts {
             for address in &part.deed.addresses {
-                wanted.entry(words(*address)).or_default().push(part);
+                let ports = part.deed.ports.of(*address);
+                wanted
+                    .entry(words(*address))
+                    .or_default()
+                    .push((part, ports));
             }
         }
         let mut blocks = self.addresses.blocks();
@@ -138,11 +143,11 @@ impl Share {
             .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
-    /// Says who has the ports of a block.
-    fn own(&self, block: u32, parts: &[&Part]) {
+    /// Says who has which ports of a block.
+    fn own(&self, block: u32, parts: &[(&Part, Ports)]) {
         let mut owners = vec![0_u8; 1 << 16];
-        for part in parts {
-            let ports = usize::from(part.deed.ports.first)..=usize::from(part.deed.ports.last);
+        for (part, ports) in parts {
+            let ports = usize::from(ports.first)..=usize::from(ports.last);
             if let Some(owned) = owners.get_mut(ports) {
                 owned.fill(part.table as u8 + 1);
             }

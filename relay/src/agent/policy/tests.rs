@@ -23,7 +23,7 @@ fn caller(uid: u32) -> Caller {
 fn claim(address: &str, first: u16, last: u16) -> Claim {
     Claim {
         addresses: vec![address.parse().unwrap()],
-        ports: Ports { first, last },
+        ports: Ports { first, last }.into(),
         ..sample::claim("media-1")
     }
 }
@@ -49,7 +49,10 @@ fn without_a_file_low_ports_large_tables_and_many_are_the_superusers() {
     let policy = Policy::default();
     let low = claim("192.0.2.1", 1000, 2000);
     let text = refusal(policy.check(&low, &caller(1001), &own()));
-    assert!(text.contains("1024 to 65535, not 1000 to 2000"), "{text}");
+    assert!(
+        text.contains("1024-65535, not 1000-2000 of 192.0.2.1"),
+        "{text}"
+    );
     let large = Claim {
         max_flows: FLOWS + 1,
         ..claim("192.0.2.1", 30000, 39999)
@@ -61,6 +64,23 @@ fn without_a_file_low_ports_large_tables_and_many_are_the_superusers() {
     };
     assert_eq!(policy.check(&low, &root, &own()).unwrap(), None);
     assert_eq!(policy.check(&large, &root, &own()).unwrap(), None);
+}
+
+#[test]
+fn the_range_of_every_address_has_to_be_allowed() {
+    let policy = policy("[[allow]]\nports = \"30000-30999\"\n");
+    let claim_with = |last| {
+        let mut claim = claim("192.0.2.1", 30_000, 39_999);
+        let ports = Ports {
+            first: 30_000,
+            last,
+        };
+        claim.ports.at.insert(claim.addresses[0], ports);
+        claim
+    };
+    let check = |claim| policy.check(&claim, &caller(1001), &own());
+    assert!(check(claim_with(30_999)).is_ok());
+    assert!(refusal(check(claim_with(31_000))).contains("30000-31000 of 192.0.2.1"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::kernel::{Generation, Spec};
 use crate::datapath::EngineChoice;
 use crate::tables::Owner;
-use crate::tables::protocol::{Interface, Ports};
+use crate::tables::protocol::{AddressPorts, Interface};
 
 /// A table that was claimed, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub(crate) struct Contents {
     /// [`Spec::addresses`].
     pub(crate) addresses: Vec<IpAddr>,
     /// [`Spec::ports`].
-    pub(crate) ports: Ports,
+    pub(crate) ports: AddressPorts,
     /// [`Spec::max_flows`].
     pub(crate) max_flows: u32,
     /// [`Spec::lease_ms`].
@@ -121,7 +121,7 @@ impl Contents {
     pub(crate) fn spec(&self) -> Spec {
         Spec {
             addresses: self.addresses.clone(),
-            ports: self.ports,
+            ports: self.ports.clone(),
             max_flows: self.max_flows,
             lease_ms: self.lease_ms,
             engine: self.engine,

@@ -15,7 +15,8 @@ pub(crate) fn record(table: u32) -> Record {
         ports: Ports {
             first: 30_000,
             last: 39_999,
-        },
+        }
+        .into(),
         max_flows: 100,
         lease_ms: 60_000,
         engine: EngineChoice::Tc,

@@ -50,7 +50,7 @@ pub(in crate::agent) fn recorded(record: &Record, found: TableState) -> TableSta
         lease_ms: Some(record.current.lease_ms),
         grant: Some(Grant {
             addresses: record.current.addresses.clone(),
-            ports: record.current.ports,
+            ports: record.current.ports.clone(),
         }),
         interfaces: record.interfaces.clone(),
         ..found

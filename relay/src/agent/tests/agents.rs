@@ -127,7 +127,7 @@ fn what_is_pinned_and_in_no_record_is_removed_at_the_start() {
     };
     let spec = Spec {
         addresses: Vec::new(),
-        ports: Ports { first: 1, last: 2 },
+        ports: Ports { first: 1, last: 2 }.into(),
         max_flows: 1,
         lease_ms: 1,
         engine: EngineChoice::Auto,

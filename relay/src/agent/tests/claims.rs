@@ -19,8 +19,8 @@ fn a_claim_is_granted_with_what_was_asked_for() {
     assert_eq!(granted.lease_ms, 60_000);
     assert_eq!(granted.max_flows, asked.max_flows);
     assert_eq!(
-        (&granted.addresses, granted.ports),
-        (&asked.addresses, asked.ports)
+        (&granted.addresses, &granted.ports),
+        (&asked.addresses, &asked.ports)
     );
     assert!(!granted.takes_over && table.previous.is_none());
     assert_eq!(granted.placement.interfaces[0].name, "eth0");

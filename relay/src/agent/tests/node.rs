@@ -192,7 +192,8 @@ pub(super) fn claim(number: u16) -> Claim {
         ports: Ports {
             first,
             last: first + 9,
-        },
+        }
+        .into(),
         ..sample::claim(&format!("media-{number}"))
     }
 }

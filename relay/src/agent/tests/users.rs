@@ -160,7 +160,7 @@ fn low_ports_are_the_superusers() {
     let _agent = node.agent();
     let low = || {
         let mut low: Claim = claim(1);
-        low.ports.first = 1023;
+        low.ports.all.first = 1023;
         low
     };
     let refused = as_user(NOBODY, || refused(node.try_claim(low())));

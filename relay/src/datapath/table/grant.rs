@@ -10,11 +10,11 @@ use crate::tables::protocol::{Granted, Ports};
 #[derive(Debug)]
 pub(crate) struct Grant {
     locals: HashMap<IpAddr, Local>,
-    ports: Ports,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Local {
+    ports: Ports,
     /// Of ports: the address's place among all.
     block: u32,
     /// Its place among those of its family.
@@ -29,16 +29,14 @@ impl Grant {
         for (block, address) in (0..blocks).zip(&granted.addresses) {
             let index = if address.is_ipv4() { &mut v4 } else { &mut v6 };
             let local = Local {
+                ports: granted.ports.of(*address),
                 block,
                 index: *index,
             };
             locals.insert(*address, local);
             *index += 1;
         }
-        Self {
-            locals,
-            ports: granted.ports,
-        }
+        Self { locals }
     }
 
     /// The place of a local port; `None` if it is not granted.
@@ -53,7 +51,8 @@ impl Grant {
     }
 
     fn get(&self, at: SocketAddr) -> Option<&Local> {
-        let is_granted = (self.ports.first..=self.ports.last).contains(&at.port());
-        self.locals.get(&at.ip()).filter(|_| is_granted)
+        let local = self.locals.get(&at.ip())?;
+        let Ports { first, last } = local.ports;
+        (first..=last).contains(&at.port()).then_some(local)
     }
 }

@@ -53,8 +53,8 @@ fn is_said<M: Serialize>(heading: &str, messages: &[M]) {
     assert_eq!(words(heading), said);
 }
 
-fn ports() -> Ports {
-    Ports { first: 1, last: 2 }
+fn ports() -> AddressPorts {
+    Ports { first: 1, last: 2 }.into()
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn make(
     spec.ports = Ports {
         first,
         last: first + 999,
-    };
+    }
+    .into();
     node.create(generation, &spec, pair.relay()).unwrap();
     node.attach(generation, None);
     generation

@@ -206,7 +206,8 @@ pub(super) fn spec(addresses: &[&str], engine: EngineChoice) -> Spec {
         ports: Ports {
             first: 30_000,
             last: 30_999,
-        },
+        }
+        .into(),
         max_flows: 16,
         lease_ms: 60_000,
         engine,

@@ -37,7 +37,8 @@ fn grant(blocks: u32) -> Grant {
         ports: Ports {
             first: 0,
             last: 65_534,
-        },
+        }
+        .into(),
         takes_over: false,
         has_previous: false,
         has_node_sockets: false,
