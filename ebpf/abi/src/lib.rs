@@ -6,7 +6,7 @@
 
 /// Changes whenever a map's name, key or value does; part of the pin path. The feature `next-layout` makes a build whose
 /// layout differs, for tests of an upgrade.
-pub const LAYOUT_VERSION: u32 = if cfg!(feature = "next-layout") { 5 } else { 4 };
+pub const LAYOUT_VERSION: u32 = if cfg!(feature = "next-layout") { 6 } else { 5 };
 
 /// Array of one [`Grant`] for each place that an instance of the program can be at: the relay's own network namespace, and
 /// the node's. Written by the agent alone; memory-mappable.
@@ -188,6 +188,11 @@ pub const MAX_SSRCS: usize = 4;
 
 /// [`Flow::flags`]: every SSRC passes.
 pub const ANY_SSRC: u8 = 1;
+/// [`Flow::flags`]: [`Flow::further`] names receivers beside the first.
+pub const SEVERAL_RECEIVERS: u8 = 2;
+
+/// Receivers that a flow can have beside the first.
+pub const MAX_FURTHER: usize = 7;
 
 /// 8-byte words of [`Flow::head`].
 pub const HEAD_WORDS: usize = 8;
@@ -227,7 +232,7 @@ pub struct Flow {
     pub udp_difference: u16,
     /// The addresses' part of [`Flow::udp_difference`].
     pub address_difference: u16,
-    /// [`ANY_SSRC`].
+    /// [`ANY_SSRC`], [`SEVERAL_RECEIVERS`].
     pub flags: u8,
     /// How many of [`Flow::ssrcs`] count.
     pub ssrc_count: u8,
@@ -236,8 +241,11 @@ pub struct Flow {
     /// What leaves begins with this: an Ethernet header without tags, an IP and a UDP header. Lengths and UDP checksum are
     /// zero, and in place of an IPv4 header's checksum stands the sum over the header.
     pub head: [u64; HEAD_WORDS],
+    /// With [`SEVERAL_RECEIVERS`]: the records, numbers plus one, that say what each further receiver is sent; 0 ends them.
+    /// Of such a record only what leaves counts, and its sums are reckoned from what the receiver before it is sent.
+    pub further: [u32; MAX_FURTHER],
     /// Zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u32; 5],
 }
 
 const _: () = assert!(
@@ -363,10 +371,12 @@ pub enum Outcome {
     /// At a port that the owner holds but has no socket at: it is gone, for now. Dropped, since the kernel would answer
     /// that the port is unreachable.
     OwnerGone = 19,
+    /// For several receivers, which XDP can't send to; or one of them has no record, or leaves in the other address family.
+    SeveralReceivers = 20,
 }
 
 /// Number of [`Outcome`]s.
-pub const OUTCOMES_LEN: u32 = 20;
+pub const OUTCOMES_LEN: u32 = 21;
 
 impl Outcome {
     /// Every outcome, in the order of its index.
@@ -391,5 +401,6 @@ impl Outcome {
         Self::OutsideGrant,
         Self::LeaseOver,
         Self::OwnerGone,
+        Self::SeveralReceivers,
     ];
 }

@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use underpass_abi::Flow;
-use underpass_packet::{Addressing, Datagram, Ipv4, Read, Reading, Sum, carry, sum, udp_checksum};
+use underpass_packet::{
+    Addressing, Datagram, Ipv4, Read, Reading, Sum, Udp, add, carry, is_pseudo, sum, udp_checksum,
+};
 
 /// RFC 1071, word by word in network order.
 fn definition(bytes: &[u8]) -> u16 {
@@ -123,4 +125,51 @@ proptest! {
         prop_assert_eq!(definition(&all), 0xffff);
         prop_assert_ne!(checksum, 0);
     }
+
+    /// A packet for several receivers is rewritten from what the one before was sent, in either reading of its checksum.
+    #[test]
+    fn rewriting_step_by_step_is_rewriting_from_the_original(
+        source: [u8; 4], to: [u8; 4],
+        receivers in prop::collection::vec(any::<([u8; 4], u16, [u8; 4], u16)>(), 1..8),
+        payload in prop::collection::vec(any::<u8>(), 12..300),
+    ) {
+        let packet = datagram(source, to, &payload);
+        let arrived = Datagram::<Ipv4>::parse(packet.as_slice()).unwrap().udp;
+        let start = (SocketAddr::from((source, 0x0fa0)), SocketAddr::from((to, 0x7530)));
+        let [mut step_by_step, mut before] = [arrived, Udp { checksum: pseudo(&flow(start, start), &arrived), ..arrived }];
+        let left_to_device = before;
+        let mut arriving = start;
+        for (from, from_port, sink, to_port) in receivers {
+            let leaving = (SocketAddr::from((from, from_port)), SocketAddr::from((sink, to_port)));
+            let (step, whole) = (flow(arriving, leaving), flow(start, leaving));
+            step_by_step.checksum = carry(step_by_step.checksum, step.udp_difference);
+            prop_assert_eq!(step_by_step.checksum, carry(arrived.checksum, whole.udp_difference));
+            prop_assert!(is_pseudo(&step, &before), "it is still seen to be left to the device");
+            before.checksum = add(before.checksum, step.address_difference);
+            prop_assert_eq!(before.checksum, add(left_to_device.checksum, whole.address_difference));
+            arriving = leaving;
+        }
+    }
+}
+
+/// A flow from one pair of addresses (source, destination) to another.
+fn flow(arriving: (SocketAddr, SocketAddr), leaving: (SocketAddr, SocketAddr)) -> Flow {
+    let mut flow = Flow::default();
+    let addressing = Addressing {
+        source: arriving.0,
+        local: arriving.1,
+        from: leaving.0,
+        to: leaving.1,
+        from_mac: [0; 6],
+        to_mac: [0; 6],
+        tos: 0,
+        ttl: 64,
+    };
+    addressing.fill(&mut flow);
+    flow
+}
+
+/// What a sender leaves that leaves the checksum to the device.
+fn pseudo(flow: &Flow, udp: &Udp) -> u16 {
+    add(flow.arriving_sum, udp.length)
 }

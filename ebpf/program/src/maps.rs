@@ -8,8 +8,8 @@ use aya_ebpf::btf_maps::Array;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::btf_map;
 use underpass_abi::{
-    Flow, FlowStats, Grant, Header, MAX_LOCALS, Outcomes, PORT_LINES, PORTS_PER_LINE, PortLine,
-    Record,
+    Flow, FlowStats, Grant, Header, MAX_FURTHER, MAX_LOCALS, Outcomes, PORT_LINES, PORTS_PER_LINE,
+    PortLine, Record,
 };
 use underpass_packet::{Datagram, Granted, Internet, Ipv4, Ipv6, Plain, Read};
 
@@ -142,12 +142,45 @@ impl Found {
         let grant = grant()?;
         // Where no flow is named, this is past all records.
         let number = name::<I>(grant, packet)?.wrapping_sub(1);
+        Self::at(number, grant)
+    }
+
+    /// The record of this number, of a table that may do this.
+    #[inline(always)]
+    pub fn at(number: u32, grant: &'static Grant) -> Option<Self> {
         let record = RECORDS.get_ptr_mut(number)?;
         Some(Self {
             number,
             record,
             grant,
         })
+    }
+
+    /// Its number.
+    #[inline(always)]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What the receiver at `place` is sent, if there is one; `Some(None)`: its record does not exist.
+    #[inline(always)]
+    pub fn receiver(&self, place: usize) -> Option<Option<&Flow>> {
+        if place == 0 {
+            return Some(Some(self.flow()));
+        }
+        if place > MAX_FURTHER {
+            return None;
+        }
+        let further = (&raw const self.flow().further).cast::<u32>();
+        // SAFETY: inside the array; read once, since the owner may change it meanwhile.
+        let name = unsafe { further.add(place - 1).read_volatile() };
+        let number = name.checked_sub(1)?;
+        // SAFETY: an element of the array, as in `flow`.
+        Some(
+            RECORDS
+                .get_ptr(number)
+                .map(|record| unsafe { &(*record).flow }),
+        )
     }
 
     /// What to do. A careless owner may change it meanwhile, and with it what becomes of its own packets; what guards

@@ -6,7 +6,7 @@ use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_redirect, bpf_xdp_adjust_head};
 use aya_ebpf::programs::XdpContext;
-use underpass_abi::Outcome;
+use underpass_abi::{Outcome, SEVERAL_RECEIVERS};
 use underpass_packet::{
     Admitted, Datagram, Ethernet, Internet, Ipv4, Ipv6, Link, Plain, Read, Reading, Udp, Vlan,
     admit, is_for, lease_runs, leaves_by, leaving, refuse, udp_checksum, write_frame,
@@ -109,6 +109,10 @@ where
         return refuse(Outcome::OtherHost);
     }
     let admitted = admit::<I>(packet, flow)?;
+    // XDP has no copies.
+    if flow.flags & SEVERAL_RECEIVERS != 0 {
+        return refuse(Outcome::SeveralReceivers);
+    }
     let udp = Datagram::<I>::again(packet).udp;
     // Once for both ways to leave: the verifier walks the whole loop over the payload for every place it stands at.
     let payload = packet.skip(I::LENGTH).unknown();

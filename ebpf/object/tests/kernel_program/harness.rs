@@ -13,7 +13,7 @@ use aya::{Ebpf, EbpfLoader};
 use nix::time::{ClockId, clock_gettime};
 use underpass_abi::{
     FlowStats, GRANT, Grant, HEADER, Header, OUTCOMES, Outcome, Outcomes, PLACE_NODE, PLACE_OWN,
-    PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record,
+    PORT_LINES, PORTS, PORTS_PER_LINE, PortLine, RECORDS, Record, SEVERAL_RECEIVERS,
 };
 use underpass_object as object;
 
@@ -182,6 +182,38 @@ impl Kernel {
         self.name(local, number + 1);
     }
 
+    /// The same for a flow with several receivers: each record is reckoned from what the one before it sends.
+    pub(crate) fn install_several(&mut self, local: SocketAddr, receivers: &[Flow]) {
+        let first = self.next_record;
+        let mut arriving = (receivers[0].source, local);
+        for (n, receiver) in receivers.iter().enumerate() {
+            let number = (first + n as u32) % RECORDS_LEN;
+            let egress = self.granting.egress(receiver);
+            let from_local = self.granting.local(receiver.from.ip());
+            let (source, local) = arriving;
+            let mut flow = Flow {
+                source,
+                ..*receiver
+            }
+            .at(local, egress, from_local);
+            if n == 0 && receivers.len() > 1 {
+                flow.flags |= SEVERAL_RECEIVERS;
+                for further in 1..receivers.len() as u32 {
+                    flow.further[further as usize - 1] = (number + further) % RECORDS_LEN + 1;
+                }
+            }
+            let record = Record {
+                flow,
+                ..self.record(number)
+            };
+            self.set(RECORDS, number, &record);
+            arriving = (receiver.from, receiver.to);
+        }
+        self.next_record = (first + receivers.len() as u32) % RECORDS_LEN;
+        self.granting.block(local.ip());
+        self.name(local, first + 1);
+    }
+
     /// Puts `name` at the port, whatever it is.
     pub(crate) fn name(&mut self, local: SocketAddr, name: u32) {
         self.named.insert(local);
@@ -215,9 +247,18 @@ impl Kernel {
 
     /// Changes the flow that was installed first.
     pub(crate) fn change_flow(&mut self, change: impl FnOnce(&mut underpass_abi::Flow)) {
-        let mut record = self.record(STATS_RECORD);
+        self.change_record(STATS_RECORD, change);
+    }
+
+    /// Changes the flow in a record.
+    pub(crate) fn change_record(
+        &mut self,
+        number: u32,
+        change: impl FnOnce(&mut underpass_abi::Flow),
+    ) {
+        let mut record = self.record(number);
         change(&mut record.flow);
-        self.set(RECORDS, STATS_RECORD, &record);
+        self.set(RECORDS, number, &record);
     }
 
     /// Says when the owner was alive.

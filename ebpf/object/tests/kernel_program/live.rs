@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
@@ -22,11 +23,15 @@ const OUT6: (&str, &str) = ("[fd77::2]:40000", "[fd77::1]:5000");
 const CALLER_MAC: [u8; 6] = [2, 0, 0, 0, 0x77, 1];
 const RELAY_MAC: [u8; 6] = [2, 0, 0, 0, 0x77, 2];
 
-/// Two namespaces with a link between them; gone with the value.
-struct Pair;
+/// Two namespaces with a link between them; gone with the value. One at a time.
+struct Pair {
+    _turn: MutexGuard<'static, ()>,
+}
 
 impl Pair {
     fn new() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = Command::new("ip")
             .args(["netns", "del", "ebpf-caller"])
             .output();
@@ -49,7 +54,7 @@ impl Pair {
             let output = Command::new("ip").args(line.split(' ')).output().unwrap();
             assert!(output.status.success(), "ip {line}: {output:?}");
         }
-        Self
+        Self { _turn: turn }
     }
 
     fn enter(namespace: &str) {
@@ -102,14 +107,21 @@ fn next_frame(socket: &OwnedFd) -> Option<Vec<u8>> {
     None
 }
 
-fn check(transmit_checksum: bool, checksum: Checksum) {
+/// Who sends, where it arrives, and what leaves for each receiver.
+type Case<'a> = (
+    &'static str,
+    &'static str,
+    &'a [(&'static str, &'static str)],
+);
+
+fn check(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksum) {
     let _pair = Pair::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| relay_and_look(transmit_checksum, checksum));
+        scope.spawn(|| relay_and_look(cases, transmit_checksum, checksum));
     });
 }
 
-fn relay_and_look(transmit_checksum: bool, checksum: Checksum) {
+fn relay_and_look(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksum) {
     Pair::enter("ebpf-relay");
     let mut kernel = Kernel::load(Hook::Tc);
     let egress_ifindex = nix::net::if_::if_nametoindex("vb").unwrap();
@@ -129,48 +141,85 @@ fn relay_and_look(transmit_checksum: bool, checksum: Checksum) {
         assert!(output.status.success(), "{output:?}");
     }
     let socket = packet_socket();
-    for (source, local, (from, to)) in [
-        (CALLER, LOCAL, OUT),
-        (CALLER6, LOCAL6, OUT6),
-        (CALLER, LOCAL, OUT6),
-        (CALLER6, LOCAL6, OUT),
-    ] {
-        let flow = there(flow(source, from, to));
-        kernel.install(local.parse().unwrap(), flow);
+    for (source, local, out) in cases {
+        let receivers = out.iter().map(|(from, to)| there(flow(source, from, to)));
+        let receivers: Vec<Flow> = receivers.collect();
+        kernel.install_several(local.parse().unwrap(), &receivers);
         let sender = UdpSocket::bind(source).unwrap();
         sender
             .set_write_timeout(Some(Duration::from_secs(5)))
             .unwrap();
+        if checksum == Checksum::Zero {
+            send_without_checksum(&sender);
+        }
         sender.send_to(&voice(), local).unwrap();
-        let seen = next_frame(&socket)
-            .unwrap_or_else(|| panic!("{source} to {to}: {:?}", kernel.outcomes()));
         let frame = Frame {
             checksum,
             ..Frame::new(source, local, voice())
         };
-        let right = expected(
-            &frame,
-            &flow,
-            from.parse().unwrap(),
-            to.parse().unwrap(),
-            Hook::Tc,
-        );
-        assert_eq!(seen, right, "{source} to {to}");
+        for receiver in &receivers {
+            let to = receiver.to;
+            let seen = next_frame(&socket)
+                .unwrap_or_else(|| panic!("{source} to {to}: {:?}", kernel.outcomes()));
+            let right = expected(&frame, receiver, receiver.from, to, Hook::Tc);
+            assert_eq!(seen, right, "{source} to {to}");
+        }
     }
     assert_eq!(
         kernel
             .outcomes()
             .iter()
             .find(|(outcome, _)| *outcome == Outcome::Forwarded),
-        Some(&(Outcome::Forwarded, 4))
+        Some(&(Outcome::Forwarded, cases.len() as u64))
     );
     // A filter of clsact is found by the interface's number, which only its own namespace knows.
     Pair::enter("ebpf-relay");
     kernel.detach_tc(attached);
 }
 
+/// Has a socket send without checksums (SO_NO_CHECK), which IPv4 alone allows.
+fn send_without_checksum(socket: &UdpSocket) {
+    let yes = 1_i32;
+    // SAFETY: reads an `int` of the length given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NO_CHECK,
+            (&raw const yes).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0);
+}
+
 #[test]
 fn tc_leaves_to_the_device_what_the_sender_left_whatever_the_families() {
-    check(true, Checksum::Partial);
-    check(false, Checksum::Full);
+    let cases: [Case<'_>; 4] = [
+        (CALLER, LOCAL, &[OUT]),
+        (CALLER6, LOCAL6, &[OUT6]),
+        (CALLER, LOCAL, &[OUT6]),
+        (CALLER6, LOCAL6, &[OUT]),
+    ];
+    check(&cases, true, Checksum::Partial);
+    check(&cases, false, Checksum::Full);
+}
+
+#[test]
+fn each_of_several_receivers_gets_the_checksum_that_the_sender_left() {
+    let v4 = [OUT, ("10.77.0.2:40002", OUT.1), ("10.77.0.2:40004", OUT.1)];
+    let v6 = [
+        OUT6,
+        ("[fd77::2]:40002", OUT6.1),
+        ("[fd77::2]:40004", OUT6.1),
+    ];
+    let cases: [Case<'_>; 4] = [
+        (CALLER, LOCAL, &v4[..2]),
+        (CALLER, LOCAL, &v4),
+        (CALLER6, LOCAL6, &v6[..2]),
+        (CALLER6, LOCAL6, &v6),
+    ];
+    check(&cases, true, Checksum::Partial);
+    check(&cases, false, Checksum::Full);
+    check(&cases[..2], true, Checksum::Zero);
 }

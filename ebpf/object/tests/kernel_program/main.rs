@@ -18,6 +18,7 @@ mod live;
 mod loads;
 mod pass_up;
 mod random;
+mod receivers;
 mod rewrite;
 mod share;
 mod statistics;

@@ -293,6 +293,7 @@ fn label(outcome: Outcome) -> &'static str {
         Outcome::OutsideGrant => "outside_grant",
         Outcome::LeaseOver => "lease_over",
         Outcome::OwnerGone => "owner_gone",
+        Outcome::SeveralReceivers => "several_receivers",
     }
 }
 
