@@ -38,6 +38,20 @@ pub enum SsrcFilter {
     Known(Vec<u32>),
 }
 
+/// Receivers that one flow can have.
+pub const MAX_RECEIVERS: usize = 1 + underpass_abi::MAX_FURTHER;
+
+/// Where packets leave from and go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Our address and port that they leave from.
+    pub from: SocketAddr,
+    /// Where they go.
+    pub to: SocketAddr,
+    /// The TOS byte or traffic class they leave with.
+    pub tos: u8,
+}
+
 /// One direction of one stream: what must arrive, and what it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -51,10 +65,21 @@ pub struct Flow {
     pub to: SocketAddr,
     /// The TOS byte or traffic class they leave with.
     pub tos: u8,
+    /// Who else gets each packet: fewer than [`MAX_RECEIVERS`]. If anybody does, all receivers are of the address family of
+    /// `local`.
+    pub further: Vec<Receiver>,
     /// Payload types that are passed on; others come up.
     pub payload_types: PayloadTypes,
     /// SSRCs that are passed on; others come up.
     pub ssrcs: SsrcFilter,
     /// RTP clock rate in Hz for jitter; 8000 where nothing better is known.
     pub clock_rate: u32,
+}
+
+impl Flow {
+    /// Everybody who gets the packets, in order; at least one.
+    pub fn receivers(&self) -> impl Iterator<Item = Receiver> + '_ {
+        let Self { from, to, tos, .. } = *self;
+        std::iter::once(Receiver { from, to, tos }).chain(self.further.iter().copied())
+    }
 }

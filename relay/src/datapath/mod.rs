@@ -25,7 +25,7 @@ pub(crate) mod table;
 mod watchdog;
 
 pub use engine::{Engine, EngineChoice, UnknownEngine};
-pub use flow::{Flow, FlowId, PayloadTypes, SsrcFilter};
+pub use flow::{Flow, FlowId, MAX_RECEIVERS, PayloadTypes, Receiver, SsrcFilter};
 pub use monitor::{InterfaceSummary, Monitor};
 pub use null::NullDatapath;
 pub use report::{FlowReport, FlowState, Reason, SsrcCounters};

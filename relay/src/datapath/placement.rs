@@ -24,6 +24,8 @@ pub(crate) struct Ingress {
     pub(crate) mac: [u8; 6],
     /// Native XDP forwards some of them: it can't send by every interface.
     pub(crate) by_xdp: bool,
+    /// XDP, native or generic, meets some of them: it makes no copies.
+    pub(crate) has_xdp: bool,
 }
 
 /// The placement that holds now, and what has been found out about it.
@@ -96,12 +98,16 @@ impl Ways {
             .of(local)
             .find(|interface| interface.engine.is_some())
             .ok_or(Reason::NoEngineOnInterface)?;
+        let has = |engine| {
+            let mut interfaces = self.of(local);
+            interfaces.any(|interface| interface.engine == Some(engine))
+        };
+        let by_xdp = has(Engine::Xdp);
         Ok(Ingress {
             device: device_of(interface),
             mac: interface.mac,
-            by_xdp: self
-                .of(local)
-                .any(|interface| interface.engine == Some(Engine::Xdp)),
+            by_xdp,
+            has_xdp: by_xdp || has(Engine::XdpGeneric),
         })
     }
 
@@ -227,7 +233,22 @@ mod tests {
         assert_eq!((first.mac, first.by_xdp), ([2; 6], true));
         let second = by(uplink(None));
         assert_eq!(second.device, device(Place::Own, 7));
-        assert!(!second.by_xdp);
+        assert!(!second.by_xdp && !second.has_xdp);
+    }
+
+    #[test]
+    fn xdp_of_either_kind_is_told_wherever_it_is_on_the_way() {
+        let own = |engine| interface(Place::Own, 7, engine);
+        let uplink = interface(Place::Node, 2, Some(Engine::Tc));
+        for (engine, by_xdp, has_xdp) in [
+            (Engine::Tc, false, false),
+            (Engine::Xdp, true, true),
+            (Engine::XdpGeneric, false, true),
+        ] {
+            let ways = ways(&[uplink.clone(), own(Some(engine))]);
+            let ingress = ways.ingress(local()).unwrap();
+            assert_eq!((ingress.by_xdp, ingress.has_xdp), (by_xdp, has_xdp));
+        }
     }
 
     #[test]

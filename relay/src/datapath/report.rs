@@ -34,8 +34,8 @@ pub enum Reason {
     NoReceiver = 12,
     /// RTCP and other non-RTP streams are handled in user space.
     NotRtp = 13,
-    /// One source feeds several receivers.
-    SeveralReceivers = 14,
+    /// One source feeds more receivers than the kernel makes copies for.
+    TooManyReceivers = 14,
     /// The egress interface can't take what the ingress engine sends: no Ethernet, or native XDP without XDP there.
     EgressUnsupported = 15,
     /// The egress interface has not been granted to this relay (yet).
@@ -46,6 +46,10 @@ pub enum Reason {
     MediaAltered = 18,
     /// What arrives is recorded.
     BeingRecorded = 19,
+    /// One source feeds several receivers, some of them in the other address family.
+    ReceiversOfOtherFamily = 20,
+    /// One source feeds several receivers, and the engine where it arrives is XDP, which makes no copies.
+    SeveralReceiversByXdp = 21,
 }
 
 impl Reason {
@@ -66,7 +70,7 @@ impl Reason {
             Self::SourceNotConfirmed => "no packet from a confirmed source yet",
             Self::NoReceiver => "no receiver with a known endpoint",
             Self::NotRtp => "not RTP: handled in user space",
-            Self::SeveralReceivers => "several receivers",
+            Self::TooManyReceivers => "more than eight receivers",
             Self::EgressUnsupported => {
                 "the egress interface can't send what the kernel engine forwards"
             }
@@ -74,6 +78,10 @@ impl Reason {
             Self::TableLost => "the node's agent has taken the table back",
             Self::MediaAltered => "media is blocked, silenced, echoed, or loses header extensions",
             Self::BeingRecorded => "being recorded",
+            Self::ReceiversOfOtherFamily => {
+                "several receivers, some of them in the other address family"
+            }
+            Self::SeveralReceiversByXdp => "several receivers, which XDP makes no copies for",
         }
     }
 
@@ -91,12 +99,14 @@ impl Reason {
             11 => Self::SourceNotConfirmed,
             12 => Self::NoReceiver,
             13 => Self::NotRtp,
-            14 => Self::SeveralReceivers,
+            14 => Self::TooManyReceivers,
             15 => Self::EgressUnsupported,
             16 => Self::EgressNotGranted,
             17 => Self::TableLost,
             18 => Self::MediaAltered,
             19 => Self::BeingRecorded,
+            20 => Self::ReceiversOfOtherFamily,
+            21 => Self::SeveralReceiversByXdp,
             _ => Self::NotInstalled,
         }
     }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::datapath::{Flow, PayloadTypes, Reason, SsrcFilter};
-use crate::plan::{Component, EndpointLearning, StreamPlan, Treatment};
+use crate::datapath::{Flow, MAX_RECEIVERS, PayloadTypes, Reason, Receiver, SsrcFilter};
+use crate::plan::{Component, EndpointLearning, StreamId, StreamPlan};
 
 /// A flow that packets want changed is changed at most this often, ms; signalling is not held up.
 const INTERVAL_MS: u64 = 100;
@@ -25,12 +25,12 @@ pub(crate) struct Sender<'a> {
     pub(crate) ssrcs: Option<&'a [u32]>,
 }
 
-/// The flow that a stream should have in the kernel, or why it has none.
+/// The flow that a stream should have in the kernel, or why it has none. `exit`: of a sink.
 pub(crate) fn wanted(
     local: SocketAddr,
     plan: &StreamPlan,
     sender: Sender<'_>,
-    exit: Option<Exit>,
+    exit: impl Fn(StreamId) -> Option<Exit>,
 ) -> Result<Flow, Reason> {
     if plan.component != Component::Rtp || plan.payload_types == PayloadTypes::NONE {
         return Err(Reason::NotRtp);
@@ -38,21 +38,20 @@ pub(crate) fn wanted(
     if plan.recording.is_some() {
         return Err(Reason::BeingRecorded);
     }
-    let treatment = match plan.sinks.as_slice() {
-        [] => return Err(Reason::NoReceiver),
-        [sink] if sink.treatment.alters() => return Err(Reason::MediaAltered),
-        [sink] => &sink.treatment,
-        _ => return Err(Reason::SeveralReceivers),
-    };
-    let payload_types = untouched(plan, treatment);
+    if plan.sinks.iter().any(|sink| sink.treatment.alters()) {
+        return Err(Reason::MediaAltered);
+    }
+    if plan.sinks.len() > MAX_RECEIVERS {
+        return Err(Reason::TooManyReceivers);
+    }
+    let mut receivers = plan.sinks.iter().map(|sink| receiver(exit(sink.stream)?));
+    let Receiver { from, to, tos } = receivers.next().flatten().ok_or(Reason::NoReceiver)?;
+    let further: Option<Vec<_>> = receivers.collect();
+    let further = further.ok_or(Reason::NoReceiver)?;
+    let payload_types = untouched(plan);
     if payload_types == PayloadTypes::NONE {
         return Err(Reason::MediaAltered);
     }
-    let exit = exit.ok_or(Reason::NoReceiver)?;
-    let to = exit
-        .to
-        .filter(|to| to.is_ipv4() == exit.from.is_ipv4())
-        .ok_or(Reason::NoReceiver)?;
     let source = sender
         .source
         .filter(|source| source.is_ipv4() == local.is_ipv4())
@@ -63,21 +62,34 @@ pub(crate) fn wanted(
         Some([]) => return Err(Reason::NotRtp),
         Some(known) => SsrcFilter::Known(known.to_vec()),
     };
-    Ok(Flow {
+    let flow = Flow {
         local,
         source,
-        from: exit.from,
+        from,
         to,
-        tos: exit.tos,
+        tos,
+        further,
         payload_types,
         ssrcs,
         clock_rate: plan.clock_rate,
-    })
+    };
+    let is_of_family = |receiver: Receiver| receiver.to.is_ipv4() == local.is_ipv4();
+    if !flow.further.is_empty() && !flow.receivers().all(is_of_family) {
+        return Err(Reason::ReceiversOfOtherFamily);
+    }
+    Ok(flow)
 }
 
-/// The payload types that user space has nothing to do for but pass them on.
-fn untouched(plan: &StreamPlan, treatment: &Treatment) -> PayloadTypes {
-    let untouched = plan.payload_types.without(treatment.dropped);
+/// Who gets what leaves there, if that is known.
+fn receiver(Exit { from, to, tos }: Exit) -> Option<Receiver> {
+    let to = to.filter(|to| to.is_ipv4() == from.is_ipv4())?;
+    Some(Receiver { from, to, tos })
+}
+
+/// The payload types that user space has nothing to do for but pass them on, to every sink.
+fn untouched(plan: &StreamPlan) -> PayloadTypes {
+    let dropped = plan.sinks.iter().map(|sink| sink.treatment.dropped);
+    let untouched = dropped.fold(plan.payload_types, PayloadTypes::without);
     if plan.detect_events {
         untouched.without(plan.telephone_events)
     } else {
@@ -142,13 +154,15 @@ impl Handoff {
 
 /// What `old` forwards is forwarded rightly by `new`'s lights, too.
 fn leads_the_same_way(old: &Flow, new: &Flow) -> bool {
-    (old.source, old.from, old.to) == (new.source, new.from, new.to)
+    let destination = |receiver: Receiver| (receiver.from, receiver.to);
+    let (was, is) = (old.receivers(), new.receivers());
+    old.source == new.source && was.map(destination).eq(is.map(destination))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ExtensionIds, RecordingId, RtcpHandling, Silences, Sink, StreamId};
+    use crate::plan::{ExtensionIds, RecordingId, RtcpHandling, Silences, Sink, Treatment};
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -202,7 +216,7 @@ mod tests {
             source: source.map(at),
             ssrcs: Some(&[7]),
         };
-        wanted(at("10.0.0.1:30000"), plan, sender, exit)
+        wanted(at("10.0.0.1:30000"), plan, sender, |_| exit)
     }
 
     const SOURCE: Option<&str> = Some("192.0.2.1:5000");
@@ -216,6 +230,7 @@ mod tests {
             from: at("10.0.0.1:30002"),
             to: at("198.51.100.1:7000"),
             tos: 0xb8,
+            further: Vec::new(),
             payload_types: PayloadTypes(1),
             ssrcs: SsrcFilter::Known(vec![7]),
             clock_rate: 8000,
@@ -241,10 +256,7 @@ mod tests {
             recording: Some(RecordingId(1)),
             ..plan()
         };
-        let forked = StreamPlan {
-            sinks: [2, 4].map(|id| Sink::untouched(StreamId(id))).into(),
-            ..plan()
-        };
+        let crowd = forked(MAX_RECEIVERS as u64 + 1);
         let silenced = treated(Treatment {
             silence: true,
             ..Treatment::default()
@@ -270,7 +282,7 @@ mod tests {
             (rtcp, SOURCE, Some(exit()), Reason::NotRtp),
             (t38, SOURCE, Some(exit()), Reason::NotRtp),
             (held, SOURCE, None, Reason::NoReceiver),
-            (forked, SOURCE, Some(exit()), Reason::SeveralReceivers),
+            (crowd, SOURCE, Some(exit()), Reason::TooManyReceivers),
             (recorded, SOURCE, Some(exit()), Reason::BeingRecorded),
             (silenced, SOURCE, Some(exit()), Reason::MediaAltered),
             (blocked, SOURCE, Some(exit()), Reason::MediaAltered),
@@ -289,6 +301,80 @@ mod tests {
         ] {
             assert_eq!(ask(&plan, source, exit), Err(reason));
         }
+    }
+
+    fn forked(sinks: u64) -> StreamPlan {
+        StreamPlan {
+            sinks: (1..=sinks)
+                .map(|id| Sink::untouched(StreamId(id)))
+                .collect(),
+            ..plan()
+        }
+    }
+
+    /// Where sink number `id` of a fork sends.
+    fn exit_of(StreamId(id): StreamId) -> Exit {
+        let port = |base| base + u16::try_from(id).unwrap();
+        Exit {
+            from: SocketAddr::new(exit().from.ip(), port(30_000)),
+            to: Some(at(&format!("198.51.100.1:{}", port(7000)))),
+            tos: id as u8,
+        }
+    }
+
+    fn ask_for(plan: &StreamPlan, exit: impl Fn(StreamId) -> Option<Exit>) -> Result<Flow, Reason> {
+        let sender = Sender {
+            source: SOURCE.map(at),
+            ssrcs: Some(&[7]),
+        };
+        wanted(at("10.0.0.1:30000"), plan, sender, exit)
+    }
+
+    #[test]
+    fn a_stream_with_several_receivers_becomes_one_flow_to_all() {
+        for sinks in 2..=MAX_RECEIVERS as u64 {
+            let flow = ask_for(&forked(sinks), |id| Some(exit_of(id))).unwrap();
+            let expected = (1..=sinks).map(|id| receiver(exit_of(StreamId(id))).unwrap());
+            assert!(flow.receivers().eq(expected));
+        }
+    }
+
+    #[test]
+    fn one_receiver_that_cannot_be_served_keeps_all_in_user_space() {
+        let nowhere = |id| Some(exit_of(id)).filter(|_| id != StreamId(2));
+        assert_eq!(ask_for(&forked(3), nowhere), Err(Reason::NoReceiver));
+        let unanswered = |id| {
+            let to = exit_of(id).to.filter(|_| id != StreamId(3));
+            Some(Exit { to, ..exit_of(id) })
+        };
+        assert_eq!(ask_for(&forked(3), unanswered), Err(Reason::NoReceiver));
+        let abroad = |id| {
+            let other = Exit {
+                from: at("[2001:db8::9]:30000"),
+                to: Some(at("[2001:db8::1]:7000")),
+                tos: 0,
+            };
+            let here = id != StreamId(2);
+            Some(if here { exit_of(id) } else { other })
+        };
+        assert_eq!(
+            ask_for(&forked(3), abroad),
+            Err(Reason::ReceiversOfOtherFamily)
+        );
+        let mut silenced = forked(3);
+        silenced.sinks[1].treatment.silence = true;
+        let exit = |id| Some(exit_of(id));
+        assert_eq!(ask_for(&silenced, exit), Err(Reason::MediaAltered));
+    }
+
+    #[test]
+    fn a_payload_type_that_one_receiver_is_spared_comes_up() {
+        let mut plan = forked(3);
+        plan.payload_types = PayloadTypes(0b111);
+        plan.sinks[0].treatment.dropped = PayloadTypes(0b001);
+        plan.sinks[2].treatment.dropped = PayloadTypes(0b100);
+        let flow = ask_for(&plan, |id| Some(exit_of(id))).unwrap();
+        assert_eq!(flow.payload_types, PayloadTypes(0b010));
     }
 
     #[test]
@@ -326,7 +412,7 @@ mod tests {
         let local = at("10.0.0.1:30000");
         let ask = |plan: &StreamPlan, ssrcs| {
             let source = SOURCE.map(at);
-            wanted(local, plan, Sender { source, ssrcs }, Some(exit())).map(|flow| flow.ssrcs)
+            wanted(local, plan, Sender { source, ssrcs }, |_| Some(exit())).map(|flow| flow.ssrcs)
         };
         let off = StreamPlan {
             learning: EndpointLearning::Off,
@@ -380,5 +466,14 @@ mod tests {
         assert_eq!(step, (Step::Remove, Some(INTERVAL_MS)));
         assert!(!handoff.is_installed());
         assert_eq!(handoff.step(None, false, 20), (Step::Keep, None));
+    }
+
+    #[test]
+    fn a_receiver_that_leaves_gets_nothing_even_if_the_new_flow_must_wait() {
+        let mut handoff = Handoff::default();
+        let to = |sinks| ask_for(&forked(sinks), |id| Some(exit_of(id))).ok();
+        handoff.step(to(3), false, 0);
+        let step = handoff.step(to(2), false, 10);
+        assert_eq!(step, (Step::Remove, Some(INTERVAL_MS)));
     }
 }

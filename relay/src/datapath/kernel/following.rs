@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::view::{Questions, View};
 use super::worker::Worker;
 use crate::datapath::next_hop::{Kernel, NextHops, Path};
 use crate::datapath::placement::Device;
-use crate::datapath::table::Way;
-use crate::datapath::{Flow, FlowId, Reason};
+use crate::datapath::table::{Leg, Legs, Way};
+use crate::datapath::{Flow, Reason, Receiver};
 use crate::netlink::{Event, Neighbour};
 use crate::tables::protocol::Place;
 
@@ -96,45 +98,50 @@ impl Worker {
             let Some(flow) = self.table.flow(id) else {
                 continue;
             };
-            let path = self.path(flow);
-            let before = self.table.path(id);
-            if let Some(before) = before.filter(|before| *before != path) {
-                self.with_kernel(path.place, |hops, kernel| hops.take(path, kernel));
-                self.table.set_path(id, path);
-                self.give_back(&before);
-            }
-            self.place(id, &path);
+            let (local, paths) = (flow.local.ip(), self.paths(flow));
+            let legs = self.take(local, &paths);
+            let before = self.table.set_legs(id, legs);
+            self.give_back(&before);
         }
     }
 
     fn place_along(&mut self, path: &Path) {
         for id in self.table.on_path(path) {
-            self.place(id, path);
+            if let Some(flow) = self.table.flow(id) {
+                let (local, is_alone) = (flow.local.ip(), flow.further.is_empty());
+                let way = self.way(local, path, is_alone);
+                self.table.reroute(id, path, way);
+            }
         }
     }
 
-    fn place(&mut self, id: FlowId, path: &Path) {
-        if let Some(local) = self.table.flow(id).map(|flow| flow.local.ip()) {
-            let way = self.way(local, path);
-            self.table.reroute(id, way);
-        }
-    }
-
-    /// What a flow's route is looked up by, and where.
-    pub(super) fn path(&self, flow: &Flow) -> Path {
-        Path {
-            place: self.ways.lookup(flow.local.ip()),
-            to: flow.to.ip(),
-            from: flow.from.ip(),
-            oif: match flow.to {
+    /// What the routes to a flow's receivers are looked up by, and where.
+    pub(super) fn paths(&self, flow: &Flow) -> SmallVec<[Path; 1]> {
+        let place = self.ways.lookup(flow.local.ip());
+        let path = |receiver: Receiver| Path {
+            place,
+            to: receiver.to.ip(),
+            from: receiver.from.ip(),
+            oif: match receiver.to {
                 SocketAddr::V6(to) => to.scope_id(),
                 SocketAddr::V4(_) => 0,
             },
-        }
+        };
+        flow.receivers().map(path).collect()
     }
 
-    /// How packets for `local` can be forwarded along a path now, or why they can't.
-    pub(super) fn way(&mut self, local: IpAddr, path: &Path) -> Result<Way, Reason> {
+    /// Takes these paths into use for packets that arrive at `local`.
+    pub(super) fn take(&mut self, local: IpAddr, paths: &[Path]) -> Legs {
+        let leg = |path: &Path| {
+            self.with_kernel(path.place, |hops, kernel| hops.take(*path, kernel));
+            let way = self.way(local, path, paths.len() == 1);
+            Leg { path: *path, way }
+        };
+        paths.iter().map(leg).collect()
+    }
+
+    /// How packets for `local` can be forwarded along a path now, or why they can't. `is_alone`: nobody else gets them.
+    fn way(&mut self, local: IpAddr, path: &Path, is_alone: bool) -> Result<Way, Reason> {
         let place = path.place;
         let view = self.view(place).ok_or(Reason::NoRoute)?;
         let hop = view.hops.get(path);
@@ -152,6 +159,9 @@ impl Worker {
         let (Some(named), Some(egress)) = (named, egress) else {
             return Err(Reason::EgressNotGranted);
         };
+        if ingress.has_xdp && !is_alone {
+            return Err(Reason::SeveralReceiversByXdp);
+        }
         // What comes in at the node turns around there: an interface of ours stands for its parent.
         let leaves_by = if ingress.device.place == path.place {
             named

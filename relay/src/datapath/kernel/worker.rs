@@ -15,9 +15,8 @@ use super::maps::Outcomes;
 use super::now_ns;
 use super::sysctl::HopLimits;
 use super::view::View;
-use crate::datapath::next_hop::Path;
 use crate::datapath::placement::Ways;
-use crate::datapath::table::{FlowTable, Previous};
+use crate::datapath::table::{FlowTable, Leg, Previous};
 use crate::datapath::watchdog::Watchdog;
 use crate::datapath::{Flow, FlowId, FlowReport, Monitor};
 use crate::tables::protocol::Place;
@@ -121,9 +120,8 @@ impl Worker {
             match command {
                 Command::Install(id, flow, report) => self.install(id, flow, report),
                 Command::Remove(id) => {
-                    if let Some(path) = self.table.remove(id) {
-                        self.give_back(&path);
-                    }
+                    let legs = self.table.remove(id);
+                    self.give_back(&legs);
                 }
                 Command::Hold(ports) => self.table.hold(&ports, true),
                 Command::LetGo(ports) => self.table.hold(&ports, false),
@@ -141,17 +139,17 @@ impl Worker {
     }
 
     fn install(&mut self, id: FlowId, flow: Flow, report: Arc<FlowReport>) {
-        let path = self.path(&flow);
-        self.with_kernel(path.place, |hops, kernel| hops.take(path, kernel));
-        let way = self.way(flow.local.ip(), &path);
-        if let Some(before) = self.table.install(id, flow, path, report, way) {
-            self.give_back(&before);
-        }
+        let paths = self.paths(&flow);
+        let legs = self.take(flow.local.ip(), &paths);
+        let before = self.table.install(id, flow, legs, report);
+        self.give_back(&before);
     }
 
-    pub(super) fn give_back(&mut self, path: &Path) {
-        if let Some(view) = self.view(path.place) {
-            view.hops.give_back(path);
+    pub(super) fn give_back(&mut self, legs: &[Leg]) {
+        for Leg { path, .. } in legs {
+            if let Some(view) = self.view(path.place) {
+                view.hops.give_back(path);
+            }
         }
     }
 

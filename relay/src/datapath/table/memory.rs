@@ -8,7 +8,11 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use underpass_abi::{self as abi, FlowStats, HELD, Header, PORTS_PER_LINE, PortLine, Record};
+use smallvec::SmallVec;
+use underpass_abi::{
+    self as abi, FlowStats, HELD, Header, MAX_FURTHER, PORTS_PER_LINE, PortLine, Record,
+    SEVERAL_RECEIVERS,
+};
 
 use crate::datapath::mapped::Mapped;
 
@@ -151,6 +155,20 @@ impl Memory {
     pub(super) fn flow(&self, record: u32) -> abi::Flow {
         // SAFETY: inside the mapping, and every bit pattern is a valid value. Only this process writes it.
         unsafe { (&raw const (*self.records.at(record)).flow).read_volatile() }
+    }
+
+    /// The records of the receivers beside the first, of the flow in a record.
+    pub(super) fn further(&self, record: u32) -> SmallVec<[u32; MAX_FURTHER]> {
+        let record = self.records.at(record);
+        // SAFETY: inside the mapping, and every bit pattern is a valid value. Only this process writes it.
+        let flags = unsafe { (&raw const (*record).flow.flags).read_volatile() };
+        if flags & SEVERAL_RECEIVERS == 0 {
+            return SmallVec::new();
+        }
+        // SAFETY: as above.
+        let names = unsafe { (&raw const (*record).flow.further).read_volatile() };
+        let records = names.iter().map_while(|name| name.checked_sub(1));
+        records.collect()
     }
 
     /// Writes what a record says. It must be free, or have rested.

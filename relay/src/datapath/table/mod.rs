@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::next_hop::{NextHop, Path};
 use super::placement::Device;
 use super::{Flow, FlowId, FlowReport, FlowState, Reason};
@@ -44,6 +46,21 @@ pub(crate) struct Way {
     pub(crate) between: Between,
 }
 
+/// Where one receiver's packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leg {
+    /// What the route is looked up by.
+    pub(crate) path: Path,
+    /// How they are forwarded there, or why they can't be.
+    pub(crate) way: Result<Way, Reason>,
+}
+
+/// A flow's, by receiver.
+pub(crate) type Legs = SmallVec<[Leg; 1]>;
+
+/// Those of a flow that has all of them.
+type Ways = SmallVec<[Way; 1]>;
+
 /// The ingress and the egress interface.
 pub(crate) type Between = [Device; 2];
 
@@ -56,9 +73,8 @@ const RETRIES: usize = 65_536;
 #[derive(Debug)]
 struct Entry {
     flow: Flow,
-    path: Path,
+    legs: Legs,
     report: Arc<FlowReport>,
-    way: Result<Way, Reason>,
     /// Another flow has been installed at its port since.
     is_displaced: bool,
     placed: Option<Placed>,
@@ -91,49 +107,43 @@ impl FlowTable {
         }
     }
 
-    /// Wants `flow` forwarded along `path` the given way; replaces the flow of the same id in place. Returns the path
-    /// it used before, if there was one.
+    /// Wants `flow` forwarded along these legs; replaces the flow of the same id in place. Returns the legs it had before.
     pub(crate) fn install(
         &mut self,
         id: FlowId,
         flow: Flow,
-        path: Path,
+        legs: Legs,
         report: Arc<FlowReport>,
-        way: Result<Way, Reason>,
-    ) -> Option<Path> {
+    ) -> Legs {
         let local = flow.local;
         let mut entry = Entry {
             flow,
-            path,
+            legs,
             report,
-            way,
             is_displaced: false,
             placed: None,
         };
         self.take_port(local, id);
-        let before = self.flows.remove(&id);
-        if let Some(before) = &before {
-            entry.placed = before.placed;
-            if before.flow.local != local {
-                self.leave_port(before.flow.local, id);
+        let mut before = Legs::new();
+        if let Some(old) = self.flows.remove(&id) {
+            before = old.legs;
+            entry.placed = old.placed;
+            if old.flow.local != local {
+                self.leave_port(old.flow.local, id);
             }
         }
+        self.reindex(id, &before, &entry.legs);
         self.flows.insert(id, entry);
-        let before = before.map(|entry| entry.path);
-        if before != Some(path) {
-            if let Some(before) = before {
-                self.unindex(&before, id);
-            }
-            self.by_path.entry(path).or_default().insert(id);
-        }
         self.place(id);
         before
     }
 
-    /// Ends a flow and returns the path it used.
-    pub(crate) fn remove(&mut self, id: FlowId) -> Option<Path> {
-        let entry = self.flows.remove(&id)?;
-        self.unindex(&entry.path, id);
+    /// Ends a flow and returns the legs it had.
+    pub(crate) fn remove(&mut self, id: FlowId) -> Legs {
+        let Some(entry) = self.flows.remove(&id) else {
+            return Legs::new();
+        };
+        self.reindex(id, &entry.legs, &[]);
         self.leave_port(entry.flow.local, id);
         self.waiting.remove(&id);
         if let Some(placed) = entry.placed {
@@ -143,7 +153,7 @@ impl FlowTable {
             .report
             .set_state(FlowState::UserSpace(Reason::NotInstalled));
         self.retry(1);
-        Some(entry.path)
+        entry.legs
     }
 
     /// The flows along a path.
@@ -159,19 +169,18 @@ impl FlowTable {
         self.flows.keys().copied().collect()
     }
 
-    /// The path of a flow.
-    pub(crate) fn path(&self, id: FlowId) -> Option<Path> {
-        self.flows.get(&id).map(|entry| entry.path)
-    }
-
-    /// Has a flow follow another path from now on.
-    pub(crate) fn set_path(&mut self, id: FlowId, path: Path) {
+    /// Has a flow follow other legs from now on; returns those it had.
+    pub(crate) fn set_legs(&mut self, id: FlowId, legs: Legs) -> Legs {
         let Some(entry) = self.flows.get_mut(&id) else {
-            return;
+            return legs;
         };
-        let before = std::mem::replace(&mut entry.path, path);
-        self.unindex(&before, id);
-        self.by_path.entry(path).or_default().insert(id);
+        let before = std::mem::replace(&mut entry.legs, legs.clone());
+        let is_displaced = entry.is_displaced;
+        self.reindex(id, &before, &legs);
+        if before != legs && !is_displaced {
+            self.place(id);
+        }
+        before
     }
 
     /// A flow that is wanted.
@@ -179,16 +188,19 @@ impl FlowTable {
         self.flows.get(&id).map(|entry| &entry.flow)
     }
 
-    /// A flow's way has changed.
-    pub(crate) fn reroute(&mut self, id: FlowId, way: Result<Way, Reason>) {
+    /// A flow's way along one of its paths has changed.
+    pub(crate) fn reroute(&mut self, id: FlowId, path: &Path, way: Result<Way, Reason>) {
         let Some(entry) = self.flows.get_mut(&id) else {
             return;
         };
-        if entry.way == way || entry.is_displaced {
-            return;
+        let mut has_changed = false;
+        for leg in entry.legs.iter_mut().filter(|leg| leg.path == *path) {
+            has_changed |= leg.way != way;
+            leg.way = way;
         }
-        entry.way = way;
-        self.place(id);
+        if has_changed && !entry.is_displaced {
+            self.place(id);
+        }
     }
 
     /// There are sockets at these ports from now on (`is_held`), or no more.
@@ -280,16 +292,17 @@ impl FlowTable {
             return;
         };
         // What is not granted is so whatever its way.
-        let granted = self.store.granted(&entry.flow);
-        let put = granted.and_then(|granted| {
-            let way = entry.way?;
+        let port = self.store.granted(&entry.flow);
+        let put = port.and_then(|port| {
+            let ways = entry.legs.iter().map(|leg| leg.way);
+            let ways: Ways = ways.collect::<Result<_, _>>()?;
             let Entry {
                 placed,
                 flow,
                 report,
                 ..
             } = entry;
-            self.store.put(id, *placed, granted, flow, &way, report)
+            self.store.put(id, *placed, port, flow, &ways, report)
         });
         let state = match put {
             Ok(placed) => {
@@ -349,12 +362,19 @@ impl FlowTable {
         }
     }
 
-    fn unindex(&mut self, path: &Path, id: FlowId) {
-        if let Some(ids) = self.by_path.get_mut(path) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.by_path.remove(path);
+    /// Has a flow be found by the paths it has now, and no longer by those it had.
+    fn reindex(&mut self, id: FlowId, before: &[Leg], now: &[Leg]) {
+        let is_in = |legs: &[Leg], path: &Path| legs.iter().any(|leg| leg.path == *path);
+        for Leg { path, .. } in before.iter().filter(|leg| !is_in(now, &leg.path)) {
+            if let Some(ids) = self.by_path.get_mut(path) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.by_path.remove(path);
+                }
             }
+        }
+        for Leg { path, .. } in now.iter().filter(|leg| !is_in(before, &leg.path)) {
+            self.by_path.entry(*path).or_default().insert(id);
         }
     }
 }

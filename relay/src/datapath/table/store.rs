@@ -3,18 +3,25 @@
 //! A flow is counted in its *home*, the record it was first written in. A replacement is written in another record that
 //! says so; the port then names that one, from one packet to the next. Once the home has rested the flow moves back, so
 //! that a packet meets what to do and what was done in one page, and only the home is kept.
+//!
+//! A flow with several receivers has a record for each. The first names the others, and they come and go with it: they are
+//! written before a port names it, and rest when none does any more.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+use underpass_abi::MAX_FURTHER;
+
 use super::counters::{Counter, Total, go_on_waiting};
+use super::encode::{self, Exit};
 use super::grant::Grant;
 use super::held::Held;
 use super::memory::{Memory, Port, Says};
 use super::previous::Previous;
 use super::records::Records;
-use super::{Forwarded, Way, encode};
+use super::{Forwarded, Way};
 use crate::datapath::{Flow, FlowId, FlowReport, Reason};
 
 /// Where a flow stands.
@@ -22,11 +29,17 @@ use crate::datapath::{Flow, FlowId, FlowReport, Reason};
 pub(super) struct Placed {
     /// What names it.
     pub(super) port: Port,
-    /// The record it is written in.
+    /// The record it is written in; of several, the first receiver's.
     pub(super) at: u32,
     /// The record it is counted in.
     pub(super) home: u32,
 }
+
+/// The records of a flow, by receiver.
+type Written = SmallVec<[u32; 1 + MAX_FURTHER]>;
+
+/// What of a flow the grant knows: its port, and by receiver the address it leaves from.
+pub(super) type Known = (Port, SmallVec<[u16; 1]>);
 
 /// The maps of a table, and who has what in them.
 #[derive(Debug)]
@@ -39,6 +52,8 @@ pub(super) struct Store {
     counters: Vec<Option<Counter>>,
     max_flows: u32,
     flows: u32,
+    /// Receivers that flows have beside their first.
+    further: u32,
     total: Total,
     forwarded: Forwarded,
 }
@@ -54,6 +69,7 @@ impl Store {
             counters: Vec::new(),
             max_flows,
             flows: 0,
+            further: 0,
             total: Total::default(),
             forwarded: BTreeMap::new(),
         }
@@ -71,7 +87,7 @@ impl Store {
 
     /// True: no further flow would find room.
     pub(super) fn is_full(&self) -> bool {
-        self.flows >= self.max_flows || self.records.none_free()
+        self.flows + self.further >= self.max_flows || self.records.none_free()
     }
 
     /// Notes whether there is a socket at a port, and lets it say so unless it has a flow. Ports that are not granted are
@@ -115,7 +131,7 @@ impl Store {
         report: &FlowReport,
         previous: &Previous,
     ) -> bool {
-        let Ok((port, _)) = self.granted(flow) else {
+        let Some(port) = self.grant.port(flow.local) else {
             return false;
         };
         let Some(counted) = previous.counted(port, &encode::arriving(flow)) else {
@@ -125,17 +141,19 @@ impl Store {
         true
     }
 
-    /// The port of a flow, and what it calls the address it leaves from.
+    /// What the grant knows of a flow.
     ///
     /// # Errors
     /// [`Reason::NotGranted`].
-    pub(super) fn granted(&self, flow: &Flow) -> Result<(Port, u16), Reason> {
+    pub(super) fn granted(&self, flow: &Flow) -> Result<Known, Reason> {
         let port = self.grant.port(flow.local).ok_or(Reason::NotGranted)?;
-        let from_local = self.grant.family_index(flow.from);
-        Ok((port, from_local.ok_or(Reason::NotGranted)?))
+        let from = flow.receivers().map(|receiver| receiver.from);
+        let from_locals = from.map(|from| self.grant.family_index(from));
+        let from_locals = from_locals.collect::<Option<_>>();
+        Ok((port, from_locals.ok_or(Reason::NotGranted)?))
     }
 
-    /// Brings a flow to its port, or replaces the one `placed` there in place.
+    /// Brings a flow to its port, or replaces the one `placed` there in place. `ways`: by receiver.
     ///
     /// # Errors
     /// No room. What is `placed` still stands.
@@ -143,46 +161,58 @@ impl Store {
         &mut self,
         id: FlowId,
         placed: Option<Placed>,
-        (port, from_local): (Port, u16),
+        (port, from_locals): Known,
         flow: &Flow,
-        way: &Way,
+        ways: &[Way],
         report: &Arc<FlowReport>,
     ) -> Result<Placed, Reason> {
-        let between = way.between;
+        let exits = ways.iter().zip(from_locals);
+        let exits = exits.map(|(way, from_local)| Exit {
+            way: *way,
+            from_local,
+        });
+        let exits: SmallVec<[Exit; 1]> = exits.collect();
+        // The watchdog, whose it is, judges XDP, which has one receiver.
+        let between = ways[0].between;
+        let further = flow.further.len() as u32;
         let Some(old) = placed else {
-            if self.flows >= self.max_flows {
+            let room = self.max_flows.checked_sub(self.flows + self.further);
+            if room.is_none_or(|room| room < 1 + further) {
                 return Err(Reason::TableFull);
             }
-            let record = self.take_record().ok_or(Reason::TableFull)?;
+            let records = self.take_records(exits.len()).ok_or(Reason::TableFull)?;
+            let at = records[0];
             let mut counter = Counter::new(id, report.clone(), between);
-            counter.keep_earlier(&mut self.memory, record);
-            self.counters[record as usize] = Some(counter);
-            let value = encode::value(flow, way, from_local, record);
-            self.memory.write(record, &value);
-            self.name(port, Some(record));
-            return Ok(Placed {
-                port,
-                at: record,
-                home: record,
-            });
+            counter.keep_earlier(&mut self.memory, at);
+            self.counters[at as usize] = Some(counter);
+            self.write(flow, &exits, &records, at);
+            self.name(port, Some(at));
+            self.further += further;
+            return Ok(Placed { port, at, home: at });
         };
-        let value = encode::value(flow, way, from_local, old.home);
         if let Some(counter) = &mut self.counters[old.home as usize] {
             counter.report = report.clone();
             counter.between = between;
         }
-        if old.port == port && self.memory.flow(old.at) == value {
+        let written = self.written(old.at);
+        if old.port == port && self.says_so(flow, &exits, &written, old.home) {
             return Ok(old);
         }
-        let at = self.take_record().ok_or(Reason::TableFull)?;
-        self.memory.write(at, &value);
+        let others = self.flows + self.further - written.len() as u32;
+        if others + 1 + further > self.max_flows {
+            return Err(Reason::TableFull);
+        }
+        let records = self.take_records(exits.len()).ok_or(Reason::TableFull)?;
+        let at = records[0];
+        self.write(flow, &exits, &records, old.home);
         if old.port == port {
             self.memory.say(port, Says::Record(at));
         } else {
             self.name(port, Some(at));
             self.name(old.port, None);
         }
-        self.records.rest(old.at);
+        self.retire(old.at);
+        self.further += further;
         Ok(Placed {
             port,
             at,
@@ -193,7 +223,7 @@ impl Store {
     /// Takes a flow out. What packets under way are counted in its records is not lost.
     pub(super) fn take_out(&mut self, placed: Placed) {
         self.name(placed.port, None);
-        self.records.rest(placed.at);
+        self.retire(placed.at);
         self.records.rest(placed.home);
         self.look(placed.home);
         if let Some(counter) = &mut self.counters[placed.home as usize] {
@@ -272,12 +302,50 @@ impl Store {
         self.records.give_back(record);
     }
 
-    fn take_record(&mut self) -> Option<u32> {
-        let record = self.records.take()?;
-        if self.counters.len() <= record as usize {
-            self.counters.resize_with(record as usize + 1, || None);
+    /// The records that a flow is written in.
+    fn written(&self, at: u32) -> Written {
+        let mut records = Written::from_slice(&[at]);
+        records.extend(self.memory.further(at));
+        records
+    }
+
+    /// Writes a flow in records that are free.
+    fn write(&mut self, flow: &Flow, exits: &[Exit], records: &[u32], home: u32) {
+        for (record, value) in encode::values(flow, exits, records, home) {
+            self.memory.write(record, &value);
         }
-        Some(record)
+    }
+
+    /// True: that is what stands there.
+    fn says_so(&self, flow: &Flow, exits: &[Exit], records: &[u32], home: u32) -> bool {
+        let mut values = encode::values(flow, exits, records, home);
+        records.len() == exits.len()
+            && values.all(|(record, value)| self.memory.flow(record) == value)
+    }
+
+    /// Puts the records of a flow to rest that no port names any more.
+    fn retire(&mut self, at: u32) {
+        self.records.rest(at);
+        for further in self.memory.further(at) {
+            self.records.rest(further);
+            self.further -= 1;
+        }
+    }
+
+    /// So many free records, or none.
+    fn take_records(&mut self, count: usize) -> Option<Written> {
+        let mut records = Written::new();
+        for _ in 0..count {
+            let Some(record) = self.records.take() else {
+                records.into_iter().for_each(|r| self.records.give_back(r));
+                return None;
+            };
+            records.push(record);
+            if self.counters.len() <= record as usize {
+                self.counters.resize_with(record as usize + 1, || None);
+            }
+        }
+        Some(records)
     }
 
     fn name(&mut self, port: Port, record: Option<u32>) {

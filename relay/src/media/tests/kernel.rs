@@ -1,7 +1,7 @@
 //! What the datapath is asked for, and when.
 
 use super::*;
-use crate::datapath::SsrcFilter;
+use crate::datapath::{Receiver, SsrcFilter};
 
 impl Relay {
     /// Waits until everything applied before has been carried out by the worker of `call`.
@@ -44,6 +44,7 @@ fn a_flow_is_handed_over_when_its_source_is_confirmed() {
         from: call.b.pair.rtp.address,
         to: call.b.endpoint(),
         tos: 0xb8,
+        further: Vec::new(),
         payload_types: PayloadTypes::ALL,
         ssrcs: SsrcFilter::Known(vec![7]),
         clock_rate: 8000,
@@ -96,14 +97,51 @@ fn streams_that_stay_in_user_space_say_why() {
         Some(Reason::NoReceiver.text())
     );
 
+    let crowd = StreamPlan {
+        sinks: vec![Sink::untouched(call.b.id()); 9],
+        ..call.a_plan.clone()
+    };
+    relay.update(call.a.id(), crowd);
+    wait_until("the crowd is seen", || {
+        relay.reason(call.a.id()) == Some(Reason::TooManyReceivers.text())
+    });
+}
+
+#[test]
+fn a_receiver_that_joins_or_leaves_has_the_flow_replaced_in_place() {
+    let mut relay = Relay::start();
+    let call = relay.call(|_| {});
+    let flow = relay.confirm_a(&call);
     let forked = StreamPlan {
-        sinks: [call.b.id(), call.b.rtcp_id()].map(Sink::untouched).into(),
+        sinks: [call.b.id(), call.a.rtcp_id()].map(Sink::untouched).into(),
+        signalled: 2,
         ..call.a_plan.clone()
     };
     relay.update(call.a.id(), forked);
-    wait_until("the fork is seen", || {
-        relay.reason(call.a.id()) == Some(Reason::SeveralReceivers.text())
-    });
+    relay.settle(&call);
+    let to_both = Flow {
+        further: vec![Receiver {
+            from: call.a.pair.rtcp.address,
+            to: call.a.rtcp.local_addr().unwrap(),
+            tos: 0,
+        }],
+        ..flow.clone()
+    };
+    let alone = StreamPlan {
+        signalled: 3,
+        ..call.a_plan.clone()
+    };
+    relay.update(call.a.id(), alone);
+    relay.settle(&call);
+    let id = FlowId(call.a.id().0);
+    assert_eq!(
+        relay.datapath.about(call.a.id()),
+        [
+            Asked::Install(id, flow.clone()),
+            Asked::Install(id, to_both),
+            Asked::Install(id, flow)
+        ]
+    );
 }
 
 #[test]

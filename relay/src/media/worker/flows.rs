@@ -26,12 +26,7 @@ impl Worker {
         let Some(stream) = self.table.get(id) else {
             return;
         };
-        let exit = stream
-            .plan
-            .sinks
-            .first()
-            .and_then(|sink| self.table.get(sink.stream))
-            .map(Stream::exit);
+        let exit = |sink| self.table.get(sink).map(Stream::exit);
         let wanted = wanted(stream.local, &stream.plan, stream.sender(), exit);
         let held_back = wanted.as_ref().err().copied();
         let Some(stream) = self.table.get_mut(id) else {

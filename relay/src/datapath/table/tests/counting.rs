@@ -97,7 +97,7 @@ fn totals_never_go_down() {
         match round % 7 {
             0..4 => drop(install(&mut table, id, port)),
             4 => drop(table.remove(FlowId(id))),
-            5 => table.reroute(FlowId(id), Err(Reason::NoRoute)),
+            5 => reroute(&mut table, id, Err(Reason::NoRoute)),
             _ => put(&mut table, id, moved(port), &Arc::default()),
         }
         if found(&table, local(port)).is_some() {

@@ -74,14 +74,14 @@ fn a_lost_next_hop_takes_the_flow_out_and_a_new_one_brings_it_back() {
     let mut table = table(4, 4);
     let report = install(&mut table, 1, 30_000);
     for id in table.on_path(&path()) {
-        table.reroute(id, Err(Reason::NextHopUnresolved));
+        table.reroute(id, &path(), Err(Reason::NextHopUnresolved));
     }
     let out = FlowState::UserSpace(Reason::NextHopUnresolved);
     assert_eq!(report.state(), out);
     assert_eq!(found(&table, local(30_000)), None);
     ticks(&mut table, 3);
     assert_eq!(report.state(), out);
-    table.reroute(FlowId(1), Ok(way(1)));
+    reroute(&mut table, 1, Ok(way(1)));
     assert_eq!(report.state(), FlowState::Kernel);
     assert!(leads(&table, &flow(30_000)));
 }
@@ -95,7 +95,7 @@ fn a_port_belongs_to_the_flow_installed_there_last() {
     assert_eq!(old.state(), FlowState::UserSpace(Reason::NotInstalled));
     assert!(leads(&table, &moved(30_000)));
 
-    table.reroute(FlowId(1), Ok(way(7)));
+    reroute(&mut table, 1, Ok(way(7)));
     ticks(&mut table, 3);
     assert!(leads(&table, &moved(30_000)));
 
@@ -121,8 +121,8 @@ fn a_flow_that_waits_does_not_take_its_port_from_a_newer_one() {
 #[test]
 fn unknown_flows_are_ignored() {
     let mut table = table(4, 4);
-    assert_eq!(table.remove(FlowId(9)), None);
-    table.reroute(FlowId(9), Ok(way(1)));
+    assert!(table.remove(FlowId(9)).is_empty());
+    reroute(&mut table, 9, Ok(way(1)));
     table.sweep_some(&[FlowId(9)]);
     assert_eq!(table.sizes(), (0, 0));
 }

@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use super::*;
 
 const FLOWS: u32 = 6;
-const SPARE: u32 = 3;
+const SPARE: u32 = 5;
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A flow of this id is wanted at this port, to one of two destinations.
-    Install(u64, u16, bool),
+    /// A flow of this id is wanted at this port, to one of two destinations or to several.
+    Install(u64, u16, u16),
     Remove(u64),
     Reroute(u64, Option<u8>),
     /// A program finds what is at a port, and stops there.
@@ -24,7 +24,7 @@ fn event() -> impl Strategy<Value = Event> {
     let id = 0..8_u64;
     let port = 0..8_u16;
     prop_oneof![
-        4 => (id.clone(), port.clone(), any::<bool>()).prop_map(|(i, p, m)| Event::Install(i, p, m)),
+        4 => (id.clone(), port.clone(), 0..5_u16).prop_map(|(i, p, to)| Event::Install(i, p, to)),
         2 => id.clone().prop_map(Event::Remove),
         2 => (id, prop::option::weighted(0.7, 1..3_u8)).prop_map(|(i, w)| Event::Reroute(i, w)),
         4 => port.prop_map(Event::Arrive),
@@ -33,10 +33,9 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A kernel program that has found its record.
+/// A kernel program that has found its records: of each receiver one.
 struct Running {
-    record: u32,
-    says: abi::Flow,
+    records: Vec<(u32, abi::Flow)>,
     ticks: u32,
 }
 
@@ -62,8 +61,11 @@ impl World {
 
     fn happens(&mut self, event: Event) {
         match event {
-            Event::Install(id, port, is_moved) => {
-                let flow = if is_moved { moved(port) } else { flow(port) };
+            Event::Install(id, port, to) => {
+                let flow = match to {
+                    0 => moved(port),
+                    receivers => several(port, receivers),
+                };
                 let report = match self.wanted.get(&id) {
                     Some((_, report)) => report.clone(),
                     None => Arc::default(),
@@ -80,13 +82,14 @@ impl World {
             }
             Event::Reroute(id, mac) => {
                 let way = mac.map(way).ok_or(Reason::NoRoute);
-                self.table.reroute(FlowId(id), way);
+                reroute(&mut self.table, id, way);
             }
             Event::Arrive(port) => {
-                if let Some((record, says)) = found(&self.table, local(port)) {
+                if let Some((first, _)) = found(&self.table, local(port)) {
+                    let memory = &self.table.store.memory;
+                    let records = std::iter::once(first).chain(memory.further(first));
                     self.running.push(Running {
-                        record,
-                        says,
+                        records: records.map(|r| (r, memory.flow(r))).collect(),
                         ticks: 0,
                     });
                 }
@@ -113,27 +116,29 @@ impl World {
     }
 
     fn leave(&mut self, program: &Running) {
-        count_in(&mut self.table, program.says.stats_record, 1);
+        count_in(&mut self.table, program.records[0].1.stats_record, 1);
         self.sent += 1;
     }
 
     fn check(&mut self) {
         for program in &self.running {
-            let now = self.table.store.memory.flow(program.record);
-            assert_eq!(now, program.says, "written under a running program");
+            for (record, says) in &program.records {
+                let now = self.table.store.memory.flow(*record);
+                assert_eq!(now, *says, "written under a running program");
+            }
         }
         assert_eq!(packets_in_maps(&self.table), self.sent);
         self.table.sweep();
         assert_eq!(self.table.totals().0, self.sent);
         let mut at_ports = 0;
         for port in 0..8 {
-            let found = found(&self.table, local(port)).map(|(_, says)| says);
+            let found = found(&self.table, local(port));
             at_ports += u64::from(found.is_some());
             let owner = self.owners.get(&port).map(|id| &self.wanted[id]);
             let in_kernel = owner.is_some_and(|(_, report)| report.state() == FlowState::Kernel);
             assert_eq!(found.is_some(), in_kernel, "port {port}");
-            if let (Some(says), Some((flow, _))) = (found, owner) {
-                let leads = |mac| says == value(flow, &way(mac), says.stats_record);
+            if let (true, Some((flow, _))) = (in_kernel, owner) {
+                let leads = |mac| leads_by(&self.table, flow, &way(mac));
                 assert!((1..3).any(leads), "port {port} leads elsewhere");
             }
         }

@@ -27,9 +27,9 @@ fn a_flow_taken_out_of_a_held_port_leaves_it_held() {
     hold(&mut table, &[30_000], true);
     let report = install(&mut table, 1, 30_000);
     assert!(leads(&table, &flow(30_000)));
-    table.reroute(FlowId(1), Err(Reason::NoRoute));
+    reroute(&mut table, 1, Err(Reason::NoRoute));
     assert_eq!(at(&table, 30_000), Says::Held);
-    table.reroute(FlowId(1), Ok(way(1)));
+    reroute(&mut table, 1, Ok(way(1)));
     assert_eq!(report.state(), FlowState::Kernel);
     table.remove(FlowId(1));
     assert_eq!(at(&table, 30_000), Says::Held);
@@ -51,10 +51,10 @@ fn holding_and_letting_go_leave_the_flow_of_a_port_alone() {
 fn a_port_held_while_its_flow_has_no_way_says_so() {
     let mut table = table(4, 4);
     install(&mut table, 1, 30_000);
-    table.reroute(FlowId(1), Err(Reason::NoRoute));
+    reroute(&mut table, 1, Err(Reason::NoRoute));
     hold(&mut table, &[30_000], true);
     assert_eq!(at(&table, 30_000), Says::Held);
-    table.reroute(FlowId(1), Ok(way(1)));
+    reroute(&mut table, 1, Ok(way(1)));
     assert!(leads(&table, &flow(30_000)));
 }
 

@@ -3,6 +3,7 @@ mod counting;
 mod flows;
 mod histories;
 mod holding;
+mod receivers;
 mod replacing;
 mod taking_over;
 
@@ -10,7 +11,7 @@ use underpass_abi as abi;
 
 use super::memory::{Port, Says};
 use super::*;
-use crate::datapath::{PayloadTypes, SsrcFilter};
+use crate::datapath::{PayloadTypes, Receiver, SsrcFilter};
 use crate::tables::protocol::{Granted, Place, Placement, Ports};
 
 /// Bytes of UDP payload that each packet has here.
@@ -54,9 +55,23 @@ fn flow(port: u16) -> Flow {
         from: "192.0.2.1:40000".parse().unwrap(),
         to: "198.51.100.2:5000".parse().unwrap(),
         tos: 0,
+        further: Vec::new(),
         payload_types: PayloadTypes::ALL,
         ssrcs: SsrcFilter::Any,
         clock_rate: 8000,
+    }
+}
+
+/// To so many receivers; those who change places get the same.
+fn several(port: u16, receivers: u16) -> Flow {
+    let further = (1..receivers).map(|n| Receiver {
+        to: SocketAddr::new("198.51.100.2".parse().unwrap(), 5000 + n),
+        from: "192.0.2.1:40000".parse().unwrap(),
+        tos: 0,
+    });
+    Flow {
+        further: further.collect(),
+        ..flow(port)
     }
 }
 
@@ -111,7 +126,12 @@ fn install(table: &mut FlowTable, id: u64, port: u16) -> Arc<FlowReport> {
 }
 
 fn put(table: &mut FlowTable, id: u64, flow: Flow, report: &Arc<FlowReport>) {
-    table.install(FlowId(id), flow, path(), report.clone(), Ok(way(1)));
+    let leg = Leg {
+        path: path(),
+        way: Ok(way(1)),
+    };
+    let legs = flow.receivers().map(|_| leg).collect();
+    table.install(FlowId(id), flow, legs, report.clone());
 }
 
 fn ticks(table: &mut FlowTable, count: usize) {
@@ -137,15 +157,43 @@ fn says(table: &FlowTable, local: SocketAddr) -> Says {
     memory.says(Port::new(block, local.port()))
 }
 
-/// What a record says of a flow of these tests.
+/// A flow's next hop is another one from now on, or none.
+fn reroute(table: &mut FlowTable, id: u64, way: Result<Way, Reason>) {
+    table.reroute(FlowId(id), &path(), way);
+}
+
+/// What a record says of a flow of these tests that has one receiver.
 fn value(flow: &Flow, way: &Way, home: u32) -> abi::Flow {
-    encode::value(flow, way, 0, home)
+    let exit = encode::Exit {
+        way: *way,
+        from_local: 0,
+    };
+    let exits = [exit];
+    let mut values = encode::values(flow, &exits, &[0], home);
+    values.next().unwrap().1
 }
 
 /// True: a packet at the port would leave as `flow` says, by the way of [`put`].
 fn leads(table: &FlowTable, flow: &Flow) -> bool {
-    found(table, flow.local)
-        .is_some_and(|(_, found)| found == value(flow, &way(1), found.stats_record))
+    leads_by(table, flow, &way(1))
+}
+
+/// The same, by this way.
+fn leads_by(table: &FlowTable, flow: &Flow, way: &Way) -> bool {
+    let Some((first, found)) = found(table, flow.local) else {
+        return false;
+    };
+    let memory = &table.store.memory;
+    let records: Vec<u32> = std::iter::once(first)
+        .chain(memory.further(first))
+        .collect();
+    let exit = encode::Exit {
+        way: *way,
+        from_local: 0,
+    };
+    let exits = vec![exit; flow.receivers().count()];
+    let mut values = encode::values(flow, &exits, &records, found.stats_record);
+    records.len() == exits.len() && values.all(|(record, value)| memory.flow(record) == value)
 }
 
 /// Counts packets at a port as the program does.

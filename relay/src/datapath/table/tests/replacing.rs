@@ -93,7 +93,7 @@ fn a_full_table_whose_next_hop_changes_has_all_flows_back_once_records_have_rest
         .map(|id| install(&mut table, id, 30_000 + id as u16))
         .collect();
     for id in table.on_path(&path()) {
-        table.reroute(id, Ok(way(9)));
+        table.reroute(id, &path(), Ok(way(9)));
     }
     let in_kernel = || reports.iter().filter(|r| r.state() == FlowState::Kernel);
     assert_eq!(in_kernel().count(), 10);

@@ -201,11 +201,15 @@ fn a_flow_whose_way_is_not_known_yet_goes_on_from_there_too() {
     let previous = previous();
     let mut table = table(4, 4);
     let report = Arc::new(FlowReport::default());
-    let unknown = Err(Reason::NextHopUnresolved);
-    table.install(FlowId(7), flow(30_000), path(), report.clone(), unknown);
+    let unknown = Leg {
+        path: path(),
+        way: Err(Reason::NextHopUnresolved),
+    };
+    let legs = [unknown].into_iter().collect();
+    table.install(FlowId(7), flow(30_000), legs, report.clone());
     assert_eq!(table.take_over(&previous), 1);
     assert_eq!((report.packets(), report.ssrcs()[0].packets), (10, 10));
-    table.reroute(FlowId(7), Ok(way(1)));
+    reroute(&mut table, 7, Ok(way(1)));
     assert_eq!(table.take_over(&previous), 1);
     forward(&mut table, 30_000, 5);
     table.sweep();
