@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lab::capture::Capture;
+use lab::checksum::Datagram;
 use lab::{
     Call, CallOptions, Endpoint, Engine, Family, Lab, Relay, Side, TwoNetworks, Wiring, sdp,
     wait_until,
@@ -13,6 +14,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use Family::{V4, V6};
+
+use crate::subscriptions::{Subscriber, bring_into_kernel};
 
 /// Packets of one run.
 const PACKETS: usize = 400;
@@ -61,15 +64,30 @@ fn run(
     lab: &Lab,
     wiring: Wiring,
     engine: Engine,
-    (caller, callee): (Family, Family),
+    families: (Family, Family),
     seed: u64,
 ) -> Vec<Vec<u8>> {
+    let (call, capture) = run_for(lab, wiring, engine, families, seed, 0);
+    let mut out = capture.normalised_from(call.callee_to);
+    out.sort();
+    out
+}
+
+/// Sends the packets to a callee and so many subscribers, whose capture has all of them then.
+fn run_for(
+    lab: &Lab,
+    wiring: Wiring,
+    engine: Engine,
+    (caller, callee): (Family, Family),
+    seed: u64,
+    subscribers: u16,
+) -> (Call, Capture) {
     let net = TwoNetworks::build(lab, wiring);
     let relay = Relay::under_test()
         .engine(engine)
         .two_networks()
         .option("--port-min=40000")
-        .option("--port-max=40001")
+        .option(&format!("--port-max={}", 40_001 + 2 * subscribers))
         .option("--tos=184")
         .start(&net.relay);
     let ng = relay.client(&net.relay);
@@ -79,8 +97,12 @@ fn run(
     let options = CallOptions::between(caller, callee);
     let call = Call::set_up_with(&ng, &options, (from, &offer), (to, &answer));
     call.talk(5);
+    let far = |n| SocketAddr::new(Side::B.far(callee), 30_002 + 2 * n);
+    let subscribers: Vec<_> = (0..subscribers)
+        .map(|n| Subscriber::at(Endpoint::bind_at(&net.callee, far(n)), &call, &ng))
+        .collect();
     if engine != Engine::Null {
-        call.bring_into_kernel(&ng);
+        bring_into_kernel(&call, &ng);
     }
     let name = match engine {
         Engine::Xdp => "xdp",
@@ -98,13 +120,66 @@ fn run(
         .for_each(|last| call.caller.send_raw(call.caller_to, last));
     for last in LAST {
         wait_until("the last packets", || {
-            !capture.received(|found| found.payload() == last).is_empty()
+            capture.received(|found| found.payload() == last).len() > subscribers.len()
         });
     }
     assert_eq!(capture.faults(), vec![]);
-    let mut out = capture.normalised_from(call.callee_to);
+    (call, capture)
+}
+
+/// What each receiver gets of the same packets, sorted: whatever it is, but for the relay's port, which is any.
+fn run_for_subscribers(
+    lab: &Lab,
+    engine: Engine,
+    families: (Family, Family),
+    seed: u64,
+) -> Vec<(SocketAddr, Vec<u8>)> {
+    let (_, capture) = run_for(lab, Wiring::Veth, engine, families, seed, 3);
+    let relay = Side::B.relay(families.1);
+    let sent = capture.received(|found| found.source.ip() == relay);
+    let without_port = |found: Datagram| {
+        let mut packet = found.packet;
+        if found.udp == 20 {
+            // Identification, and the checksum over it.
+            packet[4..6].fill(0);
+            packet[10..12].fill(0);
+        }
+        // Source port and checksum, which was found right.
+        packet[found.udp..found.udp + 2].fill(0);
+        packet[found.udp + 6..found.udp + 8].fill(0);
+        (found.destination, packet)
+    };
+    let mut out: Vec<_> = sent.into_iter().map(without_port).collect();
     out.sort();
     out
+}
+
+fn same_bytes_for_subscribers(families: (Family, Family)) {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    for seed in 0..2 {
+        let in_kernel = run_for_subscribers(&lab, Engine::Tc, families, seed);
+        let in_user_space = run_for_subscribers(&lab, Engine::Null, families, seed);
+        for port in [30_000, 30_002, 30_004, 30_006] {
+            let to_port = in_user_space.iter().filter(|(to, _)| to.port() == port);
+            assert!(to_port.count() > PACKETS / 2, "packets to {port}");
+        }
+        for (kernel, user) in in_kernel.iter().zip(&in_user_space) {
+            assert_eq!(kernel, user, "seed {seed}");
+        }
+        assert_eq!(in_kernel.len(), in_user_space.len(), "seed {seed}");
+    }
+}
+
+#[test]
+fn by_tc_for_subscribers_over_ipv4() {
+    same_bytes_for_subscribers((V4, V4));
+}
+
+#[test]
+fn by_tc_for_subscribers_over_ipv6() {
+    same_bytes_for_subscribers((V6, V6));
 }
 
 fn same_bytes(wiring: Wiring, engine: Engine, families: (Family, Family)) {

@@ -132,7 +132,9 @@ fn a_receiver_that_joins_or_leaves_has_the_flow_replaced_in_place() {
         ..call.a_plan.clone()
     };
     relay.update(call.a.id(), alone);
-    relay.settle(&call);
+    wait_until("it is the callee's alone again", || {
+        relay.datapath.flow(call.a.id()) == Some(flow.clone())
+    });
     let id = FlowId(call.a.id().0);
     assert_eq!(
         relay.datapath.about(call.a.id()),
