@@ -10,6 +10,7 @@ mod agent;
 mod away;
 mod lease;
 mod net;
+mod receivers;
 mod relay;
 mod unprivileged;
 mod uplink;

@@ -33,6 +33,7 @@ mod rtpengine_ctl;
 mod sip_calls;
 mod start_and_stop;
 mod strangers;
+mod subscribers_in_kernel;
 mod subscriptions;
 mod survival;
 mod table_claim;

@@ -12,11 +12,11 @@ use serde_json::json;
 /// Somebody who hears the caller.
 pub(super) struct Subscriber {
     tag: String,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
 }
 
 impl Subscriber {
-    fn to(call: &Call, net: &TwoNetworks, ng: &NgClient) -> Self {
+    pub(super) fn to(call: &Call, net: &TwoNetworks, ng: &NgClient) -> Self {
         let endpoint = Endpoint::bind(&net.callee, Side::B.far(Family::V4));
         Self::at(endpoint, call, ng)
     }
@@ -43,12 +43,12 @@ impl Subscriber {
         Self { tag, endpoint }
     }
 
-    fn leave(&self, call: &Call, ng: &NgClient) {
+    pub(super) fn leave(&self, call: &Call, ng: &NgClient) {
         ng.ok(&json!({"command": "unsubscribe", "call-id": call.id, "to-tag": self.tag}));
     }
 
     /// What has arrived of the packets that `sender` has sent since its number `first`, in order of their bytes.
-    fn heard_since(&self, sender: &Endpoint, first: u32) -> Vec<Vec<u8>> {
+    pub(super) fn heard_since(&self, sender: &Endpoint, first: u32) -> Vec<Vec<u8>> {
         let mark = sender.stream().mark;
         let is_meant = |bytes: &Vec<u8>| {
             let packet = rtp::read(bytes);
@@ -65,7 +65,7 @@ impl Subscriber {
 }
 
 /// What the caller says is forwarded by the kernel, as `query` tells it.
-fn is_in_kernel(call: &Call, ng: &NgClient) -> bool {
+pub(super) fn is_in_kernel(call: &Call, ng: &NgClient) -> bool {
     let stream = call.query(ng)["tags"]["caller"]["medias"][0]["streams"][0].clone();
     let flags = stream["flags"].as_array().cloned().unwrap_or_default();
     let has = |flag: &str| flags.iter().any(|known| known == flag);
@@ -140,90 +140,6 @@ fn three_hear_the_same_in_user_space_and_who_leaves_is_not_missed() {
 #[test]
 fn three_hear_the_same_by_the_engine_chosen_and_who_leaves_is_not_missed() {
     three_subscribers(Engine::Auto);
-}
-
-/// A call with three subscribers, of which the kernel forwards what the caller says to all four.
-fn three_in_the_kernel(lab: &Lab) -> (TwoNetworks, Relay, NgClient, Call, Vec<Subscriber>) {
-    let net = TwoNetworks::build(lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Tc)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
-    call.talk(10);
-    let subscribers = (0..3).map(|_| Subscriber::to(&call, &net, &ng)).collect();
-    bring_into_kernel(&call, &ng);
-    (net, relay, ng, call, subscribers)
-}
-
-/// Packets that came up, once every packet so far is counted somewhere.
-fn settled(call: &Call, net: &TwoNetworks, relay: &Relay) -> u64 {
-    let sent = u64::from(call.caller.sent() + call.callee.sent());
-    wait_until("the counters of all packets so far", || {
-        let metrics = relay.metrics(&net.relay);
-        metrics.kernel_packets() + metrics.userspace_packets() == sent
-    });
-    relay.metrics(&net.relay).userspace_packets()
-}
-
-#[test]
-fn the_kernel_sends_to_three_subscribers_and_counts_what_came_in_once() {
-    let Some(lab) = Lab::for_kernel_path() else {
-        return;
-    };
-    let (net, relay, ng, call, subscribers) = three_in_the_kernel(&lab);
-    let before = settled(&call, &net, &relay);
-    let first = call.caller.sent();
-    call.talk(200);
-    for subscriber in &subscribers {
-        wait_until("every packet at every subscriber", || {
-            subscriber.endpoint.has_all_since(&call.caller, first)
-        });
-        assert_eq!(subscriber.heard_since(&call.caller, first).len(), 200);
-    }
-    assert_eq!(settled(&call, &net, &relay), before);
-    assert!(is_in_kernel(&call, &ng));
-    let stream = &call.query(&ng)["tags"]["caller"]["medias"][0]["streams"][0];
-    assert_eq!(stream["stats"]["packets"], call.caller.sent(), "{stream}");
-    call.hang_up(&ng);
-    relay.assert_idle(&net.relay);
-}
-
-#[test]
-fn who_comes_and_goes_brings_no_packet_of_the_others_up() {
-    let Some(lab) = Lab::for_kernel_path() else {
-        return;
-    };
-    let (net, relay, ng, call, subscribers) = three_in_the_kernel(&lab);
-    let before = settled(&call, &net, &relay);
-    let first = call.caller.sent();
-    thread::scope(|scope| {
-        let talking = scope.spawn(|| call.caller.send(call.caller_to, 400));
-        subscribers[1].leave(&call, &ng);
-        let newcomer = Subscriber::to(&call, &net, &ng);
-        talking.join().unwrap();
-        wait_until("the newcomer hears, too", || {
-            call.caller.send(call.caller_to, 1);
-            !newcomer.endpoint.arrivals().is_empty()
-        });
-    });
-    let sent = call.caller.sent() - first;
-    for stays in [
-        &call.callee,
-        &subscribers[0].endpoint,
-        &subscribers[2].endpoint,
-    ] {
-        wait_until("every packet at those who stay", || {
-            stays.has_all_since(&call.caller, first)
-        });
-    }
-    let heard = |n: usize| subscribers[n].heard_since(&call.caller, first);
-    assert_eq!(heard(0).len(), sent as usize, "each once");
-    assert_eq!(heard(0), heard(2));
-    assert_eq!(settled(&call, &net, &relay), before);
-    call.hang_up(&ng);
-    relay.assert_idle(&net.relay);
 }
 
 #[test]
@@ -301,7 +217,7 @@ fn parties_of_two_calls_are_connected() {
 struct Other {
     id: String,
     tag: String,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     to: SocketAddr,
 }
 

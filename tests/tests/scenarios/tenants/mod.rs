@@ -2,8 +2,10 @@
 
 mod claims;
 mod lifetime;
+mod receivers;
 mod writes;
 
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
