@@ -172,7 +172,7 @@ fn flow(side: Side, port: u16) -> Flow {
         from: SocketAddr::new(other.relay(Family::V4), port),
         to: SocketAddr::new(other.far(Family::V4), PARTY),
         tos: 0,
-        further: Vec::new(),
+        further: Box::default(),
         payload_types: PayloadTypes::ALL,
         ssrcs: SsrcFilter::Any,
         clock_rate: 8000,

@@ -97,7 +97,7 @@ fn flow(n: usize, cell: &Cell) -> Flow {
         from,
         to,
         tos: 0,
-        further: Vec::new(),
+        further: Box::default(),
         payload_types: PAYLOAD_TYPES,
         ssrcs: SsrcFilter::Known(vec![n as u32]),
         clock_rate: 8000,

@@ -67,7 +67,7 @@ pub struct Flow {
     pub tos: u8,
     /// Who else gets each packet: fewer than [`MAX_RECEIVERS`]. If anybody does, all receivers are of the address family of
     /// `local`.
-    pub further: Vec<Receiver>,
+    pub further: Box<[Receiver]>,
     /// Payload types that are passed on; others come up.
     pub payload_types: PayloadTypes,
     /// SSRCs that are passed on; others come up.

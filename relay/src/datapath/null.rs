@@ -50,7 +50,7 @@ mod tests {
             from: "192.0.2.1:30002".parse().unwrap(),
             to: "198.51.100.2:5000".parse().unwrap(),
             tos: 0,
-            further: Vec::new(),
+            further: Box::default(),
             payload_types: PayloadTypes::ALL,
             ssrcs: SsrcFilter::Any,
             clock_rate: 8000,

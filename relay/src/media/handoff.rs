@@ -46,7 +46,7 @@ pub(crate) fn wanted(
     }
     let mut receivers = plan.sinks.iter().map(|sink| receiver(exit(sink.stream)?));
     let Receiver { from, to, tos } = receivers.next().flatten().ok_or(Reason::NoReceiver)?;
-    let further: Option<Vec<_>> = receivers.collect();
+    let further: Option<Box<[_]>> = receivers.collect();
     let further = further.ok_or(Reason::NoReceiver)?;
     let payload_types = untouched(plan);
     if payload_types == PayloadTypes::NONE {
@@ -230,7 +230,7 @@ mod tests {
             from: at("10.0.0.1:30002"),
             to: at("198.51.100.1:7000"),
             tos: 0xb8,
-            further: Vec::new(),
+            further: Box::default(),
             payload_types: PayloadTypes(1),
             ssrcs: SsrcFilter::Known(vec![7]),
             clock_rate: 8000,

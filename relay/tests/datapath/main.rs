@@ -37,7 +37,7 @@ fn flow(port: u16) -> Flow {
         from: SocketAddr::new(RELAY_B.parse().unwrap(), 40_000),
         to: SocketAddr::new(CALLEE.parse().unwrap(), 5000),
         tos: 0xb8,
-        further: Vec::new(),
+        further: Box::default(),
         payload_types: PayloadTypes::ALL,
         ssrcs: SsrcFilter::Any,
         clock_rate: 8000,

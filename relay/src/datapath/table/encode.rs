@@ -147,7 +147,7 @@ mod tests {
             from: "[2001:db8::1]:30002".parse().unwrap(),
             to: "[2001:db8::2]:5000".parse().unwrap(),
             tos: 0xb8,
-            further: Vec::new(),
+            further: Box::default(),
             payload_types: PayloadTypes(1 | 1 << 101),
             ssrcs: SsrcFilter::Known(vec![7, 8]),
             clock_rate: 8000,
@@ -229,7 +229,7 @@ mod tests {
         let several = Flow {
             local: "[2001:db8::1]:30000".parse().unwrap(),
             source: "[2001:db8::9]:4000".parse().unwrap(),
-            further: vec![to(6000), to(6002)],
+            further: Box::new([to(6000), to(6002)]),
             ..flow()
         };
         let exit = |from_local| Exit {
@@ -253,7 +253,7 @@ mod tests {
                 from: receiver.from,
                 to: receiver.to,
                 tos: receiver.tos,
-                further: Vec::new(),
+                further: Box::default(),
                 ..flow()
             };
             let exit = exit(value.from_local);

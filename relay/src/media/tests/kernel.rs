@@ -44,7 +44,7 @@ fn a_flow_is_handed_over_when_its_source_is_confirmed() {
         from: call.b.pair.rtp.address,
         to: call.b.endpoint(),
         tos: 0xb8,
-        further: Vec::new(),
+        further: Box::default(),
         payload_types: PayloadTypes::ALL,
         ssrcs: SsrcFilter::Known(vec![7]),
         clock_rate: 8000,
@@ -120,11 +120,11 @@ fn a_receiver_that_joins_or_leaves_has_the_flow_replaced_in_place() {
     relay.update(call.a.id(), forked);
     relay.settle(&call);
     let to_both = Flow {
-        further: vec![Receiver {
+        further: Box::new([Receiver {
             from: call.a.pair.rtcp.address,
             to: call.a.rtcp.local_addr().unwrap(),
             tos: 0,
-        }],
+        }]),
         ..flow.clone()
     };
     let alone = StreamPlan {

@@ -55,7 +55,7 @@ fn flow(port: u16) -> Flow {
         from: "192.0.2.1:40000".parse().unwrap(),
         to: "198.51.100.2:5000".parse().unwrap(),
         tos: 0,
-        further: Vec::new(),
+        further: Box::default(),
         payload_types: PayloadTypes::ALL,
         ssrcs: SsrcFilter::Any,
         clock_rate: 8000,
