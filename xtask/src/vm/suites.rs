@@ -79,6 +79,7 @@ pub(super) const SUITES: [Suite; 3] = [
             "node_agent::with_no_privilege",
             "on_the_wire::by_",
             "plain_call::by_",
+            "subscribers_in_kernel::the_kernel_sends_to_all_and",
             "survival::an_unprivileged_relay_is_killed",
             "tables::",
             "tenants::two_unprivileged_relays",

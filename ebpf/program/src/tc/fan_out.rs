@@ -83,7 +83,7 @@ fn receivers<I: Internet>(found: &Found, length: u16) -> Result<usize, Outcome> 
             return refuse(Outcome::TooBig);
         }
         leaving::<I>(flow, found.grant)?;
-        next(&mut place);
+        place = after(place);
     }
     Ok(place)
 }
@@ -116,7 +116,7 @@ where
         if !matches!(rewrite.carry_out::<I>(&head, vlan), Ok(true)) {
             break;
         }
-        next(&mut place);
+        place = after(place);
         if place >= count {
             // SAFETY: takes no pointers.
             return unsafe { bpf_redirect(ifindex, 0) as i32 };
@@ -134,15 +134,10 @@ const fn front_of<I: Internet>() -> usize {
     if I::FAMILY == 4 { FRONT_V4 } else { FRONT_V6 }
 }
 
-/// Adds one. In assembler, so that the compiler does not see how far the loop goes and write it out.
+/// One more. In assembler, so that the compiler does not see how far the loop goes and write it out.
 #[inline(always)]
-fn next(place: &mut usize) {
+fn after(mut place: usize) -> usize {
     // SAFETY: one addition.
-    unsafe {
-        asm!(
-            "{0} += 1",
-            inout(reg) * place,
-            options(pure, nomem, nostack)
-        )
-    };
+    unsafe { asm!("{0} += 1", inout(reg) place, options(pure, nomem, nostack)) };
+    place
 }

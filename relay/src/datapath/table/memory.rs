@@ -2,8 +2,8 @@
 //!
 //! No system call, no lock: the program may run on every processor while this is written. What makes that right is the
 //! order of the stores. A record is written while no port names it, and then named by one aligned store with release
-//! order; the program finds a record only through its name, and a load through a loaded value is never done before it.
-//! So it sees all of a record or none. A record's last name may still be held by a program that is running, which is
+//! order; the program finds a record only through its name, there or in a record that it has found so, and a load through a
+//! loaded value is never done before it. So it sees all of a record or none. A record's last name may still be held by a program that is running, which is
 //! why records rest before they are written again: see [`super::records`].
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
