@@ -1,10 +1,11 @@
-//! Telling a proxy that a call has timed out, so that it hangs up: XML-RPC over HTTP (`b2b-url`, `xmlrpc-format`).
+//! Telling a proxy that a call has timed out, so that it hangs up: XML-RPC over HTTP or HTTPS (`b2b-url`, `xmlrpc-format`).
 //!
 //! Threads of their own wait for the proxy; whoever reports a call never does. A proxy that does not answer is asked as often
 //! as rtpengine asks, and what it has not taken by then is logged and forgotten.
 
 #[cfg(test)]
 mod tests;
+mod trust;
 mod xmlrpc;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use tracing::{info, warn};
+use ureq::tls::Certificate;
 
 pub use xmlrpc::Format;
 
@@ -52,18 +54,36 @@ struct Job {
 }
 
 impl Callbacks {
-    /// Starts the threads.
+    /// Starts the threads. An `https` URL is believed to whom the system trusts (or whom `SSL_CERT_FILE` and `SSL_CERT_DIR`
+    /// name).
     ///
     /// # Errors
     /// When the system refuses them.
     pub fn start(url: String, format: Format) -> io::Result<Self> {
+        let roots = if url.starts_with("https://") {
+            trust::system()
+        } else {
+            Vec::new()
+        };
+        Self::trusting(url, format, &roots)
+    }
+
+    fn trusting(url: String, format: Format, roots: &[Certificate<'static>]) -> io::Result<Self> {
         let (jobs, to_do) = bounded(BACKLOG);
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .user_agent("underpass")
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .tls_config(trust::only(roots))
+            .build()
+            .into();
         for index in 0..WORKERS {
-            let to_do = to_do.clone();
+            let (to_do, agent) = (to_do.clone(), agent.clone());
             // They end when nobody can give them anything to do any more.
             std::thread::Builder::new()
                 .name(format!("callback-{index}"))
-                .spawn(move || work(&to_do))?;
+                .spawn(move || work(&to_do, &agent))?;
         }
         Ok(Self {
             url,
@@ -73,7 +93,7 @@ impl Callbacks {
         })
     }
 
-    /// A call has timed out; `proxy` is who spoke of it last. Never waits: beyond a few thousand calls, proxies are not told.
+    /// A call has timed out; `proxy` is who asked for it. Never waits: beyond a few thousand calls, proxies are not told.
     pub fn timed_out(&self, call_id: &Bytes, teardown: &Teardown, proxy: Option<SocketAddr>) {
         let address = teardown.callback.or(proxy.map(|proxy| proxy.ip()));
         let Some(url) = url_for(&self.url, address) else {
@@ -110,17 +130,10 @@ fn url_for(url: &str, address: Option<IpAddr>) -> Option<String> {
     Some(url.replacen(PLACE_OF_ADDRESS, &address, 1))
 }
 
-fn work(to_do: &Receiver<Job>) {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .user_agent("underpass")
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .build()
-        .into();
+fn work(to_do: &Receiver<Job>, agent: &ureq::Agent) {
     for job in to_do {
         let call_id = job.call_id.escape_ascii();
-        let mut attempts = (0..ATTEMPTS).map(|_| make(&agent, &job));
+        let mut attempts = (0..ATTEMPTS).map(|_| make(agent, &job));
         let mut trouble = None;
         let told = attempts.any(|outcome| outcome.map_err(|error| trouble = Some(error)).is_ok());
         match trouble {

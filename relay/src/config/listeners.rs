@@ -22,11 +22,13 @@ pub(super) fn callbacks(settings: &Settings) -> Result<Option<CallbackConfig>, C
     if url.is_empty() {
         return Ok(None);
     }
-    let host = url.strip_prefix("http://");
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
     if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
         return Err(bad_scalar(
             setting,
-            "expected http://HOST[:PORT][/PATH], where HOST may be %%",
+            "expected http://HOST[:PORT][/PATH] or https://…, where HOST may be %%",
         ));
     }
     let url = url.to_owned();

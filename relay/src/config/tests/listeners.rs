@@ -22,8 +22,21 @@ fn callbacks_go_to_a_url_in_a_format() {
 }
 
 #[test]
+fn a_url_may_be_encrypted() {
+    let loaded = load_arguments(&["-b", "https://%%:8443/RPC2"]);
+    let callbacks = loaded.config.callbacks.unwrap();
+    assert_eq!(callbacks.url, "https://%%:8443/RPC2");
+}
+
+#[test]
 fn a_url_that_cannot_be_called_is_an_error() {
-    for url in ["https://proxy/", "proxy:5060", "http://", "http:///RPC2"] {
+    for url in [
+        "ftp://proxy/",
+        "proxy:5060",
+        "http://",
+        "http:///RPC2",
+        "https://",
+    ] {
         let error = error_of(&["-b", url]);
         assert!(
             error.contains("expected http://HOST[:PORT][/PATH]"),
