@@ -4,12 +4,14 @@
 
 mod quality;
 mod recording;
+mod sampled;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use quality::{Quality, Sample};
 pub use recording::{Recording, RecordingId};
+pub use sampled::Sampled;
 use serde::{Deserialize, Serialize};
 
 use crate::datapath::PayloadTypes;
@@ -380,6 +382,12 @@ pub struct StreamView {
     pub user_bytes: u64,
     /// Packets that could not be passed on, or that strict-source refused.
     pub errors: u64,
+    /// Packets sent to the stream's peer by user space. What the kernel sends to it counts at the streams it comes from.
+    pub sent_packets: u64,
+    /// Their UDP payload bytes.
+    pub sent_bytes: u64,
+    /// Packets that could not be sent to the peer.
+    pub send_errors: u64,
     /// Packets forwarded by the kernel.
     pub kernel_packets: u64,
     /// Their UDP payload bytes.
@@ -398,6 +406,30 @@ pub struct StreamView {
     pub ssrcs: Vec<SsrcView>,
     /// What receivers said in the RTCP that arrived here.
     pub quality: Vec<Quality>,
+    /// Sequence numbers that did not follow the one before.
+    pub sequence: SequenceEvents,
+}
+
+/// How often sequence numbers did not follow the one before, as far as user space saw both; the kernel counts losses only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SequenceEvents {
+    /// The same number as the one before.
+    pub duplicates: u64,
+    /// Some were left out.
+    pub skips: u64,
+    /// The number jumped too far for that: the sender began anew.
+    pub resets: u64,
+    /// An earlier number came later.
+    pub reordered: u64,
+}
+
+impl std::ops::AddAssign for SequenceEvents {
+    fn add_assign(&mut self, other: Self) {
+        self.duplicates += other.duplicates;
+        self.skips += other.skips;
+        self.resets += other.resets;
+        self.reordered += other.reordered;
+    }
 }
 
 /// A telephone event (RFC 4733) that has ended: a digit somebody has dialled.
@@ -459,6 +491,8 @@ pub struct Learned {
     pub bytes: u64,
     /// Packets that could not be passed on, or that strict-source refused.
     pub errors: u64,
+    /// What was sent to the peer: packets, their UDP payload bytes, and packets that could not be sent.
+    pub sent: (u64, u64, u64),
     /// When user space last saw a packet, ms of CLOCK_MONOTONIC; 0 never.
     pub last_ms: u64,
     /// What the kernel had counted, too, when this was looked at: packets, and their UDP payload bytes. The table knows it

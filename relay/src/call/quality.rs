@@ -42,6 +42,17 @@ pub(super) fn source(source: &SsrcView, quality: Option<&Quality>, clock: Timest
     dict
 }
 
+/// A source as its receiver is sent it.
+pub(super) fn sent(source: &SsrcView) -> Dict {
+    let mut dict = Dict::with_capacity(5);
+    dict.insert("SSRC", i64::from(source.ssrc));
+    dict.insert("bytes", integer(source.bytes));
+    dict.insert("packets", integer(source.packets));
+    dict.insert("last RTP timestamp", i64::from(source.last_timestamp));
+    dict.insert("last RTP seq", i64::from(source.highest_sequence));
+    dict
+}
+
 fn score(sample: &Sample) -> Dict {
     let mut dict = Dict::with_capacity(6);
     dict.insert("MOS", i64::from(sample.mos));

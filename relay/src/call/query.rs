@@ -6,13 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use ng_protocol::{Dict, Reply, Request, Value};
 
+use super::counts::{Sum, Views, egress};
 use super::graph::Call;
-use super::media::Media;
+use super::media::{Course, Media};
 use super::party::{Party, PartyId};
 use super::recording::Running;
 use super::select::present;
 use super::statistics::integer;
-use super::subscription::Kind;
+use super::subscription::{Kind, MediaRef};
 use super::{Calls, Refusal, quality};
 use crate::plan::{Component, LocalPort, SsrcView, StreamReader, StreamView};
 
@@ -68,7 +69,7 @@ pub(super) fn describe(
 
     let mut account = Account {
         call,
-        streams,
+        views: Views::of(call, streams),
         rtp: Sum::default(),
         rtcp: Sum::default(),
         sources: Vec::new(),
@@ -89,6 +90,7 @@ pub(super) fn describe(
     out.insert("created_us", integer(created_us % 1_000_000));
     out.insert("created_ts", integer(created_us));
     out.insert("last signal", integer(call.last_signal.wall_us / 1_000_000));
+    out.insert("last redis update", 0);
     if let Some(metadata) = &call.metadata {
         out.insert("metadata", metadata.clone());
     }
@@ -112,42 +114,11 @@ pub(super) fn describe(
 /// Walks a call and adds up what its streams counted.
 struct Account<'a> {
     call: &'a Call,
-    streams: &'a dyn StreamReader,
+    views: Views,
     rtp: Sum,
     rtcp: Sum,
     /// By SSRC, each once.
     sources: Vec<(u32, Dict)>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    packets: u64,
-    bytes: u64,
-    errors: u64,
-}
-
-impl Sum {
-    fn of(view: &StreamView) -> Self {
-        Self {
-            packets: view.user_packets + view.kernel_packets,
-            bytes: view.user_bytes + view.kernel_bytes,
-            errors: view.errors,
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.errors += other.errors;
-    }
-
-    fn dict(self) -> Dict {
-        let mut dict = Dict::new();
-        dict.insert("packets", integer(self.packets));
-        dict.insert("bytes", integer(self.bytes));
-        dict.insert("errors", integer(self.errors));
-        dict
-    }
 }
 
 impl Account<'_> {
@@ -180,7 +151,7 @@ impl Account<'_> {
         dict.insert("recording", recording);
         let medias = party.medias.iter().enumerate();
         let medias: Vec<Value> = medias
-            .map(|(index, media)| self.media(index, media).into())
+            .map(|(index, media)| self.media(MediaRef { party: id, index }, media).into())
             .collect();
         dict.insert("medias", medias);
         dict
@@ -199,69 +170,77 @@ impl Account<'_> {
             .collect()
     }
 
-    fn media(&mut self, index: usize, media: &Media) -> Dict {
-        let mut dict = Dict::with_capacity(7);
-        dict.insert("index", integer(index as u64 + 1));
+    fn media(&mut self, name: MediaRef, media: &Media) -> Dict {
+        let mut dict = Dict::with_capacity(8);
+        dict.insert("index", integer(name.index as u64 + 1));
         dict.insert("type", media.kind.clone());
         dict.insert("protocol", media.protocol.as_str().to_owned());
         if let Some(codec) = &media.codec {
             dict.insert("codec", codec.clone());
         }
+        let (by_kernel, egress) = egress(self.call, &self.views, name, media);
         let mut streams = Vec::new();
         let mut ingress = Vec::new();
         for pair in media.all_ports() {
             let is_current = media.ports() == Some(pair);
-            let views = [&pair.rtp, &pair.rtcp].map(|port| self.streams.view(port.id));
-            self.sources(media, views.iter().flatten(), &mut ingress);
+            let views = [&pair.rtp, &pair.rtcp].map(|port| self.views.get(port.id));
+            sources(media, &views, &mut self.sources, &mut ingress);
             for ((port, component), view) in
                 [(&pair.rtp, Component::Rtp), (&pair.rtcp, Component::Rtcp)]
                     .into_iter()
-                    .zip(&views)
+                    .zip(views)
             {
-                if let Some(view) = view {
-                    match component {
-                        Component::Rtp => self.rtp.add(Sum::of(view)),
-                        Component::Rtcp => self.rtcp.add(Sum::of(view)),
+                let mut sent = view.map(Sum::sent).unwrap_or_default();
+                match component {
+                    Component::Rtp => {
+                        self.rtp.add(view.map(Sum::of).unwrap_or_default());
+                        sent.add(by_kernel);
                     }
+                    Component::Rtcp => self.rtcp.add(view.map(Sum::of).unwrap_or_default()),
                 }
                 if is_current {
-                    streams.push(stream(media, port, component, view.as_ref()).into());
+                    streams.push(stream(media, port, component, view, sent).into());
                 }
             }
         }
         dict.insert("streams", streams);
         dict.insert("flags", media_flags(media));
         dict.insert("ingress SSRCs", ingress);
+        if !egress.is_empty() {
+            let told = egress.iter().map(|source| quality::sent(source).into());
+            dict.insert("egress SSRCs", told.collect::<Vec<Value>>());
+        }
         dict
     }
+}
 
-    /// The sources at a pair of ports: those heard, and those that only said how they hear.
-    fn sources<'v>(
-        &mut self,
-        media: &Media,
-        views: impl Iterator<Item = &'v StreamView> + Clone,
-        ingress: &mut Vec<Value>,
-    ) {
-        let said = views.clone().flat_map(|view| &view.quality);
-        let heard: Vec<&SsrcView> = views.flat_map(|view| &view.ssrcs).collect();
-        let is_heard = |ssrc| heard.iter().any(|source| source.ssrc == ssrc);
-        let silent: Vec<SsrcView> = said
-            .clone()
-            .filter(|quality| !is_heard(quality.ssrc))
-            .map(|quality| SsrcView {
-                ssrc: quality.ssrc,
-                ..SsrcView::default()
-            })
-            .collect();
-        for source in heard.into_iter().chain(&silent) {
-            let quality = said.clone().find(|quality| quality.ssrc == source.ssrc);
-            let account = quality::source(source, quality, media.created);
-            let mut entry = Dict::with_capacity(11);
-            entry.insert("SSRC", i64::from(source.ssrc));
-            ingress.push(merged(entry, &account).into());
-            if !self.sources.iter().any(|(known, _)| *known == source.ssrc) {
-                self.sources.push((source.ssrc, account));
-            }
+/// The sources at a pair of ports: those heard, and those that only said how they hear.
+fn sources(
+    media: &Media,
+    views: &[Option<&StreamView>],
+    known: &mut Vec<(u32, Dict)>,
+    ingress: &mut Vec<Value>,
+) {
+    let views = views.iter().flatten();
+    let said = views.clone().flat_map(|view| &view.quality);
+    let heard: Vec<&SsrcView> = views.flat_map(|view| &view.ssrcs).collect();
+    let is_heard = |ssrc| heard.iter().any(|source| source.ssrc == ssrc);
+    let silent: Vec<SsrcView> = said
+        .clone()
+        .filter(|quality| !is_heard(quality.ssrc))
+        .map(|quality| SsrcView {
+            ssrc: quality.ssrc,
+            ..SsrcView::default()
+        })
+        .collect();
+    for source in heard.into_iter().chain(&silent) {
+        let quality = said.clone().find(|quality| quality.ssrc == source.ssrc);
+        let account = quality::source(source, quality, media.created);
+        let mut entry = Dict::with_capacity(11);
+        entry.insert("SSRC", i64::from(source.ssrc));
+        ingress.push(merged(entry, &account).into());
+        if !known.iter().any(|(known, _)| *known == source.ssrc) {
+            known.push((source.ssrc, account));
         }
     }
 }
@@ -280,6 +259,9 @@ fn media_flags(media: &Media) -> Vec<Value> {
         ("send", media.sends),
         ("recv", media.receives),
         ("rtcp-mux", media.rtcp_mux),
+        ("RTCP generator", media.generates_rtcp),
+        ("echo", media.course == Course::Back),
+        ("blackhole", media.course == Course::Astray),
     ];
     words(&flags)
 }
@@ -294,6 +276,7 @@ fn stream(
     port: &LocalPort,
     component: Component,
     view: Option<&StreamView>,
+    sent: Sum,
 ) -> Dict {
     let announced = match component {
         Component::Rtp => media.remote.map(|remote| remote.rtp),
@@ -304,7 +287,7 @@ fn stream(
         Component::Rtcp => media.rtcp_endpoint(),
     };
     let current = view.and_then(|view| view.endpoint).or(planned);
-    let mut dict = Dict::with_capacity(12);
+    let mut dict = Dict::with_capacity(13);
     dict.insert("local port", i64::from(port.address.port()));
     dict.insert("local address", host(port.address));
     dict.insert("family", family(port.address));
@@ -315,6 +298,9 @@ fn stream(
         dict.insert("SSRC", i64::from(first.ssrc));
     }
     dict.insert("stats", view.map(Sum::of).unwrap_or_default().dict());
+    if sent != Sum::default() {
+        dict.insert("stats_out", sent.dict());
+    }
     let reason = match view {
         None => Some(NOT_OPEN),
         Some(view) => view.kernel_reason,

@@ -5,7 +5,7 @@ use ng_protocol::Reply;
 use super::graph::Call;
 use super::party::PartyId;
 use super::{Calls, Refusal, Timestamp};
-use crate::plan::StreamReader;
+use crate::plan::{Sampled, SequenceEvents, StreamReader, StreamView};
 
 /// Why a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,12 @@ pub struct Totals {
     pub duration_ms: u64,
     /// The sum of the squares of that, in square seconds.
     pub duration_squared: f64,
+    /// Interarrival jitter that was measured of the sources of ended calls, ms; where there was none, it is no sample.
+    pub jitter_ms: Sampled,
+    /// Packets of ended calls that did not arrive.
+    pub packets_lost: u64,
+    /// Sequence numbers of ended calls that did not follow the one before.
+    pub sequence: SequenceEvents,
 }
 
 impl Totals {
@@ -98,12 +104,17 @@ impl Totals {
         let mut heard: Vec<PartyId> = Vec::new();
         let mut unheard: Vec<PartyId> = Vec::new();
         for (name, media) in call.medias() {
-            let mut views = media.all_ports().map(|pair| streams.view(pair.rtp.id));
             if media.ports().is_none() {
                 continue;
             }
-            let any = views
-                .any(|view| view.is_some_and(|view| view.user_packets + view.kernel_packets > 0));
+            let views = media
+                .all_ports()
+                .filter_map(|pair| streams.view(pair.rtp.id));
+            let mut any = false;
+            for view in views {
+                any |= view.user_packets + view.kernel_packets > 0;
+                self.count_reception(&view, media.clock_rate);
+            }
             if any {
                 heard.push(name.party);
             } else {
@@ -113,6 +124,17 @@ impl Totals {
         }
         unheard.retain(|party| !heard.contains(party));
         self.one_way += u64::from(!heard.is_empty() && !unheard.is_empty());
+    }
+
+    fn count_reception(&mut self, view: &StreamView, clock_rate: u32) {
+        self.sequence += view.sequence;
+        for source in &view.ssrcs {
+            self.packets_lost += u64::from(source.lost);
+            if source.jitter > 0 {
+                let jitter_ms = u64::from(source.jitter) * 1000 / u64::from(clock_rate.max(1));
+                self.jitter_ms.add(jitter_ms);
+            }
+        }
     }
 }
 

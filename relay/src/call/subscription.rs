@@ -137,6 +137,13 @@ impl Subscriptions {
         flows.map(|(source, _)| *source)
     }
 
+    /// Those of them whose RTP does.
+    pub(super) fn heard(&self, sink: MediaRef) -> impl Iterator<Item = MediaRef> {
+        let flows = self.edges.iter();
+        let flows = flows.filter(move |((_, to), edge)| *to == sink && !edge.rtcp_only);
+        flows.map(|((source, _), _)| *source)
+    }
+
     /// The parties whose media a party's media go to, each once, and by what. One that offer and answer made comes first.
     pub(super) fn sink_parties(&self, party: PartyId) -> Vec<(PartyId, Kind)> {
         let edges = self

@@ -88,15 +88,34 @@ pub struct CommandCounters {
     pub duplicates: AtomicU64,
     /// Time spent on requests, in ns.
     pub nanoseconds: AtomicU64,
+    /// Of those since [`Self::take_extremes`], which took least, ns, plus one; 0 none.
+    shortest: AtomicU64,
+    /// Which took most, ns.
+    longest: AtomicU64,
 }
 
 impl CommandCounters {
+    /// The shortest and the longest time that a request took since this was last asked; `None` if there was none.
+    pub fn take_extremes(&self) -> Option<(Duration, Duration)> {
+        let shortest = self.shortest.swap(0, Relaxed).checked_sub(1)?;
+        let longest = self.longest.swap(0, Relaxed);
+        Some((
+            Duration::from_nanos(shortest),
+            Duration::from_nanos(longest),
+        ))
+    }
+
     /// Counts a request that was carried out.
     pub fn carried_out(&self, error: bool, took: Duration) {
         self.requests.fetch_add(1, Relaxed);
         self.errors.fetch_add(error.into(), Relaxed);
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(nanoseconds, Relaxed);
+        let shortest = self.shortest.load(Relaxed);
+        if shortest == 0 || nanoseconds < shortest {
+            self.shortest.store(nanoseconds.saturating_add(1), Relaxed);
+        }
+        self.longest.fetch_max(nanoseconds, Relaxed);
     }
 }
 
@@ -104,6 +123,21 @@ impl CommandCounters {
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
+
+    #[test]
+    fn extremes_are_those_since_they_were_last_asked() {
+        let counters = CommandCounters::default();
+        assert_eq!(counters.take_extremes(), None);
+        for took in [5, 3, 0, 8] {
+            counters.carried_out(false, Duration::from_nanos(took));
+        }
+        let extremes = (Duration::ZERO, Duration::from_nanos(8));
+        assert_eq!(counters.take_extremes(), Some(extremes));
+        counters.carried_out(false, Duration::from_nanos(4));
+        let extremes = (Duration::from_nanos(4), Duration::from_nanos(4));
+        assert_eq!(counters.take_extremes(), Some(extremes));
+        assert_eq!(counters.take_extremes(), None);
+    }
 
     #[test]
     fn proxies_beyond_the_bound_are_not_counted_apart() {

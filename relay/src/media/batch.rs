@@ -170,6 +170,12 @@ impl Batch {
         failed
     }
 
+    /// The bytes of the chosen datagrams.
+    pub(crate) fn bytes(&self, chosen: Mask) -> u64 {
+        let chosen = (0..BATCH).filter(|index| chosen & (1 << index) != 0);
+        chosen.map(|index| self.lengths[index] as u64).sum()
+    }
+
     /// Sends what `alter` makes of each of the chosen datagrams, in place and no longer than it was; `None`: it is not sent.
     /// The datagrams themselves stay as they were received. Returns those that could not be sent.
     pub(crate) fn send_altered(

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::reception::{Reception, merge};
+use super::reception::{Oddity, Reception, merge};
 use crate::datapath::{FlowReport, FlowState, Reason};
-use crate::plan::{Heard, Learned, Quality, Sample, SsrcView, StreamView};
+use crate::plan::{Heard, Learned, Quality, Sample, SequenceEvents, SsrcView, StreamView};
 
 /// SSRCs measured per stream; a further one takes the place of the one not heard for longest.
 pub(crate) const SSRCS: usize = 4;
@@ -18,12 +18,15 @@ pub(crate) struct Counters {
     pub(crate) packets: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) errors: AtomicU64,
+    /// Sent to the stream's peer.
+    sent: SentCell,
     pub(crate) last_ms: AtomicU64,
     /// Written when it changes, not per packet.
     standing: Mutex<Standing>,
     /// What was learned, without counts. Written when it changes, read when the call is journaled.
     learned: Mutex<Learned>,
     ssrcs: [SsrcCell; SSRCS],
+    pub(crate) sequence: SequenceCell,
     /// What receivers said; written with every report of theirs, which are seconds apart.
     quality: Mutex<Vec<Quality>>,
     /// What the engine reports about the stream's flow.
@@ -40,6 +43,22 @@ struct SsrcCell {
     lost: AtomicU32,
     jitter: AtomicU32,
     interleaved: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct SentCell {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// [`SequenceEvents`] as they are counted.
+#[derive(Debug, Default)]
+pub(crate) struct SequenceCell {
+    duplicates: AtomicU64,
+    skips: AtomicU64,
+    resets: AtomicU64,
+    reordered: AtomicU64,
 }
 
 /// What is decided about a stream.
@@ -81,6 +100,7 @@ impl Counters {
             packets: self.packets.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             errors: self.errors.load(Relaxed),
+            sent: self.sent.read(),
             last_ms: self.last_ms.load(Relaxed),
             kernel: (self.report.packets(), self.report.bytes()),
             quality: self.quality().clone(),
@@ -98,6 +118,8 @@ impl Counters {
         self.bytes.store(learned.bytes, Relaxed);
         self.errors.store(learned.errors, Relaxed);
         self.last_ms.store(learned.last_ms, Relaxed);
+        let (packets, bytes, errors) = learned.sent;
+        self.sent(packets, bytes, errors);
         let (packets, bytes) = learned.kernel;
         self.report.go_on_from(packets, bytes, 0);
         self.quality()
@@ -105,6 +127,13 @@ impl Counters {
         for (index, heard) in learned.heard.iter().enumerate() {
             self.publish(index, &Reception::resumed(heard));
         }
+    }
+
+    /// Counts what was sent to the stream's peer, and packets that could not be.
+    pub(crate) fn sent(&self, packets: u64, bytes: u64, errors: u64) {
+        add(&self.sent.packets, packets);
+        add(&self.sent.bytes, bytes);
+        add(&self.sent.errors, errors);
     }
 
     /// Adds what a receiver said.
@@ -161,7 +190,11 @@ impl Counters {
     pub(crate) fn view(&self) -> StreamView {
         let report = &self.report;
         let standing = self.standing();
+        let (sent_packets, sent_bytes, send_errors) = self.sent.read();
         StreamView {
+            sent_packets,
+            sent_bytes,
+            send_errors,
             user_packets: self.packets.load(Relaxed),
             user_bytes: self.bytes.load(Relaxed),
             errors: self.errors.load(Relaxed),
@@ -174,6 +207,7 @@ impl Counters {
             kernel_reason: self.kernel_reason(),
             ssrcs: self.ssrc_views(),
             quality: self.quality().clone(),
+            sequence: self.sequence.read(),
         }
     }
 
@@ -204,6 +238,35 @@ impl Counters {
             }
         }
         views
+    }
+}
+
+impl SentCell {
+    fn read(&self) -> (u64, u64, u64) {
+        let [packets, bytes, errors] =
+            [&self.packets, &self.bytes, &self.errors].map(|counter| counter.load(Relaxed));
+        (packets, bytes, errors)
+    }
+}
+
+impl SequenceCell {
+    pub(crate) fn count(&self, oddity: Oddity) {
+        let counter = match oddity {
+            Oddity::Duplicate => &self.duplicates,
+            Oddity::Skip => &self.skips,
+            Oddity::Reset => &self.resets,
+            Oddity::Reordered => &self.reordered,
+        };
+        add(counter, 1);
+    }
+
+    fn read(&self) -> SequenceEvents {
+        SequenceEvents {
+            duplicates: self.duplicates.load(Relaxed),
+            skips: self.skips.load(Relaxed),
+            resets: self.resets.load(Relaxed),
+            reordered: self.reordered.load(Relaxed),
+        }
     }
 }
 

@@ -29,8 +29,8 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, bounded};
@@ -38,7 +38,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use ports::Ports;
 pub use range::{MediaPorts, PortRange};
-pub use rtcp::{Formula, Mos};
+pub use rtcp::{Formula, Mos, ReportTotals};
 pub use streams::Streams;
 
 use crate::datapath::Datapath;
@@ -104,6 +104,8 @@ pub struct Totals {
     pub bytes: u64,
     /// Packets refused by strict-source, or that could not be passed on.
     pub errors: u64,
+    /// What receivers said in RTCP.
+    pub reports: ReportTotals,
 }
 
 /// Media workers and port pool; stops them when dropped.
@@ -277,13 +279,18 @@ impl Media {
     /// What user space has passed on since start.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.workers
-            .iter()
-            .fold(Totals::default(), |sum, worker| Totals {
-                packets: sum.packets + worker.totals.packets.load(Relaxed),
-                bytes: sum.bytes + worker.totals.bytes.load(Relaxed),
-                errors: sum.errors + worker.totals.errors.load(Relaxed),
-            })
+        let mut sum = Totals::default();
+        for worker in &self.workers {
+            let totals = &worker.totals;
+            sum.packets += totals.packets.load(Relaxed);
+            sum.bytes += totals.bytes.load(Relaxed);
+            sum.errors += totals.errors.load(Relaxed);
+            sum.reports += *totals
+                .reports
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        sum
     }
 
     /// The kernel forwards, or is to, without a packet that would bring the worker to obey.

@@ -11,6 +11,19 @@ const MAX_DROPOUT: u16 = 3000;
 /// A step back larger than this is a restart, not reordering (MAX_MISORDER).
 const MAX_MISORDER: u16 = 100;
 
+/// What is odd about a packet's sequence number, beside the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// It is the same.
+    Duplicate,
+    /// Some are left out.
+    Skip,
+    /// It is too far away for that.
+    Reset,
+    /// It is an earlier one.
+    Reordered,
+}
+
 /// Measurements of one SSRC.
 ///
 /// Sequence numbers are only compared within a *run*: packets that user space saw one after the other. While the kernel
@@ -58,7 +71,8 @@ impl Reception {
         }
     }
 
-    /// Counts a packet of `bytes` payload bytes. `kernel` says that the kernel forwards the flow meanwhile.
+    /// Counts a packet of `bytes` payload bytes. `kernel` says that the kernel forwards the flow meanwhile. Returns what is odd
+    /// about its place.
     pub(crate) fn count(
         &mut self,
         header: Rtp,
@@ -66,7 +80,7 @@ impl Reception {
         clock_rate: u32,
         kernel: bool,
         now: Now,
-    ) {
+    ) -> Option<Oddity> {
         let first = self.packets == 0;
         self.packets += 1;
         self.bytes += bytes as u64;
@@ -74,13 +88,13 @@ impl Reception {
         if kernel {
             self.interleaved += 1;
             self.end_run();
-            return;
+            return None;
         }
         self.measure_jitter(header.timestamp(), clock_rate, now);
         if first {
             self.highest = u32::from(header.sequence());
         }
-        self.follow(header.sequence());
+        self.follow(header.sequence())
     }
 
     /// Packets lost between those that user space saw.
@@ -100,22 +114,30 @@ impl Reception {
         self.jitter_x16 >> 4
     }
 
-    fn follow(&mut self, sequence: u16) {
+    fn follow(&mut self, sequence: u16) -> Option<Oddity> {
         let ahead = sequence.wrapping_sub(self.highest as u16);
         let behind = 0_u16.wrapping_sub(ahead);
         if !self.in_run {
             // However many cycles passed meanwhile, the number goes on from where it was.
             self.highest = self.highest.wrapping_add(u32::from(ahead));
             self.begin_run();
+            None
         } else if ahead < MAX_DROPOUT {
             self.highest = self.highest.wrapping_add(u32::from(ahead));
             self.run_packets += 1;
+            match ahead {
+                0 => Some(Oddity::Duplicate),
+                1 => None,
+                _ => Some(Oddity::Skip),
+            }
         } else if behind <= MAX_MISORDER {
             self.run_packets += 1;
+            Some(Oddity::Reordered)
         } else {
             self.end_run();
             self.highest = self.highest.wrapping_add(u32::from(ahead));
             self.begin_run();
+            Some(Oddity::Reset)
         }
     }
 
@@ -234,6 +256,19 @@ mod tests {
         let reception = counted([100, 101, 103, 40_000, 40_001]);
         assert_eq!(reception.lost(), 1);
         assert_eq!(reception.highest as u16, 40_001);
+    }
+
+    #[test]
+    fn a_number_that_does_not_follow_is_told_apart() {
+        let mut reception = Reception::new(7);
+        let mut odd = |sequence| reception.count(header(sequence), 172, 8000, false, Now(0));
+        assert_eq!(odd(100), None);
+        assert_eq!(odd(101), None);
+        assert_eq!(odd(101), Some(Oddity::Duplicate));
+        assert_eq!(odd(104), Some(Oddity::Skip));
+        assert_eq!(odd(103), Some(Oddity::Reordered));
+        assert_eq!(odd(40_000), Some(Oddity::Reset));
+        assert_eq!(odd(40_001), None);
     }
 
     #[test]

@@ -313,8 +313,11 @@ impl Stream {
         self.heard_ms[index] = now.ms();
         let reception = &mut self.receptions[index];
         let kernel = self.counters.report.state() == FlowState::Kernel;
-        reception.count(header, bytes, self.plan.clock_rate, kernel, now);
+        let odd = reception.count(header, bytes, self.plan.clock_rate, kernel, now);
         self.counters.publish(index, reception);
+        if let Some(oddity) = odd {
+            self.counters.sequence.count(oddity);
+        }
     }
 
     fn place_for(&mut self, ssrc: u32) -> usize {

@@ -14,10 +14,10 @@ mod reports;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
@@ -28,7 +28,7 @@ use super::bed::{Bed, TICK, WAKE};
 use super::clock::Now;
 use super::counters::{Counters, add};
 use super::ports::Ports;
-use super::rtcp::{self, Mos};
+use super::rtcp::{self, Mos, ReportTotals};
 use super::stream::{Route, Stream};
 use super::streams::Lessons;
 use super::table::Table;
@@ -79,6 +79,8 @@ pub(super) struct WorkerTotals {
     pub(super) packets: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) errors: AtomicU64,
+    /// Written with every report that arrives; those are seconds apart.
+    pub(super) reports: Mutex<ReportTotals>,
 }
 
 /// The other end of a worker; stops it when dropped.
@@ -329,10 +331,9 @@ impl Worker {
             for link in &stream.rtcp_sinks {
                 failed |= match exit(*link) {
                     Some((sink, to)) if sink.plan.rtcp.without_feedback => {
-                        let alter = rtcp::without_feedback;
-                        self.batch.send_altered(&sink.socket, to, chosen, alter)
+                        pass_altered(&mut self.batch, sink, to, chosen, rtcp::without_feedback)
                     }
-                    Some((sink, to)) => self.batch.send(&sink.socket, to, chosen),
+                    Some((sink, to)) => pass_unaltered(&mut self.batch, sink, to, chosen),
                     None => chosen,
                 };
             }
@@ -342,11 +343,11 @@ impl Worker {
             let treatment = &planned.treatment;
             failed |= match exit(*link) {
                 Some((sink, to)) if treatment.is_none() => {
-                    self.batch.send(&sink.socket, to, chosen)
+                    pass_unaltered(&mut self.batch, sink, to, chosen)
                 }
                 Some((sink, to)) => {
                     let alter = |packet: &mut [u8]| treat(packet, &stream.plan, treatment);
-                    self.batch.send_altered(&sink.socket, to, chosen, alter)
+                    pass_altered(&mut self.batch, sink, to, chosen, alter)
                 }
                 None => chosen,
             };
@@ -377,6 +378,12 @@ impl Worker {
                 let mut sample = block.sample(rate, leg_us, other_leg_us, now);
                 sample.mos = self.mos.score(&sample);
                 stream.counters.rate(block.receiver, sample);
+                let mut reports = self
+                    .totals
+                    .reports
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                reports.add(&sample);
             }
         }
     }
@@ -384,10 +391,7 @@ impl Worker {
     fn count(&self, slot: usize, received: usize, passed: Mask) {
         let packets = u64::from(passed.count_ones());
         let errors = received as u64 - packets;
-        let bytes = (0..received)
-            .filter(|index| passed & (1 << index) != 0)
-            .map(|index| self.batch.payload(index).len() as u64)
-            .sum();
+        let bytes = self.batch.bytes(passed);
         if let Some(stream) = self.table.at(slot) {
             stream.count(packets, bytes, errors);
         }
@@ -511,6 +515,37 @@ impl Worker {
         drop(closed);
         self.ports.release(pair);
     }
+}
+
+/// Sends datagrams of the batch through a sink; returns those that could not be sent.
+fn pass_unaltered(batch: &mut Batch, sink: &Stream, to: SocketAddr, chosen: Mask) -> Mask {
+    let failed = batch.send(&sink.socket, to, chosen);
+    let sent = chosen & !failed;
+    let packets = u64::from(sent.count_ones());
+    let errors = u64::from(failed.count_ones());
+    sink.counters.sent(packets, batch.bytes(sent), errors);
+    failed
+}
+
+/// The same of what `alter` makes of them; `None`: it is not sent.
+fn pass_altered(
+    batch: &mut Batch,
+    sink: &Stream,
+    to: SocketAddr,
+    chosen: Mask,
+    mut alter: impl FnMut(&mut [u8]) -> Option<usize>,
+) -> Mask {
+    let (mut packets, mut bytes) = (0, 0);
+    let failed = batch.send_altered(&sink.socket, to, chosen, |packet| {
+        let length = alter(packet)?;
+        packets += 1;
+        bytes += length as u64;
+        Some(length)
+    });
+    let errors = u64::from(failed.count_ones());
+    let lost = batch.bytes(failed).min(bytes);
+    sink.counters.sent(packets - errors, bytes - lost, errors);
+    failed
 }
 
 fn touch(touched: &mut Vec<CallKey>, call: CallKey) {

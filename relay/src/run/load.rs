@@ -7,29 +7,35 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, error};
 
 use super::calls::Shared;
+use super::interval::Interval;
 use super::office::{Office, Rates};
 use crate::call::{Hundredths, Load};
 use crate::ops::metrics::PathCounters;
 
 /// Measures for as long as the relay lives.
-pub(super) async fn measure(shared: Shared, office: Arc<Office>) {
-    let mut meter = Meter::default();
+pub(super) async fn measure(shared: Shared, office: Arc<Office>, interval_length: Duration) {
+    let mut meters = (Meter::default(), Interval::new(interval_length));
     let mut second = interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         second.tick().await;
         let (shared, office) = (Arc::clone(&shared), Arc::clone(&office));
         let measured = tokio::task::spawn_blocking(move || {
+            let (meter, interval) = &mut meters;
             let mut dispatcher = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let server = dispatcher.handler_mut();
             let (user, kernel) = (office.user(server.media()), office.kernel());
             let (load, rates) = meter.measure(user, kernel, &System::read());
             server.calls_mut().set_load(load);
             office.set_rates(rates);
-            meter
+            let sessions = server.calls().len() as u64;
+            if let Some(finished) = interval.second(sessions, &office.commands.total) {
+                office.set_interval(finished);
+            }
+            meters
         });
         match measured.await {
-            Ok(measured) => meter = measured,
+            Ok(measured) => meters = measured,
             Err(_) => {
                 error!("bug: measuring the load panicked; limits on it hold no longer");
                 return;

@@ -132,6 +132,118 @@ fn sources_stand_in_their_media_and_in_the_call() {
     assert_eq!(reply.at(&["SSRC", "4660", "packets"]), Some(Value::from(7)));
 }
 
+/// A source heard at a port.
+fn hear(world: &mut World, port: u16, ssrc: u32, packets: u64) {
+    world.view(port).ssrcs.push(SsrcView {
+        ssrc,
+        packets,
+        bytes: 172 * packets,
+        ..SsrcView::default()
+    });
+}
+
+#[test]
+fn a_stream_tells_what_is_sent_to_its_peer_by_user_space_and_by_the_kernel() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    world.view(to_a).kernel_packets = 1000;
+    world.view(to_a).kernel_bytes = 172_000;
+    world.view(to_b).sent_packets = 5;
+    world.view(to_b).sent_bytes = 860;
+    world.view(to_b).send_errors = 1;
+    let reply = query(&mut world);
+    let out = |tag, stream, key| {
+        reply.at(&[
+            "tags",
+            tag,
+            "medias",
+            "0",
+            "streams",
+            stream,
+            "stats_out",
+            key,
+        ])
+    };
+    assert_eq!(out("b", "0", "packets"), Some(Value::from(1005)));
+    assert_eq!(out("b", "0", "bytes"), Some(Value::from(172_860)));
+    assert_eq!(out("b", "0", "errors"), Some(Value::from(1)));
+    assert_eq!(out("b", "1", "packets"), None, "nothing was sent");
+    assert_eq!(out("a", "0", "packets"), None);
+}
+
+#[test]
+fn a_media_tells_the_sources_that_its_party_is_sent() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    hear(&mut world, to_a, 0x1234, 7);
+    let egress = |world: &mut World, tag| {
+        let list = query(world).at(&["tags", tag, "medias", "0", "egress SSRCs"]);
+        list.map_or_else(Vec::new, |list| list.as_list().unwrap().to_vec())
+    };
+    assert!(egress(&mut world, "b").is_empty(), "nothing was sent yet");
+    world.view(to_b).sent_packets = 7;
+    let told = egress(&mut world, "b");
+    let told = told[0].as_dict().unwrap();
+    assert_eq!(told.get("SSRC"), Some(&Value::from(0x1234)));
+    assert_eq!(told.get("packets"), Some(&Value::from(7)));
+    assert!(egress(&mut world, "a").is_empty());
+}
+
+#[test]
+fn an_echo_is_sent_under_another_name_and_nothing_else_is() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    let echo = offer(&audio(A, 4000))
+        .with("to-tag", "b")
+        .with("media echo", "both");
+    world.send(echo);
+    hear(&mut world, to_a, 0x1234, 7);
+    hear(&mut world, to_b, 0x5678, 7);
+    world.view(to_a).sent_packets = 7;
+    let reply = query(&mut world);
+    let path = ["tags", "a", "medias", "0", "egress SSRCs", "0", "SSRC"];
+    let echoed = i64::from(0x1234 ^ u32::from_be_bytes(*b"echo"));
+    assert_eq!(reply.at(&path), Some(Value::from(echoed)));
+    assert_eq!(
+        reply.at(&["tags", "a", "medias", "0", "egress SSRCs", "1"]),
+        None
+    );
+    assert!(
+        reply
+            .words(&["tags", "a", "medias", "0", "flags"])
+            .contains(&"echo".to_owned())
+    );
+}
+
+#[test]
+fn there_is_no_redis_to_have_been_updated() {
+    let mut world = World::new();
+    world.call();
+    assert_eq!(
+        query(&mut world).at(&["last redis update"]),
+        Some(Value::from(0))
+    );
+}
+
+#[test]
+fn jitter_and_loss_of_ended_calls_are_summed_up() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    world.view(to_a).ssrcs.push(SsrcView {
+        ssrc: 1,
+        lost: 4,
+        jitter: 80,
+        ..SsrcView::default()
+    });
+    hear(&mut world, to_b, 2, 7);
+    world.view(to_b).sequence.reordered = 3;
+    assert_eq!(world.calls.totals().packets_lost, 0);
+    world.send(delete().with("delete-delay", 0));
+    let totals = world.calls.totals();
+    assert_eq!((totals.jitter_ms.count, totals.jitter_ms.sum), (1, 10));
+    assert_eq!((totals.packets_lost, totals.sequence.reordered), (4, 3));
+}
+
 #[test]
 fn parties_tell_whom_they_talk_to() {
     let mut world = World::new();

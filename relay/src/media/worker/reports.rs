@@ -81,7 +81,12 @@ impl Worker {
         let Some(made) = made else {
             return;
         };
-        if send(&stream.socket, to, &made.packet)
+        let sent = send(&stream.socket, to, &made.packet);
+        let (count, length) = (u64::from(sent), made.packet.len() as u64);
+        stream
+            .counters
+            .sent(count, count * length, u64::from(!sent));
+        if sent
             && let Some((source, sending)) = sending
             && let Some(source) = self.table.get_mut(source)
         {

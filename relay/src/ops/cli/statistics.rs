@@ -8,18 +8,18 @@ use serde_json::{Map, Value, json};
 
 use super::CliTarget;
 use super::totals::{COMMANDS, Durations, sum};
-use crate::ops::metrics::{MetricsSnapshot, PortCounters};
+use crate::ops::metrics::{
+    IntervalCounters, MetricsSnapshot, PortCounters, Quantity, Spread, VoipCounters,
+};
 
-/// A reply of ng names each proxy only where there are no more: beyond, it would not fit into what clients read at once
-/// (npm's parses 16,384 bytes).
-const MOST_PROXIES: usize = 8;
+/// A reply of ng names each proxy only where there are no more: beyond, it would not fit into a UDP datagram. (npm's client
+/// gives up on more than 16,384 bytes over TCP; it reads what there is to say of a handful of them.)
+const MOST_PROXIES: usize = 32;
 
-/// The dictionary of `statistics`, where fractions are texts, and `uptime` is.
+/// The dictionary of `statistics`, with fractions as texts.
 #[must_use]
 pub fn statistics(target: &dyn CliTarget) -> Dict {
     let mut statistics = json(target);
-    let uptime = &mut statistics["totalstatistics"]["uptime"];
-    *uptime = uptime.to_string().into();
     let proxies = &mut statistics["controlstatistics"]["proxies"];
     if proxies
         .as_array()
@@ -27,28 +27,36 @@ pub fn statistics(target: &dyn CliTarget) -> Dict {
     {
         *proxies = json!([]);
     }
-    let entries = statistics.as_object().into_iter().flatten();
-    entries
-        .map(|(key, value)| (Bytes::copy_from_slice(key.as_bytes()), ng(value)))
-        .collect()
+    dict(statistics.as_object().into_iter().flatten())
 }
 
-fn ng(value: &Value) -> ng_protocol::Value {
+fn dict<'a>(entries: impl Iterator<Item = (&'a String, &'a Value)>) -> Dict {
+    let entries =
+        entries.map(|(key, value)| (Bytes::copy_from_slice(key.as_bytes()), ng(key, value)));
+    entries.collect()
+}
+
+/// Some integers are texts there, too.
+fn ng(key: &str, value: &Value) -> ng_protocol::Value {
     match value {
         Value::Null => "".into(),
         Value::Bool(yes) => i64::from(*yes).into(),
         Value::Number(number) => match number.as_i64() {
+            Some(integer) if key == "uptime" || key.ends_with("requestrate") => {
+                integer.to_string().into()
+            }
             Some(integer) => integer.into(),
-            None => format!("{:.6}", number.as_f64().unwrap_or_default()).into(),
+            None => {
+                let places = if key == "used_pct" { 2 } else { 6 };
+                format!("{:.places$}", number.as_f64().unwrap_or_default()).into()
+            }
         },
         Value::String(text) => text.clone().into(),
-        Value::Array(items) => items.iter().map(ng).collect::<Vec<_>>().into(),
-        Value::Object(entries) => {
-            let entries = entries.iter();
-            let entries =
-                entries.map(|(key, value)| (Bytes::copy_from_slice(key.as_bytes()), ng(value)));
-            entries.collect::<Dict>().into()
+        Value::Array(items) => {
+            let items = items.iter().map(|item| ng(key, item));
+            items.collect::<Vec<_>>().into()
         }
+        Value::Object(entries) => dict(entries.iter()).into(),
     }
 }
 
@@ -58,6 +66,9 @@ pub(super) fn json(target: &dyn CliTarget) -> Value {
     json!({
         "currentstatistics": current(&metrics),
         "totalstatistics": total(&metrics),
+        "intervalstatistics": interval(&metrics.interval),
+        "mos": Value::Object(quantity(&metrics.voip.mos())),
+        "voip_metrics": voip(&metrics.voip),
         "controlstatistics": control(&metrics),
         "interfaces": interfaces(&metrics),
         "transcoders": [],
@@ -117,6 +128,58 @@ fn total(metrics: &MetricsSnapshot) -> Value {
         "totalcallsduration2": metrics.call_duration_squared,
         "totalcallsduration_stddev": durations.deviation,
     })
+}
+
+fn interval(interval: &IntervalCounters) -> Value {
+    let mut object = Map::new();
+    let mut insert = |key: String, value: Value| object.insert(key, value);
+    let seconds = interval.call_duration.as_secs_f64();
+    insert("totalcallsduration".to_owned(), seconds.into());
+    insert(
+        "minmanagedsessions".to_owned(),
+        interval.fewest_sessions.into(),
+    );
+    insert(
+        "maxmanagedsessions".to_owned(),
+        interval.most_sessions.into(),
+    );
+    for (.., command) in COMMANDS {
+        let Spread { min, max, avg } = interval.pace(command).delay;
+        for (which, delay) in [("min", min), ("max", max), ("avg", avg)] {
+            insert(format!("{which}{command}delay"), delay.as_secs_f64().into());
+        }
+    }
+    for (.., command) in COMMANDS {
+        let Spread { min, max, avg } = interval.pace(command).rate;
+        for (which, rate) in [("min", min), ("max", max), ("avg", avg)] {
+            insert(format!("{which}{command}requestrate"), rate.into());
+        }
+    }
+    Value::Object(object)
+}
+
+fn quantity(quantity: &Quantity) -> Map<String, Value> {
+    let key = quantity.key;
+    let entries = [
+        (format!("{key}_total"), quantity.total().into()),
+        (format!("{key}2_total"), quantity.total_of_squares().into()),
+        (
+            format!("{key}_samples_total"),
+            quantity.sampled.count.into(),
+        ),
+        (format!("{key}_average"), quantity.average().into()),
+        (format!("{key}_stddev"), quantity.deviation().into()),
+    ];
+    entries.into_iter().collect()
+}
+
+fn voip(voip: &VoipCounters) -> Value {
+    let sampled = voip.quantities().into_iter();
+    let counted = voip.counts().into_iter();
+    let entries = sampled
+        .flat_map(|sampled| quantity(&sampled))
+        .chain(counted.map(|(key, _, count)| (key.to_owned(), count.into())));
+    Value::Object(entries.collect())
 }
 
 fn control(metrics: &MetricsSnapshot) -> Value {

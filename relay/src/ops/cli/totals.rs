@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::ops::metrics::{MetricsSnapshot, PathCounters};
+use crate::ops::metrics::{IntervalCounters, MetricsSnapshot, PathCounters, Quantity, Spread};
 
 /// What rtpengine calls the commands in its table and in `jsonstats`, in its order: column, key, command.
-pub(super) const COMMANDS: [(&str, &str, &str); 24] = [
+pub(super) const COMMANDS: [(&str, &str, &str); 27] = [
     ("Ping", "ping", "ping"),
     ("Offer", "offer", "offer"),
     ("Answer", "answer", "answer"),
@@ -15,6 +15,7 @@ pub(super) const COMMANDS: [(&str, &str, &str); 24] = [
     ("List", "list", "list"),
     ("StartRec", "startrec", "start recording"),
     ("StopRec", "stoprec", "stop recording"),
+    ("PauseRec", "pauserec", "pause recording"),
     ("StartFwd", "startfwd", "start forwarding"),
     ("StopFwd", "stopfwd", "stop forwarding"),
     ("BlkDTMF", "blkdtmf", "block DTMF"),
@@ -31,6 +32,8 @@ pub(super) const COMMANDS: [(&str, &str, &str); 24] = [
     ("SubReq", "subreq", "subscribe request"),
     ("SubAns", "subans", "subscribe answer"),
     ("Unsub", "unsub", "unsubscribe"),
+    ("Conn", "conn", "connect"),
+    ("CLI", "cli", "cli"),
 ];
 
 /// How often each proxy sent each command of [`COMMANDS`].
@@ -82,6 +85,17 @@ pub(super) fn totals(metrics: &MetricsSnapshot) -> String {
     out += &format!(" {:<48}:{uptime} seconds\n", "Uptime of rtpengine");
     lines(&mut out, &ended(metrics));
     durations(&mut out, metrics);
+    interval(&mut out, &metrics.interval);
+    out += "\n\nMOS statistics:\n\n";
+    quantity(&mut out, &metrics.voip.mos());
+    out += "\n\nVoIP metrics:\n\n";
+    for sampled in metrics.voip.quantities() {
+        quantity(&mut out, &sampled);
+    }
+    lines(
+        &mut out,
+        &metrics.voip.counts().map(|(_, name, count)| (name, count)),
+    );
     control(&mut out, metrics);
     out
 }
@@ -147,6 +161,54 @@ fn durations(out: &mut String, metrics: &MetricsSnapshot) {
         ),
     ] {
         *out += &format!(" {label:<48}:{value:.6} {unit}\n");
+    }
+}
+
+fn interval(out: &mut String, interval: &IntervalCounters) {
+    *out += "\n\nGraphite interval statistics (last reported values to graphite):\n";
+    let seconds = interval.call_duration.as_secs_f64();
+    *out += &format!(" {:<48}:{seconds:.6} seconds\n\n", "Total calls duration");
+    lines(
+        out,
+        &[
+            ("Min managed sessions", interval.fewest_sessions),
+            ("Max managed sessions", interval.most_sessions),
+        ],
+    );
+    for (.., command) in COMMANDS {
+        let Spread { min, max, avg } = interval.pace(command).delay;
+        let [min, max, avg] = [min, max, avg].map(|delay| delay.as_secs_f64());
+        let label = format!("Min/Max/Avg {command} processing delay");
+        *out += &format!(" {label:<48}:{min:.6}/{max:.6}/{avg:.6} sec\n");
+    }
+    for (.., command) in COMMANDS {
+        let Spread { min, max, avg } = interval.pace(command).rate;
+        let label = format!("Min/Max/Avg {command} requests per second");
+        *out += &format!(" {label:<48}:{min}/{max}/{avg} per sec\n");
+    }
+}
+
+fn quantity(out: &mut String, quantity: &Quantity) {
+    let name = quantity.name;
+    let count = quantity.sampled.count;
+    for (label, value) in [
+        (
+            format!("Sum of all {name} values sampled"),
+            quantity.total(),
+        ),
+        (
+            format!("Sum of all {name} square values sampled"),
+            quantity.total_of_squares(),
+        ),
+    ] {
+        *out += &format!(" {label:<48}:{value:.6}\n");
+    }
+    lines(out, &[(&format!("Total number of {name} samples"), count)]);
+    for (label, value) in [
+        (format!("Average {name}"), quantity.average()),
+        (format!("{name} standard deviation"), quantity.deviation()),
+    ] {
+        *out += &format!(" {label:<48}:{value:.6}\n");
     }
 }
 

@@ -1,8 +1,10 @@
 //! Numbers for `/metrics`, in Prometheus' text format and rtpengine's families.
 
+mod interval;
 mod prometheus;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod voip;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,6 +14,9 @@ use underpass_abi::OUTCOMES_LEN;
 use crate::datapath::InterfaceSummary;
 use crate::media::PortRange;
 use crate::recording::Recorded;
+
+pub use interval::{CommandPace, IntervalCounters, Spread};
+pub use voip::{Quantity, VoipCounters};
 
 /// Gives the numbers of a running relay.
 pub trait Snapshot: Send + Sync + 'static {
@@ -48,6 +53,10 @@ pub struct MetricsSnapshot {
     pub call_duration: f64,
     /// Squared seconds, summed over ended calls.
     pub call_duration_squared: f64,
+    /// The last finished interval.
+    pub interval: IntervalCounters,
+    /// How calls sound.
+    pub voip: VoipCounters,
     /// Commands by proxy and command.
     pub requests: Vec<RequestCounters>,
     /// Commands answered with an error, by proxy.

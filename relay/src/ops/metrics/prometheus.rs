@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use underpass_abi::Outcome;
 
-use super::{MetricsSnapshot, PathCounters, PortCounters};
+use super::{MetricsSnapshot, PathCounters, PortCounters, Quantity};
 use crate::recording::Recorded;
 
 impl MetricsSnapshot {
@@ -15,6 +15,7 @@ impl MetricsSnapshot {
         self.write_sessions(&mut text);
         self.write_traffic(&mut text);
         self.write_durations(&mut text);
+        self.write_voip(&mut text);
         self.write_control(&mut text);
         self.write_ports(&mut text);
         self.write_kernel(&mut text);
@@ -129,21 +130,33 @@ impl MetricsSnapshot {
             "Squared seconds, summed over ended calls",
         );
         text.sample(&[], Float(self.call_duration_squared));
-        // No MOS is measured: no samples, for dashboards that divide by them.
-        text.family("rtpengine_mos_total", "counter", "Sum of MOS values");
-        text.sample(&[], Float(0.0));
-        text.family(
-            "rtpengine_mos2_total",
-            "counter",
-            "Sum of squared MOS values",
-        );
-        text.sample(&[], Float(0.0));
-        text.family(
-            "rtpengine_mos_samples_total",
-            "counter",
-            "Number of MOS values",
-        );
-        text.sample(&[], 0);
+    }
+
+    fn write_voip(&self, text: &mut Text) {
+        for quantity in [self.voip.mos()].into_iter().chain(self.voip.quantities()) {
+            let Quantity { key, name, .. } = quantity;
+            for (family, help, value) in [
+                ("_total", "values", quantity.total()),
+                ("2_total", "square values", quantity.total_of_squares()),
+            ] {
+                text.family(
+                    format!("rtpengine_{key}{family}"),
+                    "counter",
+                    &format!("Sum of all {name} {help} sampled"),
+                );
+                text.sample(&[], Float(value));
+            }
+            text.family(
+                format!("rtpengine_{key}_samples_total"),
+                "counter",
+                &format!("Total number of {name} samples"),
+            );
+            text.sample(&[], quantity.sampled.count);
+        }
+        for (key, name, count) in self.voip.counts() {
+            text.family(format!("rtpengine_{key}"), "counter", name);
+            text.sample(&[], count);
+        }
     }
 
     fn write_control(&self, text: &mut Text) {
@@ -301,17 +314,18 @@ fn label(outcome: Outcome) -> &'static str {
 #[derive(Default)]
 struct Text {
     out: String,
-    name: &'static str,
+    name: String,
 }
 
 impl Text {
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.name = name;
+    fn family(&mut self, name: impl Into<String>, kind: &str, help: &str) {
+        let name = name.into();
         self.out += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        self.name = name;
     }
 
     fn sample(&mut self, labels: &[(&str, &dyn Display)], value: impl Display) {
-        self.out.push_str(self.name);
+        self.out.push_str(&self.name);
         for (index, (name, value)) in labels.iter().enumerate() {
             let opening = if index == 0 { '{' } else { ',' };
             self.out.push(opening);

@@ -1,5 +1,26 @@
 use super::*;
 use crate::datapath::Engine;
+use crate::plan::SequenceEvents;
+
+/// A relay that was told of two scores and a round trip.
+pub(crate) fn voip() -> VoipCounters {
+    let mut voip = VoipCounters {
+        packets_lost: 7,
+        sequence: SequenceEvents {
+            duplicates: 1,
+            skips: 2,
+            resets: 3,
+            reordered: 4,
+        },
+        ..VoipCounters::default()
+    };
+    [43, 41]
+        .into_iter()
+        .for_each(|mos| voip.reports.mos.add(mos));
+    voip.reports.round_trip_us.add(30_500);
+    voip.jitter_ms.add(12);
+    voip
+}
 
 fn busy() -> MetricsSnapshot {
     MetricsSnapshot {
@@ -32,6 +53,8 @@ fn busy() -> MetricsSnapshot {
         one_way_sessions: 1,
         call_duration: 30.0,
         call_duration_squared: 300.5,
+        interval: IntervalCounters::default(),
+        voip: voip(),
         requests: vec![RequestCounters {
             proxy: "192.0.2.9".parse().unwrap(),
             request: "offer",
