@@ -243,6 +243,7 @@ pub(super) fn take_in(
         g722: named(|encoding| is_encoding(encoding, "G722")),
     };
     let first = section.payload_types().next();
+    media.payload_type = first;
     media.clock_rate = first
         .and_then(|number| section.clock_rate(number))
         .unwrap_or(8000);

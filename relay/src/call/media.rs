@@ -20,7 +20,9 @@ pub(super) struct Media {
     /// The word after `m=`.
     pub(super) kind: String,
     pub(super) protocol: Protocol,
-    /// The encoding of the first format, for `query`.
+    /// The first format.
+    pub(super) payload_type: Option<u8>,
+    /// Its encoding, for `query`.
     pub(super) codec: Option<String>,
     /// The address family of our ports.
     pub(super) family: Family,
@@ -126,6 +128,7 @@ impl Media {
         Self {
             kind: String::new(),
             protocol: Protocol::RtpAvp,
+            payload_type: None,
             codec: None,
             family: Family::V4,
             remote: None,

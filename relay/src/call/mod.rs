@@ -9,11 +9,13 @@ mod attributes;
 mod bench;
 mod blocks;
 mod bundle;
+mod cdr;
 mod changes;
 mod clock;
 mod codecs;
 mod compose;
 mod connect;
+mod counts;
 mod create;
 mod delete;
 mod dialogue;
@@ -60,6 +62,7 @@ use ng_protocol::{Command, Reply, Request};
 
 use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 
+pub use cdr::Cdr;
 pub use clock::Timestamp;
 pub use error::Refusal;
 pub use events::EventSource;
@@ -120,6 +123,8 @@ pub enum Notice {
         ending: Ending,
         /// What it takes to tell the proxy; `None` where the proxy knows.
         teardown: Option<Teardown>,
+        /// Its record, where records are kept.
+        cdr: Option<Cdr>,
     },
     /// A command asked for something that was not there, and was served in another way.
     Warning {
@@ -329,11 +334,17 @@ impl Calls {
         self.forget_ids(&name);
         self.totals.count(&active.call, ending, now, streams);
         self.changes.end(active.call.key);
+        let call = &active.call;
+        let cdr = self
+            .settings
+            .cdr
+            .then(|| Cdr::of(&call_id, call, ending, now, &self.settings, streams));
         // As many as there are calls, at most.
         self.notices.push(Notice::Ended {
             call_id,
             ending,
-            teardown: ending.is_timeout().then(|| Teardown::of(&active.call)),
+            teardown: ending.is_timeout().then(|| Teardown::of(call)),
+            cdr,
         });
         let recorded = self.last_of_recording(&active.call, now);
         recorded.into_iter().chain(active.serving.end()).collect()

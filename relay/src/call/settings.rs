@@ -34,6 +34,8 @@ pub struct Settings {
     pub rtcp_interval_ms: u32,
     /// Telephone events are told: somebody listens (`dtmf-log-dest`).
     pub detect_dtmf: bool,
+    /// `log-facility-cdr`: a record is made of each call that ends.
+    pub cdr: bool,
     /// `recording-dir`; `None`: nothing is recorded.
     pub recording_dir: Option<String>,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             sip_source: false,
             rtcp_interval_ms: 5000,
             detect_dtmf: false,
+            cdr: false,
             recording_dir: None,
         }
     }

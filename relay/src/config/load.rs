@@ -113,7 +113,11 @@ fn gather(
     }
     let without_effect = find_without_effect(&sources);
     for (option, origin) in &without_effect {
-        warnings.push(format!("{} ({origin}) has no effect", option.long));
+        let name = option.long;
+        match option.help {
+            "" => warnings.push(format!("{name} ({origin}) has no effect")),
+            why => notes.push(format!("{name} ({origin}) changes nothing: {why}")),
+        }
     }
     let loaded = Loaded {
         config: (),

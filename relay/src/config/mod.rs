@@ -52,6 +52,7 @@ use crate::call::Hundredths;
 use crate::callbacks;
 use crate::datapath::EngineChoice;
 use crate::media::{MediaPorts, Mos};
+use crate::ops::logging::{Facilities, Levels};
 use crate::plan::{EndpointLearning, LogicalInterface};
 use crate::recording::Format;
 use crate::tables::{AgentChoice, TableRequest};
@@ -79,6 +80,8 @@ pub struct Config {
     pub https_cert: Option<PathBuf>,
     /// Its private key, in PEM format; `None`: in the same file.
     pub https_key: Option<PathBuf>,
+    /// How long a connection of HTTP may stay without a request.
+    pub http_idle_timeout: Duration,
     /// Which forwarding table to claim.
     pub table: TableRequest,
     /// Refuse to start rather than forward in user space (rtpengine's `no-fallback`).
@@ -139,6 +142,8 @@ pub struct Config {
     pub mos: Mos,
     /// How often reports are sent where RTCP is generated.
     pub rtcp_interval: Duration,
+    /// How long an interval of `intervalstatistics` is; zero: there are none.
+    pub graphite_interval: Duration,
     /// Where and how calls are recorded; `None`: not at all.
     pub recording: Option<RecordingConfig>,
     /// Media workers; at least 1.
@@ -150,7 +155,7 @@ pub struct Config {
 /// Who is told of calls that time out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackConfig {
-    /// An http URL; `%%` stands for the proxy's address.
+    /// An http or https URL; `%%` stands for the proxy's address.
     pub url: String,
     /// What is said.
     pub format: callbacks::Format,
@@ -198,8 +203,10 @@ pub struct TablesConfig {
 /// What relay and agent have in common: they run, log, and are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessConfig {
-    /// 0 (emergency) to 7 (debug), as in syslog(3).
-    pub log_level: u8,
+    /// What is said, and of which parts.
+    pub log_levels: Levels,
+    /// What lines to syslog are said to be from, and what is logged beside them.
+    pub facilities: Facilities,
     /// Log to stderr.
     pub log_stderr: bool,
     /// Put timestamps before lines on stderr.

@@ -98,6 +98,15 @@ pub const OPTIONS: &[OptionSpec] = &[
         "FILE",
         "Its private key, in PEM format. Default: in the same file",
     ),
+    integer(
+        "http-idle-timeout",
+        None,
+        "30",
+        0,
+        MAX_INT,
+        "SECONDS",
+        "How long a connection of HTTP may stay without a request; 0: the default",
+    ),
     text(
         "table",
         Some('t'),
@@ -352,6 +361,15 @@ pub const OPTIONS: &[OptionSpec] = &[
         "MILLISECONDS",
         "How often reports are sent where generate-RTCP is on",
     ),
+    integer(
+        "graphite-interval",
+        Some('G'),
+        "10",
+        MIN_INT,
+        MAX_INT,
+        "SECONDS",
+        "How long an interval of statistics is (intervalstatistics); 0 for none. Graphite itself is not told",
+    ),
     text(
         "b2b-url",
         Some('b'),
@@ -427,6 +445,31 @@ pub const OPTIONS: &[OptionSpec] = &[
         "0 emergency to 7 debug, as in syslog",
     )
     .of(RELAY_AND_AGENT),
+    part("log-level-control", "The same of what is said about commands; -1: log-level"),
+    part("log-level-http", "The same about HTTP and calls to proxies"),
+    part("log-level-internals", "The same about media, the kernel path and the journal"),
+    text(
+        "log-facility",
+        None,
+        "daemon",
+        "FACILITY",
+        "Facility of lines to syslog",
+    )
+    .of(RELAY_AND_AGENT),
+    text(
+        "log-facility-cdr",
+        None,
+        "",
+        "FACILITY",
+        "Log a record of each call that ends, with this facility. Default: none",
+    ),
+    text(
+        "log-facility-dtmf",
+        None,
+        "",
+        "FACILITY",
+        "Log digits (RFC 4733) in JSON, with this facility. Default: none",
+    ),
     flag("log-stderr", Some('E'), "Log to stderr instead of syslog").of(RELAY_AND_AGENT),
     flag(
         "no-log-timestamps",
@@ -490,6 +533,11 @@ const fn integer(
         help,
         roles: RELAY,
     }
+}
+
+/// The log level of a part.
+const fn part(long: &'static str, help: &'static str) -> OptionSpec {
+    integer(long, None, "-1", -1, 7, "LEVEL", help)
 }
 
 const fn choice(

@@ -16,7 +16,7 @@ pub struct OptionSpec {
     pub default: &'static str,
     /// What the value is, for help.
     pub value_name: &'static str,
-    /// One line for help.
+    /// One line for help; of an option that is accepted and asks for what is always done, what that is.
     pub help: &'static str,
     /// The commands that it says something to.
     pub roles: &'static [Role],

@@ -36,10 +36,11 @@ pub fn text(loaded: &Loaded) -> String {
         out += &format!("{name:names$}  {value:values$}  {origin}\n");
     }
     for (option, origin) in &loaded.without_effect {
-        out += &format!(
-            "{:names$}  {:values$}  {origin}\n",
-            option.long, "no effect"
-        );
+        let effect = match option.help {
+            "" => "no effect",
+            _ => "needless",
+        };
+        out += &format!("{:names$}  {effect:values$}  {origin}\n", option.long);
     }
     out.push('\n');
     for note in &loaded.notes {

@@ -68,6 +68,7 @@ pub(super) fn resolve(
         listen_https: listen_addresses(settings, "listen-https", &locality)?,
         https_cert: path(settings, "https-cert"),
         https_key: path(settings, "https-key"),
+        http_idle_timeout: positive_seconds(settings, "http-idle-timeout")?,
         table: table(settings)?,
         require_kernel: flag(settings, "require-kernel")? || flag(settings, "no-fallback")?,
         agent: agent(settings)?,
@@ -96,6 +97,7 @@ pub(super) fn resolve(
         dtmf_log_dest: listeners::dtmf_log_dest(settings, machine)?,
         dtmf_log_ng_tcp: flag(settings, "dtmf-log-ng-tcp")?,
         mos: mos(settings, warnings)?,
+        graphite_interval: seconds(settings, "graphite-interval")?,
         rtcp_interval: Duration::from_millis(integer(settings, "rtcp-interval")? as u64),
         recording: recording(settings, warnings)?,
         num_threads: usize::try_from(threads)

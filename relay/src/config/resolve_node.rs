@@ -6,6 +6,7 @@ use super::error::ConfigError;
 use super::settings::Settings;
 use super::value::{bad, bad_scalar, flag, integer, path, seconds, setting};
 use super::{AgentConfig, ProcessConfig, TablesConfig};
+use crate::ops::logging::{Facilities, Facility, Levels, Part, UnknownFacility};
 use crate::tables::AgentChoice;
 
 /// Bytes of the longest identity, which a pod's UID and most other names are far below.
@@ -45,12 +46,44 @@ pub(super) fn resolve_tables(settings: &Settings) -> Result<TablesConfig, Config
 
 pub(super) fn process(settings: &Settings) -> Result<ProcessConfig, ConfigError> {
     Ok(ProcessConfig {
-        log_level: integer(settings, "log-level")? as u8,
+        log_levels: log_levels(settings)?,
+        facilities: Facilities {
+            general: facility(settings, "log-facility")?.unwrap_or_default(),
+            cdr: facility(settings, "log-facility-cdr")?,
+            dtmf: facility(settings, "log-facility-dtmf")?,
+        },
         log_stderr: flag(settings, "log-stderr")?,
         log_timestamps: !flag(settings, "no-log-timestamps")?,
         foreground: flag(settings, "foreground")?,
         pidfile: path(settings, "pidfile"),
     })
+}
+
+fn log_levels(settings: &Settings) -> Result<Levels, ConfigError> {
+    let general = integer(settings, "log-level")?;
+    // Bounded by the table of options.
+    let mut levels = Levels::all(general as u8);
+    for (part, option) in [
+        (Part::Control, "log-level-control"),
+        (Part::Http, "log-level-http"),
+        (Part::Internals, "log-level-internals"),
+    ] {
+        if let Ok(level) = u8::try_from(integer(settings, option)?) {
+            levels = levels.with(part, level);
+        }
+    }
+    Ok(levels)
+}
+
+fn facility(settings: &Settings, name: &'static str) -> Result<Option<Facility>, ConfigError> {
+    let setting = setting(settings, name);
+    let facility = match setting.scalar() {
+        "" => return Ok(None),
+        name => name.parse(),
+    };
+    let facility =
+        facility.map_err(|error: UnknownFacility| bad_scalar(setting, &error.to_string()));
+    facility.map(Some)
 }
 
 pub(super) fn agent(settings: &Settings) -> Result<AgentChoice, ConfigError> {

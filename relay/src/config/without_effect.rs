@@ -21,10 +21,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     action("nftables-stop"),
     action("nftables-status"),
     // Logging.
-    value("log-facility"),
-    value("log-facility-cdr"),
     value("log-facility-rtcp"),
-    value("log-facility-dtmf"),
     value("log-level-core"),
     value("log-level-spandsp"),
     value("log-level-ffmpeg"),
@@ -34,9 +31,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("log-level-ice"),
     value("log-level-crypto"),
     value("log-level-srtp"),
-    value("log-level-internals"),
-    value("log-level-http"),
-    value("log-level-control"),
     value("log-level-dtx"),
     flag("split-logs"),
     value("max-log-line-length"),
@@ -79,7 +73,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     short_value("listen-udp", 'u'),
     value("http-threads"),
     value("http-buf-size"),
-    value("http-idle-timeout"),
     value("control-pmtu"),
     value("ng-client-timeout"),
     value("ng-client-retries"),
@@ -160,7 +153,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     flag("active-switchover"),
     // Statistics.
     short_value("graphite", 'g'),
-    short_value("graphite-interval", 'G'),
     value("graphite-prefix"),
     value("graphite-timeout"),
     value("homer"),
@@ -184,7 +176,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("mqtt-publish-topic"),
     value("mqtt-publish-interval"),
     value("mqtt-publish-scope"),
-    flag("measure-rtp"),
+    needless("measure-rtp", "RTP is always measured"),
     value("ssrc-reporting"),
     flag("dtmf-no-suppress"),
     flag("dtmf-no-log-injects"),
@@ -210,6 +202,14 @@ const fn short_value(long: &'static str, short: char) -> OptionSpec {
 
 const fn flag(long: &'static str) -> OptionSpec {
     spec(long, None, Kind::WithoutEffect { takes_value: false })
+}
+
+/// A flag that asks for what is always done.
+const fn needless(long: &'static str, why: &'static str) -> OptionSpec {
+    OptionSpec {
+        help: why,
+        ..flag(long)
+    }
 }
 
 const fn short_flag(long: &'static str, short: char) -> OptionSpec {

@@ -14,4 +14,3 @@ pub mod metrics;
 pub mod notify;
 pub mod pidfile;
 pub mod signals;
-mod syslog;

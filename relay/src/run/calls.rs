@@ -20,6 +20,7 @@ use crate::control::dispatch::{Dispatcher, Handler, Origin};
 use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
 use crate::ops::cli::{self, Families, SessionDetails, SessionSummary};
+use crate::ops::logging;
 use crate::plan::{Action, CallKey, RetakeError};
 use crate::recording::{Failure, Recorder};
 
@@ -33,7 +34,7 @@ pub(super) struct CallServer {
     ports: Ports,
     streams: Streams,
     datapath: Arc<dyn Datapath>,
-    /// Who commanded a call last.
+    /// Who asked for each call first.
     proxies: BTreeMap<Bytes, SocketAddr>,
     callbacks: Option<Callbacks>,
     said: Said,
@@ -207,10 +208,16 @@ impl CallServer {
         self.media.apply(actions);
         for notice in self.calls.take_notices() {
             if let Notice::Ended {
-                call_id, teardown, ..
+                call_id,
+                teardown,
+                cdr,
+                ..
             } = &notice
             {
                 let proxy = self.proxies.remove(call_id);
+                if let Some(cdr) = cdr {
+                    info!(target: logging::CDR, "{}", cdr.line(proxy));
+                }
                 if let (Some(callbacks), Some(teardown)) = (&self.callbacks, teardown) {
                     callbacks.timed_out(call_id, teardown, proxy);
                 }
@@ -277,9 +284,12 @@ impl Handler for CallServer {
             .calls
             .execute(request, now(), &mut self.ports, &self.streams);
         self.carry_out(actions);
-        if matches!(request.command, Command::Offer | Command::Answer)
-            && reply.dict().get("sdp").is_some()
+        if matches!(
+            request.command,
+            Command::Offer | Command::Answer | Command::Publish | Command::Create
+        ) && reply.dict().get("sdp").is_some()
             && let Some(call_id) = &request.call_id
+            && !self.proxies.contains_key(call_id)
         {
             // Copied: a slice would keep the whole datagram.
             let call_id = Bytes::copy_from_slice(call_id);

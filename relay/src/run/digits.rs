@@ -7,18 +7,21 @@ use std::sync::{Mutex, PoisonError, Weak};
 
 use crossbeam::channel::Receiver;
 use ng_protocol::{Dict, Value, json};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::calls::{CallServer, now};
 use crate::call::EventSource;
 use crate::control::dispatch::Dispatcher;
 use crate::control::notifications::Notifications;
+use crate::ops::logging;
 use crate::plan::TelephoneEvent;
 
 /// Who is told.
 pub(super) struct Listeners {
     /// Of every call that names none itself.
     pub(super) destination: Option<SocketAddr>,
+    /// The log (`log-facility-dtmf`).
+    pub(super) log: bool,
     pub(super) notifications: Option<Notifications>,
 }
 
@@ -41,6 +44,11 @@ pub(super) fn start(
             let message = describe(&event, &source, now().wall_us / 1_000_000);
             if let Some(destination) = source.log_dest.or(listeners.destination) {
                 sender.send(&message, destination);
+            }
+            if listeners.log {
+                let mut line = Vec::with_capacity(512);
+                json::encode_dict(&message, &mut line);
+                info!(target: logging::DTMF, "{}", String::from_utf8_lossy(&line));
             }
             if let Some(notifications) = &listeners.notifications {
                 notifications.send(&notification(message));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Snapshot;
 
-/// A call, and who commanded it last. Written with the names of its fields: another version reads what it knows of it.
+/// A call, and who asked for it first. Written with the names of its fields: another version reads what it knows of it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Kept {

@@ -2,6 +2,7 @@
 
 mod calls;
 mod digits;
+mod interval;
 mod journaling;
 mod kept;
 mod load;

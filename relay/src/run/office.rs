@@ -16,7 +16,8 @@ use crate::media::Media;
 use crate::ops::cli::Parameters;
 use crate::ops::logging::LogLevel;
 use crate::ops::metrics::{
-    ClosedSessions, MetricsSnapshot, PathCounters, PortCounters, RequestCounters, StreamCounts,
+    ClosedSessions, IntervalCounters, MetricsSnapshot, PathCounters, PortCounters, RequestCounters,
+    StreamCounts,
 };
 use crate::plan::LogicalInterface;
 use crate::recording::Recorder;
@@ -36,6 +37,8 @@ pub(super) struct Office {
     pub(super) log_level: LogLevel,
     pub(super) control_tos: ControlTos,
     pub(super) rates: Mutex<Rates>,
+    /// The last finished interval.
+    pub(super) interval: Mutex<IntervalCounters>,
 }
 
 /// What is relayed per second.
@@ -49,7 +52,13 @@ impl Office {
     /// The numbers now; those of the kernel as of the last refresh.
     pub(super) fn snapshot(&self, server: &CallServer) -> MetricsSnapshot {
         let rates = *self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let interval = self
+            .interval
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut snapshot = MetricsSnapshot {
+            interval,
             uptime: self.started.elapsed(),
             table: self.monitor.table(),
             interfaces: self.monitor.interfaces(),
@@ -71,6 +80,7 @@ impl Office {
             kernel: forwarding.kernel,
             mixed: forwarding.mixed,
         };
+        snapshot.voip.reports = server.media().totals().reports;
         snapshot.user_space_reasons = forwarding.reasons.into_iter().collect();
         add_calls(server.calls(), &mut snapshot);
         self.add_ports(server.media(), &mut snapshot);
@@ -100,6 +110,10 @@ impl Office {
         *self.rates.lock().unwrap_or_else(PoisonError::into_inner) = rates;
     }
 
+    pub(super) fn set_interval(&self, interval: IntervalCounters) {
+        *self.interval.lock().unwrap_or_else(PoisonError::into_inner) = interval;
+    }
+
     /// What `set` can change, as it is where these are the settings.
     pub(super) fn parameters(
         settings: &Settings,
@@ -118,7 +132,7 @@ impl Office {
             final_timeout: settings.final_timeout,
             delete_delay: settings.delete_delay,
             control_tos: control_tos.get(),
-            log_level: log_level.get(),
+            log_levels: log_level.levels(),
         }
     }
 
@@ -175,4 +189,7 @@ fn add_calls(calls: &Calls, snapshot: &mut MetricsSnapshot) {
     snapshot.one_way_sessions = totals.one_way;
     snapshot.call_duration = totals.duration_ms as f64 / 1000.0;
     snapshot.call_duration_squared = totals.duration_squared;
+    snapshot.voip.jitter_ms = totals.jitter_ms;
+    snapshot.voip.packets_lost = totals.packets_lost;
+    snapshot.voip.sequence = totals.sequence;
 }

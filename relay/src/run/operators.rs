@@ -96,7 +96,7 @@ impl CliTarget for Desk<'_> {
         settings.offer_timeout = parameters.offer_timeout;
         settings.final_timeout = parameters.final_timeout;
         settings.delete_delay = parameters.delete_delay;
-        self.office.log_level.set(parameters.log_level);
+        self.office.log_level.set_levels(parameters.log_levels);
         self.office.control_tos.set(parameters.control_tos);
     }
 

@@ -125,6 +125,7 @@ impl Relay {
             log_level,
             control_tos,
             rates: Mutex::default(),
+            interval: Mutex::default(),
         });
         if let Ok(mut dispatcher) = shared.lock() {
             dispatcher.handler_mut().open(Arc::clone(&office));
@@ -133,12 +134,17 @@ impl Relay {
         let operators = Arc::new(operators);
         let mut tasks = vec![
             tokio::spawn(tick(Arc::clone(&shared))),
-            tokio::spawn(load::measure(Arc::clone(&shared), office)),
+            tokio::spawn(load::measure(
+                Arc::clone(&shared),
+                office,
+                config.graphite_interval,
+            )),
         ];
         let commands = Commands::new(Arc::clone(&shared));
         let notifications = Notifications::default();
         let audience = digits::Listeners {
             destination: config.dtmf_log_dest,
+            log: config.process.facilities.dtmf.is_some(),
             notifications: config.dtmf_log_ng_tcp.then(|| notifications.clone()),
         };
         digits::start(audience, events, Arc::downgrade(&shared))
@@ -147,6 +153,7 @@ impl Relay {
             snapshot: operators.clone(),
             cli: operators.clone(),
             commands: commands.clone(),
+            idle: config.http_idle_timeout,
         };
         for listener in tcp {
             let served = tcp::serve(listener, commands.clone(), notifications.clone());
@@ -348,8 +355,11 @@ fn settings(config: &Config) -> Settings {
         tos: config.tos,
         endpoint_learning: config.endpoint_learning,
         sip_source: config.sip_source,
-        detect_dtmf: config.dtmf_log_dest.is_some() || config.dtmf_log_ng_tcp,
+        detect_dtmf: config.dtmf_log_dest.is_some()
+            || config.dtmf_log_ng_tcp
+            || config.process.facilities.dtmf.is_some(),
         rtcp_interval_ms: u32::try_from(config.rtcp_interval.as_millis()).unwrap_or(u32::MAX),
+        cdr: config.process.facilities.cdr.is_some(),
         recording_dir: config
             .recording
             .as_ref()

@@ -13,5 +13,6 @@ mod errors;
 mod flags;
 mod kamailio_6;
 mod keys;
+mod numbers;
 mod relay;
 mod words;

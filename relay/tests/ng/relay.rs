@@ -37,6 +37,11 @@ impl Relay {
 
     /// A relay with more options.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::logging(options, Stdio::null())
+    }
+
+    /// The same, whose log goes there.
+    pub(crate) fn logging(options: &[&str], log: impl Into<Stdio>) -> Self {
         let network = next_network();
         let address = |host| Ipv4Addr::from([127, network[0], network[1], host]);
         let ng = SocketAddr::from((address(1), 2223));
@@ -52,7 +57,7 @@ impl Relay {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut relay = Self { process, ng };

@@ -96,6 +96,13 @@ fn npm_plays_a_call(transport: Transport) {
     assert!(query["totals"]["RTP"]["packets"].is_u64(), "{query}");
     let blocked = npm("blockDTMF", json!({"call-id": call.id}));
     assert_eq!(blocked["result"], "ok", "{blocked}");
+    let statistics = npm("statistics", json!({}));
+    let sections = &statistics["statistics"];
+    assert_eq!(
+        sections["currentstatistics"]["sessionsown"], 1,
+        "{statistics}"
+    );
+    assert!(sections["voip_metrics"].is_object(), "{statistics}");
     let played = npm(
         "playMedia",
         json!({"call-id": call.id, "from-tag": "caller"}),

@@ -3,6 +3,7 @@
 mod answer;
 mod blocks;
 mod bundle;
+mod cdr;
 mod connect;
 mod create;
 mod delete;

@@ -115,6 +115,18 @@ fn a_flag_without_effect_that_is_off_is_no_warning() {
 }
 
 #[test]
+fn what_is_always_done_is_a_note_and_no_warning() {
+    let loaded = load_arguments(&["--measure-rtp"]);
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let note = "measure-rtp (command line --measure-rtp) changes nothing: RTP is always measured";
+    assert!(
+        loaded.notes.contains(&note.to_owned()),
+        "{:?}",
+        loaded.notes
+    );
+}
+
+#[test]
 fn secrets_of_options_without_effect_are_not_repeated() {
     let loaded = load_arguments(&["--redis=secret@127.0.0.1:6379/1", "--mysql-pass=hidden"]);
     let said = format!("{:?} {} {}", loaded.warnings, text(&loaded), json(&loaded));

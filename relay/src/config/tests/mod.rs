@@ -5,6 +5,7 @@ mod bad_values;
 mod files;
 mod interface_sections;
 mod listeners;
+mod logging;
 mod migration;
 mod recording;
 mod roles;

@@ -51,7 +51,7 @@ fn what_is_said_to_the_agent_is_understood() {
     assert_eq!(config.policy, Some("/etc/policy.toml".into()));
     assert_eq!(config.table_lease, Duration::from_secs(5));
     assert_eq!(config.uplinks, ["eth0", "eth1"]);
-    assert_eq!(config.process.log_level, 7);
+    assert_eq!(config.process.log_levels.general, 7);
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn requiring_the_kernel_has_our_name_and_rtpengines() {
 fn each_has_a_section_of_its_own_in_one_file() {
     let machine = FakeMachine::usual().with_file(FILE, BOTH);
     let relay = load_on(&machine, &[], &[]).unwrap().config;
-    assert_eq!(relay.process.log_level, 5);
+    assert_eq!(relay.process.log_levels.general, 5);
     let agent = load_agent_on(&machine, &[]).unwrap();
-    assert_eq!(agent.process.log_level, 4);
+    assert_eq!(agent.process.log_levels.general, 4);
     assert_eq!(agent.uplinks, ["eth0", "eth1"]);
     let tables = load_tables(&parse(["tables"]).unwrap(), [], &machine).unwrap();
     assert_eq!(tables.config.agent, AgentChoice::None);
@@ -94,7 +94,7 @@ fn each_has_a_section_of_its_own_in_one_file() {
 fn a_file_without_its_section_says_nothing_to_the_agent() {
     let machine = FakeMachine::usual().with_file(FILE, "[underpass]\nlog-level = 5\n");
     let loaded = load_agent(&parse(["agent"]).unwrap(), [], &machine).unwrap();
-    assert_eq!(loaded.config.process.log_level, 6);
+    assert_eq!(loaded.config.process.log_levels.general, 6);
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
 

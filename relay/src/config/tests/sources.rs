@@ -33,7 +33,8 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "config-file" => [FILE, FILE],
         "config-section" => ["underpass", "underpass"],
         "port-max" => ["41000", "42000"],
-        "log-level" => ["3", "4"],
+        "log-level" | "log-level-control" | "log-level-http" | "log-level-internals" => ["3", "4"],
+        "log-facility" | "log-facility-cdr" | "log-facility-dtmf" => ["local1", "local2"],
         _ => match option.kind {
             Kind::Integer { .. } => ["77", "78"],
             Kind::Choice(words) => [words[0], words[1]],
@@ -253,7 +254,7 @@ fn nothing_given_is_a_standalone_relay() {
     assert_eq!(config.max_sessions, None);
     assert_eq!(config.endpoint_learning, EndpointLearning::Heuristic);
     assert_eq!(config.num_threads, 4);
-    assert_eq!(config.process.log_level, 6);
+    assert_eq!(config.process.log_levels.general, 6);
     assert!(!config.process.foreground && !config.require_kernel && !config.sip_source);
 }
 

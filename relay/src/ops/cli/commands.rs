@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use super::set::set;
+use super::set::{set, set_log_level};
 use super::statistics::json;
 use super::totals::{counters, totals};
 use super::{Answer, CliTarget, Families, SessionSummary, params, session};
 use crate::ops::limits;
+use crate::ops::logging::{Levels, Part};
 
 const INCOMPLETE: &str = "More parameters required.\n";
 const NO_SESSIONS: &str = "No sessions on this media relay.\n";
@@ -144,9 +145,12 @@ fn list(what: &[&str], target: &mut dyn CliTarget) -> String {
         ["offertimeout"] => format!("OFFER_TIMEOUT={}\n", now.offer_timeout),
         ["deletedelay"] => format!("{}\n", now.delete_delay),
         ["controltos"] => format!("{}\n", now.control_tos),
-        ["loglevels"] => "core - Everything\n".to_owned(),
-        ["loglevel"] => format!("core = {}\n", now.log_level),
-        ["loglevel", "core"] => format!("{}\n", now.log_level),
+        ["loglevels"] => log_parts(),
+        ["loglevel"] => log_levels(now.log_levels),
+        ["loglevel", "core"] => format!("{}\n", now.log_levels.general),
+        ["loglevel", name] if let Some(part) = Part::named(name) => {
+            format!("{}\n", now.log_levels.of(part))
+        }
         ["redisallowederrors" | "redisdisabletime" | "redisconnecttimeout" | "rediscmdtimeout"] => {
             NO_REDIS.to_owned()
         }
@@ -158,16 +162,32 @@ fn change(what: &[&str], target: &mut dyn CliTarget) -> String {
     match what {
         [] | [_] if what != ["help"] => INCOMPLETE.to_owned(),
         ["help"] => help(SETTABLE),
-        ["loglevel", "core", level] => change(&["loglevel", level], target),
-        ["loglevel", system, _] => {
-            format!("{system} has no log level of its own: set loglevel LEVEL is for all\n")
-        }
+        ["loglevel", "core" | "all", level] => change(&["loglevel", level], target),
+        ["loglevel", name, level] => set_log_level(name, level, target).unwrap_or_else(|| {
+            format!("{name} has no log level of its own: set loglevel LEVEL is for all\n")
+        }),
         [name, value] if name.starts_with("redis") && value.parse::<i64>().is_ok() => {
             NO_REDIS.to_owned()
         }
         [name, value] => set(name, value, target).unwrap_or_else(|| unknown(what)),
         words => unknown(words),
     }
+}
+
+fn log_parts() -> String {
+    let mut out = "core - Everything else\n".to_owned();
+    for part in Part::ALL {
+        out += &format!("{} - {}\n", part.name(), part.about());
+    }
+    out
+}
+
+fn log_levels(levels: Levels) -> String {
+    let mut out = format!("core = {}\n", levels.general);
+    for part in Part::ALL {
+        out += &format!("{} = {}\n", part.name(), levels.of(part));
+    }
+    out
 }
 
 fn terminate(what: &[&str], target: &mut dyn CliTarget) -> String {

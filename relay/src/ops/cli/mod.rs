@@ -88,7 +88,7 @@ pub struct SessionSummary {
     pub deleted: bool,
     /// When it began, seconds since 1970.
     pub created: u64,
-    /// Who commanded it last.
+    /// Who asked for it.
     pub proxy: SocketAddr,
     /// Its media are IPv4, IPv6 or both.
     pub families: Families,

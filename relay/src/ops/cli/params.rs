@@ -2,6 +2,7 @@
 
 use super::{Answer, CliTarget};
 use crate::call::Hundredths;
+use crate::ops::logging::Levels;
 
 /// What `set` changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub struct Parameters {
     pub delete_delay: u64,
     /// `control-tos`
     pub control_tos: u8,
-    /// `log-level`
-    pub log_level: u8,
+    /// `log-level`, and those of parts.
+    pub log_levels: Levels,
 }
 
 impl Parameters {
@@ -35,7 +36,7 @@ impl Parameters {
     fn named(&self) -> [(&'static str, String); 11] {
         let max_sessions = self.max_sessions.map_or(-1, i64::from);
         [
-            ("log-level", self.log_level.to_string()),
+            ("log-level", self.log_levels.general.to_string()),
             ("max-sessions", max_sessions.to_string()),
             ("max-cpu", format!("{:.1}", self.max_cpu.value())),
             ("max-load", format!("{:.2}", self.max_load.value())),

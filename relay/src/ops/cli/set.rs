@@ -5,6 +5,7 @@ use std::io;
 use super::{CliTarget, Parameters};
 use crate::call::Hundredths;
 use crate::ops::limits;
+use crate::ops::logging::{Levels, Part};
 
 /// rtpengine does not go below it either: a relay without files is a relay without ports.
 const LEAST_OPEN_FILES: u64 = 65_536;
@@ -29,10 +30,27 @@ pub(super) fn set(name: &str, value: &str, target: &mut dyn CliTarget) -> Option
             parameters.control_tos = tos as u8;
         }),
         "loglevel" => bounded("loglevel", value, 7, |level| {
-            parameters.log_level = level as u8;
+            parameters.log_levels = Levels::all(level as u8);
         }),
         _ => return None,
     };
+    Some(match outcome {
+        Ok(said) => {
+            target.set_parameters(parameters);
+            said
+        }
+        Err(said) => said,
+    })
+}
+
+/// `set loglevel PART LEVEL`; `None` if no part of that name has a level of its own.
+pub(super) fn set_log_level(name: &str, value: &str, target: &mut dyn CliTarget) -> Option<String> {
+    let part = Part::named(name)?;
+    let mut parameters = target.parameters();
+    let levels = &mut parameters.log_levels;
+    let outcome = bounded("loglevel", value, 7, |level| {
+        *levels = levels.with(part, level as u8);
+    });
     Some(match outcome {
         Ok(said) => {
             target.set_parameters(parameters);

@@ -18,6 +18,7 @@ mod tls;
 mod websocket;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -51,6 +52,8 @@ pub struct Services {
     pub cli: Arc<dyn Cli>,
     /// The ng protocol.
     pub commands: Commands,
+    /// How long a connection may stay without a request.
+    pub idle: Duration,
 }
 
 fn router(services: Services) -> Router {

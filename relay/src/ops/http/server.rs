@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -61,11 +62,13 @@ pub async fn serve_tls(listener: TcpListener, services: Services, tls: Arc<Tls>)
 struct Routers {
     http: Router,
     websocket: Router,
+    idle: Duration,
 }
 
 impl Routers {
     fn new(services: Services) -> Self {
         Self {
+            idle: services.idle,
             websocket: websocket::router(services.clone()),
             http: router(services),
         }
@@ -84,6 +87,7 @@ async fn converse<S>(stream: S, routers: Routers, guest: Guest)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let idle = routers.idle;
     let service = service_fn(|request: Request<Incoming>| {
         let router = routers.of(&request).layer(Extension(guest.clone()));
         let guest = guest.clone();
@@ -96,7 +100,7 @@ where
     // A connection that breaks off has nobody to be told about it.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(idle)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()

@@ -61,6 +61,7 @@ fn services() -> Services {
         snapshot: Arc::new(Relay),
         cli: Arc::new(Relay),
         commands: Commands::new(Arc::new(Mutex::new(dispatcher))),
+        idle: Duration::from_secs(60),
     }
 }
 
@@ -240,6 +241,23 @@ async fn cli_lines_come_in_the_path_or_in_the_body() {
         .post("/cli", "text/plain", "list maxsessions\n")
         .await;
     assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_ends_after_its_time() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let services = Services {
+        idle: Duration::from_millis(50),
+        ..services()
+    };
+    let served = tokio::spawn(serve(listener, services));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // Ends when the server does.
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.unwrap();
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408"));
+    served.abort();
 }
 
 #[tokio::test]

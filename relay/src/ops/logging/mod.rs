@@ -1,7 +1,9 @@
 //! Logging: to stderr or syslog, at rtpengine's levels.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+mod parts;
+mod syslog;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
@@ -11,16 +13,24 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
-use super::syslog::Syslog;
+pub use parts::{Levels, Part};
+pub use syslog::{Facilities, Facility, UnknownFacility};
+
 use crate::config::ProcessConfig;
+use syslog::Syslog;
 
 /// The most that can be said.
 pub(super) const MAX_LEVEL: u8 = 7;
 
+/// What records of calls are logged as: whatever the level, with a facility of their own (`log-facility-cdr`).
+pub const CDR: &str = "cdr";
+/// The same of digits (`log-facility-dtmf`).
+pub const DTMF: &str = "dtmf";
+
 /// The level, to be changed while running.
 #[derive(Clone, Debug)]
 pub struct LogLevel {
-    level: Arc<AtomicU8>,
+    levels: Arc<Mutex<Levels>>,
     filter: reload::Handle<Targets, Registry>,
 }
 
@@ -28,15 +38,25 @@ impl LogLevel {
     /// 0 (emergency) to 7 (debug).
     #[must_use]
     pub fn get(&self) -> u8 {
-        self.level.load(Ordering::Relaxed)
+        self.levels().general
     }
 
-    /// Sets it; above 7 is 7.
+    /// Sets it, for all parts; above 7 is 7.
     pub fn set(&self, level: u8) {
-        let level = level.min(MAX_LEVEL);
-        self.level.store(level, Ordering::Relaxed);
+        self.set_levels(Levels::all(level.min(MAX_LEVEL)));
+    }
+
+    /// The levels of all parts.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        *self.levels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets them.
+    pub fn set_levels(&self, levels: Levels) {
+        *self.levels.lock().unwrap_or_else(PoisonError::into_inner) = levels;
         // Fails only where logging is gone, and then there is nothing to say it to.
-        let _ = self.filter.reload(targets(level));
+        let _ = self.filter.reload(targets(levels));
     }
 }
 
@@ -58,13 +78,17 @@ pub enum Destination {
 /// When logging has been started before.
 pub fn start(config: &ProcessConfig) -> Result<(LogLevel, Destination), TryInitError> {
     let stderr = config.log_stderr || config.foreground;
-    let syslog = if stderr { None } else { Syslog::connect() };
+    let syslog = if stderr {
+        None
+    } else {
+        Syslog::connect(config.facilities)
+    };
     let destination = match syslog {
         Some(_) => Destination::Syslog,
         None => Destination::Stderr,
     };
     // Which module says it matters to whoever debugs.
-    let with_target = config.log_level >= MAX_LEVEL;
+    let with_target = config.log_levels.general >= MAX_LEVEL;
     let lines = fmt::layer().with_ansi(false).with_target(with_target);
     let lines: Box<dyn Layer<_> + Send + Sync> = match syslog {
         Some(syslog) => lines
@@ -75,25 +99,34 @@ pub fn start(config: &ProcessConfig) -> Result<(LogLevel, Destination), TryInitE
         None if config.log_timestamps => lines.with_writer(std::io::stderr).boxed(),
         None => lines.without_time().with_writer(std::io::stderr).boxed(),
     };
-    let (filter, handle) = reload::Layer::new(targets(config.log_level));
+    let (filter, handle) = reload::Layer::new(targets(config.log_levels));
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
         .try_init()?;
     let level = LogLevel {
-        level: Arc::new(AtomicU8::new(config.log_level.min(MAX_LEVEL))),
+        levels: Arc::new(Mutex::new(config.log_levels)),
         filter: handle,
     };
     Ok((level, destination))
 }
 
-/// Our own lines at `level`; of the libraries below us, warnings at most.
-fn targets(level: u8) -> Targets {
-    let level = filter_of(level);
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target("underpass", level)
-        .with_target("ng_protocol", level)
+/// Our own lines at the levels of their parts; of the libraries below us, warnings at most. Records are always logged: who does
+/// not want them does not ask for them.
+fn targets(levels: Levels) -> Targets {
+    let general = filter_of(levels.general);
+    let mut targets = Targets::new()
+        .with_default(general.min(LevelFilter::WARN))
+        .with_target("underpass", general)
+        .with_target(CDR, LevelFilter::INFO)
+        .with_target(DTMF, LevelFilter::INFO);
+    for part in Part::ALL {
+        let level = filter_of(levels.of(part));
+        for target in part.targets() {
+            targets = targets.with_target(*target, level);
+        }
+    }
+    targets
 }
 
 fn filter_of(level: u8) -> LevelFilter {
@@ -127,8 +160,38 @@ mod tests {
     }
 
     #[test]
+    fn a_part_may_say_more_or_less_than_the_rest() {
+        let levels = Levels::all(6).with(Part::Control, 7).with(Part::Http, 4);
+        let targets = targets(levels);
+        let says = |target, level| targets.would_enable(target, &level);
+        assert!(says("underpass::control::udp", tracing::Level::DEBUG));
+        assert!(!says("underpass::call", tracing::Level::DEBUG));
+        assert!(says("underpass::media", tracing::Level::INFO));
+        assert!(!says("underpass::ops::http::tls", tracing::Level::INFO));
+    }
+
+    #[test]
+    fn records_are_logged_whatever_the_level() {
+        let targets = targets(Levels::all(0));
+        assert!(targets.would_enable(CDR, &tracing::Level::INFO));
+        assert!(!targets.would_enable("underpass::call", &tracing::Level::INFO));
+    }
+
+    #[test]
+    fn every_part_is_called_by_one_name_of_rtpengines() {
+        for part in Part::ALL {
+            assert_eq!(Part::named(part.name()), Some(part));
+            let option = format!("log-level-{}", part.name());
+            assert!(
+                crate::config::options::by_long(&option).is_some_and(|option| option.has_effect())
+            );
+        }
+        assert_eq!(Part::named("ffmpeg"), None);
+    }
+
+    #[test]
     fn libraries_never_say_more_than_warnings() {
-        let targets = targets(7);
+        let targets = targets(Levels::all(7));
         assert!(targets.would_enable("underpass::call", &tracing::Level::DEBUG));
         assert!(!targets.would_enable("hyper::proto", &tracing::Level::INFO));
         assert!(targets.would_enable("hyper::proto", &tracing::Level::WARN));
