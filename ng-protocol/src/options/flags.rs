@@ -87,16 +87,16 @@ const NO_PLAYER: Set = |o| o.player.audio_player = Some(AudioPlayer::Off);
 /// The words of `flags`.
 pub(super) const WORDS: &[Word<Set>] = &[
     done("all", |o| o.all = Some(All::All)),
-    ignored("allow-asymmetric-codecs", |o| {
+    done("allow-asymmetric-codecs", |o| {
         o.flags.allow_asymmetric_codecs = true
     }),
-    ignored("allow-asymmetric-codec", |o| {
+    done("allow-asymmetric-codec", |o| {
         o.flags.allow_asymmetric_codecs = true
     }),
-    ignored("allow-no-codec-media", NO_CODEC_MEDIA),
-    ignored("allow-no-codec-medias", NO_CODEC_MEDIA),
-    ignored("allow-empty-codec-media", NO_CODEC_MEDIA),
-    ignored("allow-empty-codec-medias", NO_CODEC_MEDIA),
+    done("allow-no-codec-media", NO_CODEC_MEDIA),
+    done("allow-no-codec-medias", NO_CODEC_MEDIA),
+    done("allow-empty-codec-media", NO_CODEC_MEDIA),
+    done("allow-empty-codec-medias", NO_CODEC_MEDIA),
     done("allow-transcoding", |o| o.flags.allow_transcoding = true),
     unsupported("always-transcode", |o| {
         o.codecs.accept.push(Bytes::from_static(b"all"))
@@ -139,8 +139,8 @@ pub(super) const WORDS: &[Word<Set>] = &[
     unsupported("mixed", |o| o.flags.mix = true),
     done("nat-wait", |o| o.flags.nat_wait = true),
     done("new-branch", |o| o.flags.new_branch = true),
-    ignored("no-codec-renegotiation", |o| o.flags.reuse_codecs = true),
-    ignored("reuse-codecs", |o| o.flags.reuse_codecs = true),
+    done("no-codec-renegotiation", |o| o.flags.reuse_codecs = true),
+    done("reuse-codecs", |o| o.flags.reuse_codecs = true),
     ignored("no-jitter-buffer", |o| o.flags.no_jitter_buffer = true),
     ignored("no-passthrough", |o| o.flags.no_passthrough = true),
     ignored("no-player", NO_PLAYER),
@@ -172,8 +172,8 @@ pub(super) const WORDS: &[Word<Set>] = &[
     ignored("skip-recording-database", |o| {
         o.flags.skip_recording_db = true
     }),
-    ignored("static-codec", |o| o.flags.static_codecs = true),
-    ignored("static-codecs", |o| o.flags.static_codecs = true),
+    done("static-codec", |o| o.flags.static_codecs = true),
+    done("static-codecs", |o| o.flags.static_codecs = true),
     done("strict-source", |o| o.flags.strict_source = true),
     done("strip-extmap", |o| {
         o.extmap.strip.push(Bytes::from_static(b"all"))

@@ -8,7 +8,7 @@ use ng_protocol::Request;
 use super::bench::Bench;
 use super::exchange::{Context, Role};
 use super::party::Party;
-use super::{Refusal, copy, rewrite};
+use super::{Refusal, codecs, copy, rewrite};
 use crate::call;
 use crate::plan::PortPair;
 use crate::sdp::{self, Connection, Line, Media, MediaChange, Protocol, Session};
@@ -229,7 +229,16 @@ pub(super) fn change(
     let ports = carrier.or_else(|| receiver.ports().cloned());
     let generate_mid = context.request.options.flags.generate_mid;
     let mid = generate_mid.then(|| (index + 1).to_string());
-    rewrite::media(sender, receiver, ports.as_ref(), mid, section, context)
+    let codecs = codecs::choose(sender, receiver, section, None, context);
+    rewrite::media(
+        sender,
+        receiver,
+        &codecs,
+        ports.as_ref(),
+        mid,
+        section,
+        context,
+    )
 }
 
 /// A body, if a reply can hold it.

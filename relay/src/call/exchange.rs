@@ -12,7 +12,7 @@ use super::media::{Course, Media, Remote};
 use super::party::PartyId;
 use super::ports::Ledger;
 use super::subscription::MediaRef;
-use super::{Settings, Timestamp, bundle, extmap, interfaces, layout, mux, rewrite};
+use super::{Settings, Timestamp, bundle, codecs, extmap, interfaces, layout, mux, rewrite};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LogicalInterface, OutOfPorts, PortPair, Silences};
 use crate::sdp::{self, Direction, MediaChange, Protocol, Session};
@@ -54,6 +54,7 @@ pub(super) fn exchange(
         sender.sections = context.session.medias.len();
     }
     let left_out = bundle::negotiate(call, dialogue, context);
+    let agreed = codecs::agreed(call, dialogue, context);
     let mut changes = Vec::with_capacity(context.session.medias.len());
     for (index, section) in context.session.medias.iter().enumerate() {
         let [sender_name, receiver_name] =
@@ -67,14 +68,20 @@ pub(super) fn exchange(
         let first = bundled_on(call, dialogue.sender, index, context);
         take_in(&mut sender, section, first, context);
         sender.rejected |= left_out.contains(&index);
+        let agreed = agreed.as_ref();
+        let agreed = agreed.and_then(|agreed| codecs::of_section(agreed, index, section));
+        let codecs = codecs::choose(&sender, &receiver, section, agreed, context);
         match context.role {
             Role::Offer => {
                 if has_other_protocol {
                     receiver.protocol.clone_from(&section.protocol);
                 }
                 propose(&mut sender, &mut receiver, section, context, warnings);
+                receiver.rejected |= codecs.are_gone();
+                sender.offered.clear();
             }
             Role::Answer => {
+                sender.rejected |= codecs.are_gone();
                 if has_other_protocol && context.request.options.transport_protocol_accept {
                     receiver.protocol.clone_from(&section.protocol);
                 }
@@ -127,6 +134,7 @@ pub(super) fn exchange(
         changes.push(rewrite::media(
             &sender,
             &mut receiver,
+            &codecs,
             ports.as_ref(),
             mid,
             section,

@@ -8,14 +8,17 @@ use ng_protocol::Ice;
 use super::exchange::{Context, Role, announced_address, direction, is_on_hold};
 use super::media::Media;
 use super::party::Party;
-use super::{attributes, bundle, codecs, extmap};
+use super::{attributes, bundle, extmap};
 use crate::plan::{LogicalInterface, PortPair};
-use crate::sdp::{self, Changes, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine};
+use crate::sdp::{
+    self, Changes, Codecs, Direction, MediaChange, OriginChange, Relay, Replace, RtcpLine,
+};
 
 /// How one section is written for the receiver, who remembers what it was offered.
 pub(super) fn media(
     sender: &Media,
     receiver: &mut Media,
+    codecs: &Codecs<'_>,
     ports: Option<&PortPair>,
     mid: Option<String>,
     section: &sdp::Media,
@@ -28,10 +31,12 @@ pub(super) fn media(
     if !sender.relayed && section.connection.is_some() {
         return MediaChange::Untouched;
     }
+    if codecs.are_gone() {
+        return MediaChange::WithoutCodecs;
+    }
     if sender.rejected || receiver.rejected {
         return MediaChange::Rejected;
     }
-    let codecs = codecs::choose(sender, section, context);
     if context.role == Role::Offer && section.protocol.is_rtp() {
         receiver.offered = codecs.names();
     }
@@ -77,7 +82,8 @@ pub(super) fn media(
         mid,
         bundle_only: context.role == Role::Offer && receiver.carrier.is_some(),
         hides_mid: context.role == Role::Answer && receiver.mid.is_none() && sender.mid.is_some(),
-        formats: codecs.are_changed().then(|| codecs.formats()),
+        formats: codecs.differ_from(section).then(|| codecs.formats()),
+        descriptions: codecs.descriptions_for(section),
         ptime,
         restored_extensions: extmap::restored(receiver, context),
     })

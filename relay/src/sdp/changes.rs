@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{AttributeChanges, Direction, Extensions, Protocol};
+use super::{AttributeChanges, Direction, Extensions, Line, Protocol};
 
 /// The changes to a whole body. The default is the identity: all lines as they came, in the order of writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum MediaChange {
     Untouched,
     /// Port 0, and nothing that would describe the media.
     Rejected,
+    /// The same without its formats: none of them is to be passed on (flag `allow-no-codec-media`).
+    WithoutCodecs,
     /// Not there at all (`sdp-media-remove`).
     Removed,
     /// Media goes through the relay.
@@ -80,6 +82,8 @@ pub struct Relay {
     pub hides_mid: bool,
     /// The formats in `m=` and what is said about them, where that changes; see [`Codecs`](super::Codecs).
     pub formats: Option<Vec<String>>,
+    /// `a=rtpmap`, `a=fmtp` and `a=rtcp-fb` in place of those that came, where `formats` are not the section's own.
+    pub descriptions: Option<Vec<Line>>,
     /// The `a=ptime` to write in place of what came.
     pub ptime: Option<u32>,
     /// `a=extmap` values that the receiver offered and the sender was not shown (`extmap` with `mask`).

@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 
-use super::Media;
+use super::order::first_word;
+use super::{Line, Media};
 
-/// The payload types of an RTP section, to be fewer or in another order. A step that would leave no codec is not taken.
+/// The payload types of an RTP section, to be fewer or in another order. A step that would leave no codec is not taken,
+/// unless there may be none.
 #[derive(Clone, Debug)]
 pub struct Codecs<'a> {
     media: &'a Media,
     formats: Vec<&'a str>,
+    may_be_none: bool,
 }
 
 impl<'a> Codecs<'a> {
@@ -18,7 +21,19 @@ impl<'a> Codecs<'a> {
         Self {
             media,
             formats: media.formats.iter().map(String::as_str).collect(),
+            may_be_none: false,
         }
+    }
+
+    /// Lets steps leave no codec (flag `allow-no-codec-media`).
+    pub fn allow_none(&mut self) {
+        self.may_be_none = true;
+    }
+
+    /// Whether no codec is left where there may be none.
+    #[must_use]
+    pub fn are_gone(&self) -> bool {
+        self.may_be_none && self.formats.is_empty()
     }
 
     /// Takes out those that are `stripped` (`all` and `full` stand for all but those `excepted`) and puts those `offered`
@@ -44,14 +59,34 @@ impl<'a> Codecs<'a> {
         self.take_over(left);
     }
 
-    /// Takes out what was not among these ([`Self::names`]).
-    pub fn keep(&mut self, names: &[String]) {
+    /// Takes out what was not among these ([`Self::names`]) under its number, or with `by_encoding` under any number.
+    pub fn keep(&mut self, names: &[String], by_encoding: bool) {
+        let known = by_number(names);
         let is_known = |format: &&str| {
-            let encoding = self.encoding(format);
-            names.iter().any(|name| name == format || *name == encoding)
+            let is_same = |(number, encoding): &(&str, &str)| {
+                number == format || (by_encoding && *encoding == self.encoding(format))
+            };
+            known.iter().any(is_same)
         };
         let left = self.formats.iter().copied().filter(is_known).collect();
         self.take_over(left);
+    }
+
+    /// Puts first, in the order of these ([`Self::names`]), what is among them; the rest stays in its own order behind it.
+    pub fn prefer(&mut self, names: &[String]) {
+        let known = by_number(names);
+        let place = |format: &&str| {
+            let of_format = self.encoding(format);
+            let alike = |(_, encoding): &(&str, &str)| *encoding == of_format;
+            let same = |pair: &(&str, &str)| pair.0 == *format && alike(pair);
+            let place = known.iter().position(same);
+            place
+                .or_else(|| known.iter().position(alike))
+                .unwrap_or(usize::MAX)
+        };
+        let mut formats = self.formats.clone();
+        formats.sort_by_cached_key(place);
+        self.formats = formats;
     }
 
     /// Leaves the first codec, and what goes with any (telephone events, comfort noise).
@@ -84,15 +119,33 @@ impl<'a> Codecs<'a> {
         self.formats.iter().flat_map(names).collect()
     }
 
-    /// Whether it is no longer what it was.
+    /// Whether a section is to be written with other ones than its own.
     #[must_use]
-    pub fn are_changed(&self) -> bool {
-        self.media.formats != self.formats
+    pub fn differ_from(&self, section: &Media) -> bool {
+        section.formats != self.formats || !self.are_of(section)
+    }
+
+    /// What is to be said of them in a section that is not theirs.
+    #[must_use]
+    pub fn descriptions_for(&self, section: &Media) -> Option<Vec<Line>> {
+        let is_about_one = |line: &&Line| {
+            let about = first_word(line.argument());
+            let named = self.formats.iter().any(|format| format.as_bytes() == about);
+            named && matches!(line.attribute(), Some(b"rtpmap" | b"fmtp" | b"rtcp-fb"))
+        };
+        let lines = self.media.lines.iter().filter(is_about_one);
+        (!self.are_of(section)).then(|| lines.cloned().collect())
+    }
+
+    fn are_of(&self, section: &Media) -> bool {
+        std::ptr::eq(self.media, section)
     }
 
     fn take_over(&mut self, formats: Vec<&'a str>) {
         if formats.iter().any(|format| !self.is_supplement(format)) {
             self.formats = formats;
+        } else if self.may_be_none {
+            self.formats.clear();
         }
     }
 
@@ -123,6 +176,12 @@ impl<'a> Codecs<'a> {
     }
 }
 
+/// Names ([`Codecs::names`]) as pairs of number and encoding.
+fn by_number(names: &[String]) -> Vec<(&str, &str)> {
+    let pairs = names.chunks_exact(2);
+    pairs.map(|pair| (&*pair[0], &*pair[1])).collect()
+}
+
 fn codec(encoding: &str) -> &str {
     encoding.split('/').next().unwrap_or_default()
 }
@@ -148,6 +207,10 @@ mod tests {
         let mut codecs = Codecs::of(&session.medias[0]);
         act(&mut codecs);
         codecs.formats().join(" ")
+    }
+
+    fn names(list: &str) -> Vec<String> {
+        list.split_whitespace().map(str::to_owned).collect()
     }
 
     fn stripped(strip: &str, except: &str, offer: &str) -> String {
@@ -214,16 +277,56 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_offered_goes() {
-        let offered = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            left(|codecs| codecs.keep(&names))
-        };
+    fn what_was_not_offered_under_its_number_goes() {
+        let offered = |list: &str| left(|codecs| codecs.keep(&names(list), false));
+        assert_eq!(offered("111 opus/48000/2 0 pcmu/8000/1"), "0");
+        assert_eq!(offered("97 ilbc/8000/1"), "97");
+        assert_eq!(offered("3 gsm/8000/1"), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn what_was_not_offered_under_any_number_goes() {
+        let offered = |list: &str| left(|codecs| codecs.keep(&names(list), true));
+        assert_eq!(offered("111 opus/48000/2 0 pcmu/8000/1"), "0 96");
+        assert_eq!(offered("97 ilbc/8000/1"), "97");
+        assert_eq!(offered("111 opus/48000/1"), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn what_was_there_before_comes_first_in_its_order_whatever_its_number() {
+        let preferred = |list: &str| left(|codecs| codecs.prefer(&names(list)));
         assert_eq!(
-            offered(&["111", "opus/48000/2", "0", "pcmu/8000/1"]),
-            "0 96"
+            preferred("111 opus/48000/2 8 pcma/8000/1 3 gsm/8000/1"),
+            "96 8 0 97 101"
         );
-        assert_eq!(offered(&["97", "ilbc/8000/1"]), "97");
-        assert_eq!(offered(&["3", "gsm/8000/1"]), "0 8 96 97 101");
+        assert_eq!(preferred(""), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn none_stays_where_there_may_be_none() {
+        let gone = |strip: &[&'static [u8]]| {
+            let session = session(SECTION);
+            let mut codecs = Codecs::of(&session.medias[0]);
+            codecs.allow_none();
+            let strip: Vec<Bytes> = strip.iter().map(|&name| Bytes::from(name)).collect();
+            codecs.strip(&strip, &[], &[]);
+            codecs.are_gone()
+        };
+        assert!(gone(&[b"all"]));
+        assert!(gone(&[b"PCMU", b"PCMA", b"opus", b"speex"]));
+        assert!(!gone(&[b"PCMU"]));
+    }
+
+    #[test]
+    fn in_another_section_all_that_is_said_of_them_comes_along() {
+        let theirs = session(SECTION);
+        let other = session("m=audio 5000 RTP/AVP 0\n");
+        let mut codecs = Codecs::of(&theirs.medias[0]);
+        codecs.keep(&names("96 opus/48000/2"), false);
+        assert!(codecs.differ_from(&other.medias[0]));
+        let said = codecs.descriptions_for(&other.medias[0]).unwrap();
+        let said: Vec<&[u8]> = said.iter().map(|line| &line.value[..]).collect();
+        assert_eq!(said, [b"rtpmap:96 opus/48000/2"]);
+        assert_eq!(codecs.descriptions_for(&theirs.medias[0]), None);
     }
 }

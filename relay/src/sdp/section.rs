@@ -24,8 +24,8 @@ pub(super) fn untouched(out: &mut Out<'_>, media: &Media, changes: &Changes) {
 
 /// A refused section: its `m=` line with port 0, and what names it. `zero` is the address to write; by default that of
 /// the party's family.
-pub(super) fn rejected(out: &mut Out<'_>, media: &Media, zero: Option<IpAddr>) {
-    media_line(out, media, "0", &media.protocol, &media.formats);
+pub(super) fn rejected(out: &mut Out<'_>, media: &Media, formats: &[String], zero: Option<IpAddr>) {
+    media_line(out, media, "0", &media.protocol, formats);
     let own = media
         .connection
         .map(|connection| unspecified(connection.address));
@@ -59,6 +59,7 @@ pub(super) fn rtp(out: &mut Out<'_>, media: &Media, relay: &Relay, changes: &Cha
         .filter(|line| !is_replaced(line, relay))
         .map(|line| (place(line, formats, relay), line))
         .filter(|(place, line)| !is_about_format_taken_out(*place, line, media))
+        .filter(|(place, _)| relay.descriptions.is_none() || !matches!(place, Place::Codec(..)))
         .map(|(place, line)| (place, Cow::Borrowed(line.value.as_ref())));
     let mut attributes: Vec<_> = theirs.chain(ours(media, formats, relay)).collect();
     attributes.sort_by_key(|(place, _)| *place);
@@ -127,7 +128,7 @@ fn ours<'a>(
     if let Some(mid) = relay.mid.as_ref().filter(|_| media.mid().is_none()) {
         ours.push((Place::Mid, format!("mid:{mid}")));
     }
-    ours.extend(static_encodings(media, formats));
+    ours.extend(static_encodings(media, formats, relay));
     match relay.rtcp {
         RtcpLine::Omit => {}
         RtcpLine::Port(port) => ours.push((Place::Rtcp, format!("rtcp:{port}"))),
@@ -146,23 +147,36 @@ fn ours<'a>(
     }
     let restored = relay.restored_extensions.iter();
     let restored = restored.map(|value| (Place::ExtmapRestored, Cow::Borrowed(value.as_ref())));
+    let described = relay.descriptions.iter().flatten();
+    let described =
+        described.map(|line| (Place::of(line, formats), Cow::Borrowed(line.value.as_ref())));
     ours.into_iter()
         .map(|(place, value)| (place, Cow::Owned(value.into_bytes())))
         .chain(restored)
+        .chain(described)
         .collect()
 }
 
 /// An `a=rtpmap` for every static payload type that came without one.
-fn static_encodings(media: &Media, formats: &[String]) -> impl Iterator<Item = (Place, String)> {
-    formats.iter().enumerate().filter_map(|(position, format)| {
-        let encoding = payload::static_encoding(format.parse().ok()?)?;
-        let repeated = formats[..position].contains(format);
-        let mapped = media
-            .attributes("rtpmap")
-            .any(|argument| first_word(argument) == format.as_bytes());
-        let place = Place::Codec(position, CodecPart::Rtpmap);
-        (!repeated && !mapped).then(|| (place, format!("rtpmap:{format} {encoding}")))
-    })
+fn static_encodings<'a>(
+    media: &'a Media,
+    formats: &'a [String],
+    relay: &'a Relay,
+) -> impl Iterator<Item = (Place, String)> + 'a {
+    let descriptions = relay.descriptions.as_deref().unwrap_or(&media.lines);
+    formats
+        .iter()
+        .enumerate()
+        .filter_map(move |(position, format)| {
+            let encoding = payload::static_encoding(format.parse().ok()?)?;
+            let repeated = formats[..position].contains(format);
+            let mapped = descriptions.iter().any(|line| {
+                line.attribute() == Some(b"rtpmap")
+                    && first_word(line.argument()) == format.as_bytes()
+            });
+            let place = Place::Codec(position, CodecPart::Rtpmap);
+            (!repeated && !mapped).then(|| (place, format!("rtpmap:{format} {encoding}")))
+        })
 }
 
 fn relayed_head(out: &mut Out<'_>, media: &Media, relay: &Relay) {

@@ -38,7 +38,10 @@ pub fn write(session: &Session, changes: &Changes) -> Bytes {
         out.begin(changes.attributes.of(&media.kind));
         match changes.medias.get(index).unwrap_or(&MediaChange::Untouched) {
             MediaChange::Untouched => section::untouched(&mut out, media, changes),
-            MediaChange::Rejected => section::rejected(&mut out, media, refused_at),
+            MediaChange::Rejected => {
+                section::rejected(&mut out, media, &media.formats, refused_at);
+            }
+            MediaChange::WithoutCodecs => section::rejected(&mut out, media, &[], refused_at),
             MediaChange::Removed => continue,
             MediaChange::Relay(relay) if media.protocol.is_rtp() => {
                 section::rtp(&mut out, media, relay, changes);

@@ -4,7 +4,7 @@ use ng_protocol::Support;
 use serde_json::{Value, json};
 
 use super::asking::{
-    Asked, Call, NOTHING, Shows, assert_all_tested, offer_with, sdp_at, support, with,
+    Asked, CALLEE, Call, NOTHING, Shows, assert_all_tested, offer_with, sdp_at, support, with,
 };
 
 macro_rules! flags {
@@ -23,9 +23,20 @@ macro_rules! flags {
 
 flags! {
     all: "all" => NOTHING;
-    allow_asymmetric_codecs: "allow-asymmetric-codecs", "allow-asymmetric-codec" => NOTHING;
+    allow_asymmetric_codecs: "allow-asymmetric-codecs", "allow-asymmetric-codec" => |asked| {
+        let renumbered = json!({"sdp": sdp_at(CALLEE).replace("101", "100")});
+        let answered = asked.call.answer(&renumbered);
+        assert!(!answered.contains("rtpmap:100"), "{answered}");
+        let answered = asked.call.answer(&with(renumbered, &asked.option));
+        assert!(answered.contains("rtpmap:100 telephone-event"), "{answered}");
+    };
     allow_no_codec_media: "allow-no-codec-media", "allow-no-codec-medias", "allow-empty-codec-media",
-        "allow-empty-codec-medias" => NOTHING;
+        "allow-empty-codec-medias" => |asked| {
+        let stripped = json!({"codec": {"strip": ["VP8"]}});
+        assert!(!asked.call.offer(&stripped).contains("m=video 0 "));
+        let offered = asked.call.offer(&with(stripped, &asked.option));
+        assert!(offered.contains("m=video 0 RTP/AVP 0\r"), "{offered}");
+    };
     allow_transcoding: "allow-transcoding" => NOTHING;
     always_transcode: "always-transcode" => NOTHING;
     asymmetric: "asymmetric" => |asked| assert!(media_flags(asked).contains(&json!("asymmetric")));
@@ -79,7 +90,12 @@ flags! {
     mix: "mix", "mixed" => NOTHING;
     nat_wait: "nat-wait" => NOTHING;
     new_branch: "new-branch" => NOTHING;
-    no_codec_renegotiation: "no-codec-renegotiation", "reuse-codecs" => NOTHING;
+    no_codec_renegotiation: "no-codec-renegotiation", "reuse-codecs" => |asked| {
+        asked.call.answer(&json!({"sdp": sdp_at(CALLEE).replace("0 8 101", "8 0 101")}));
+        let offered = asked.call.offer(&asked.option);
+        assert!(offered.contains("RTP/AVP 8 0 101"), "{offered}");
+        assert!(asked.call.offer(&json!({})).contains("RTP/AVP 0 8 101"));
+    };
     no_jitter_buffer: "no-jitter-buffer" => NOTHING;
     no_passthrough: "no-passthrough" => NOTHING;
     no_player: "no-player", "no-audio-player" => NOTHING;
@@ -115,7 +131,12 @@ flags! {
     sip_source_address: "sip-source-address" => NOTHING;
     siprec: "siprec" => NOTHING;
     skip_recording_db: "skip-recording-db", "skip-recording-database" => NOTHING;
-    static_codecs: "static-codecs", "static-codec" => NOTHING;
+    static_codecs: "static-codecs", "static-codec" => |asked| {
+        asked.call.answer(&json!({"sdp": sdp_at(CALLEE).replace("0 8 101", "8")}));
+        let offered = asked.call.offer(&asked.option);
+        assert!(offered.contains("RTP/AVP 8\r"), "{offered}");
+        assert!(asked.call.offer(&json!({})).contains("RTP/AVP 0 8 101"));
+    };
     strict_source: "strict-source" => |asked| {
         assert!(stream_flags(asked).contains(&json!("strict source address")));
     };

@@ -260,10 +260,10 @@ macro_rules! rules {
 
 rules! {
     address: 23,
-    answers: 20,
+    answers: 24,
     attributes: 32,
     bundle: 23,
-    codecs: 51,
+    codecs: 57,
     direction: 18,
     extmap: 16,
     hold: 19,
@@ -277,6 +277,7 @@ rules! {
     protocol: 17,
     ptime: 15,
     rejected: 15,
+    renegotiation: 19,
     rtcp: 13,
     rtcp_mux: 23,
     srtp: 12,

@@ -42,6 +42,7 @@ fn relay(media: &Media) -> Relay {
         bundle_only: false,
         hides_mid: false,
         formats: None,
+        descriptions: None,
         ptime: None,
         restored_extensions: Vec::new(),
     }
