@@ -298,6 +298,8 @@ pub struct StreamPlan {
     /// Counts the offers and answers about this media. A change restarts the learning window (3 s), so that a peer behind
     /// NAT that has moved and repeats its SDP is found again; a confirmed source stays until another one shows up.
     pub signalled: u64,
+    /// Counts how often what was learned is to be forgotten. A change begins anew, at `endpoint`.
+    pub resets: u64,
     /// How the source is learned.
     pub learning: EndpointLearning,
     /// After confirmation, packets from elsewhere are dropped and counted as errors.

@@ -140,7 +140,7 @@ pub(super) const KEYS: &[Word<Key>] = &[
     done("source-tag", |r, v| text(&mut r.options.source_tag, v)),
     done("to-call-id", |r, v| text(&mut r.options.to_call_id, v)),
     done("instance", |r, v| text(&mut r.options.instance, v)),
-    ignored("alias-key", |r, v| {
+    done("alias-key", |r, v| {
         apply(&mut r.options, selection::ALIAS_KEY, v)
     }),
     // What becomes of media.

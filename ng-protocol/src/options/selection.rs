@@ -47,12 +47,12 @@ pub enum AliasKey {
 
 /// The words of `alias-key`.
 pub(super) const ALIAS_KEY: &[Word<Set>] = &[
-    ignored("none", |o| o.alias_key = Some(AliasKey::None)),
-    ignored("off", |o| o.alias_key = Some(AliasKey::None)),
-    ignored("no", |o| o.alias_key = Some(AliasKey::None)),
-    ignored("sdp", |o| o.alias_key = Some(AliasKey::Sdp)),
-    ignored("address", |o| o.alias_key = Some(AliasKey::Address)),
-    ignored("endpoint", |o| o.alias_key = Some(AliasKey::Address)),
+    done("none", |o| o.alias_key = Some(AliasKey::None)),
+    done("off", |o| o.alias_key = Some(AliasKey::None)),
+    done("no", |o| o.alias_key = Some(AliasKey::None)),
+    done("sdp", |o| o.alias_key = Some(AliasKey::Sdp)),
+    done("address", |o| o.alias_key = Some(AliasKey::Address)),
+    done("endpoint", |o| o.alias_key = Some(AliasKey::Address)),
 ];
 
 /// `media echo`: what comes of media instead of being passed on.

@@ -8,7 +8,7 @@ use super::subscription::Edge;
 use super::{Calls, Refusal};
 use crate::plan::Action;
 
-/// What is held back of all that a party sends, or everybody in a call.
+/// What is held back of all that a party sends, or is sent, or everybody in a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Blocks {
@@ -20,6 +20,18 @@ pub(super) struct Blocks {
     pub(super) dtmf: bool,
     /// Everything, RTCP too (`drop-traffic`); of calls only.
     pub(super) traffic: bool,
+}
+
+impl Blocks {
+    /// What is held back by either.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            media: self.media || other.media,
+            silence: self.silence || other.silence,
+            dtmf: self.dtmf || other.dtmf,
+            traffic: self.traffic || other.traffic,
+        }
+    }
 }
 
 /// One of the things that can be held back.
@@ -50,7 +62,8 @@ impl What {
 }
 
 impl Calls {
-    /// Holds back, or lets go again, what a call, one party or single flows carry.
+    /// Holds back, or lets go again, what a call, one party or single flows carry: what a party sends, or with `egress` what it
+    /// is sent.
     pub(super) fn block(&mut self, request: &Request) -> Result<(Reply, Vec<Action>), Refusal> {
         let (what, on) = match request.command {
             Command::BlockMedia => (What::Media, true),
@@ -60,6 +73,7 @@ impl Calls {
             Command::BlockDtmf => (What::Dtmf, true),
             _ => (What::Dtmf, false),
         };
+        let egress = request.options.flags.egress;
         let by_flow = what.of_flow(&mut Edge::default()).is_some();
         self.change(request, |call| {
             match select::target(call, request, by_flow)? {
@@ -69,16 +83,22 @@ impl Calls {
                     *what.of_all(&mut call.blocks) = on;
                     for party in call.parties_mut().filter(|_| !on) {
                         *what.of_all(&mut party.blocks) = false;
+                        *what.of_all(&mut party.egress_blocks) = false;
                     }
                 }
                 Target::Party(party) => {
                     if let Some(party) = call.party_mut(party) {
-                        *what.of_all(&mut party.blocks) = on;
+                        let blocks = if egress {
+                            &mut party.egress_blocks
+                        } else {
+                            &mut party.blocks
+                        };
+                        *what.of_all(blocks) = on;
                     }
                 }
-                Target::Flows(source, flows) => {
-                    for (sink, edge) in call.subscriptions.flows_from(source) {
-                        if flows.include(sink, edge.kind)
+                Target::Flows(party, flows) => {
+                    for (other, edge) in call.subscriptions.flows_of(party, egress) {
+                        if flows.include(other, edge.kind)
                             && let Some(held) = what.of_flow(edge)
                         {
                             *held = on;

@@ -7,14 +7,12 @@ use super::dialogue::Dialogue;
 use super::exchange::{Context, Role};
 use super::graph::Call;
 use super::media::Media;
-use super::party::PartyId;
 use crate::sdp::{self, Codecs, Session};
 
-/// The codecs of a section as its receiver is to see them. What an answerer was not offered it cannot choose. `agreed` is
-/// what was [agreed on](agreed) about the section before.
+/// The codecs of a section as its receiver is to see them. What an answerer was not offered it cannot choose. `agreed` is what
+/// was [agreed on](agreed) before, where a new offer is to heed it.
 pub(super) fn choose<'a>(
     sender: &Media,
-    receiver: &Media,
     section: &'a sdp::Media,
     agreed: Option<&'a sdp::Media>,
     context: &Context<'_>,
@@ -22,25 +20,19 @@ pub(super) fn choose<'a>(
     let options = &context.request.options;
     let flags = &options.flags;
     let mut codecs = Codecs::of(section);
-    match context.role {
-        Role::Offer => {
-            if let Some(agreed) = agreed {
-                let mut known = Codecs::of(agreed);
-                known.keep(offered(sender, receiver), true);
-                if flags.static_codecs {
-                    codecs = known;
-                } else {
-                    codecs.prefer(&known.names());
-                }
-            }
+    match agreed.map(Codecs::of) {
+        Some(agreed) if flags.static_codecs => codecs = agreed,
+        Some(agreed) => codecs.prefer(&agreed),
+        None => {}
+    }
+    if context.role == Role::Answer && !sender.offered_codecs.is_empty() {
+        let offered = &sender.offered_codecs;
+        let offered = offered.section(section.kind.clone(), section.protocol.clone());
+        let offered = Codecs::of(&offered);
+        codecs.keep(&offered, flags.allow_asymmetric_codecs);
+        if flags.reuse_codecs {
+            codecs.prefer(&offered);
         }
-        Role::Answer if !sender.offered.is_empty() => {
-            codecs.keep(&sender.offered, flags.allow_asymmetric_codecs);
-            if flags.reuse_codecs {
-                codecs.prefer(&sender.offered);
-            }
-        }
-        Role::Answer => {}
     }
     if flags.allow_no_codec_media && section.protocol.is_rtp() {
         codecs.allow_none();
@@ -52,48 +44,56 @@ pub(super) fn choose<'a>(
     codecs
 }
 
-/// What the parties of a new offer agreed on before, where that is asked for: what the one that was offered to last has
-/// answered or, if it has not, what it was offered. Only codecs that it was offered count.
-pub(super) fn agreed(call: &Call, dialogue: Dialogue, context: &Context<'_>) -> Option<Session> {
-    let flags = &context.request.options.flags;
-    if context.role == Role::Answer || !(flags.static_codecs || flags.reuse_codecs) {
-        return None;
-    }
-    let was_offered = |party: PartyId| {
-        let mut medias = call.party(party)?.medias.iter();
-        medias
-            .any(|media| !media.offered.is_empty())
-            .then_some(party)
-    };
-    let Dialogue { sender, receiver } = dialogue;
-    let answerer = was_offered(receiver).or_else(|| was_offered(sender))?;
-    let offerer = if answerer == sender { receiver } else { sender };
-    // What was read once can be read again.
-    let said = |party: PartyId| sdp::parse(&call.party(party)?.said).ok();
-    said(answerer).or_else(|| said(offerer))
+/// What sender and receiver of a new offer said before.
+pub(super) struct Said {
+    sender: Option<Session>,
+    receiver: Option<Session>,
 }
 
-/// A section of what was agreed on, if it is of the kind that this one is of.
-pub(super) fn of_section<'a>(
-    agreed: &'a Session,
+/// What the parties of a new offer said before, if it is to heed that.
+pub(super) fn said(call: &Call, dialogue: Dialogue, context: &Context<'_>) -> Option<Said> {
+    let flags = &context.request.options.flags;
+    let heeds = context.role == Role::Offer && (flags.static_codecs || flags.reuse_codecs);
+    // What was read once can be read again.
+    let said = |party| sdp::parse(&call.party(party)?.said).ok();
+    heeds.then(|| Said {
+        sender: said(dialogue.sender),
+        receiver: said(dialogue.receiver),
+    })
+}
+
+/// The codecs that the receiver of a new offer has in a section: those it was offered last, as far and in the order that it
+/// answered with them; if it made the last offer itself, those, as far and in the order it was answered with them.
+pub(super) fn agreed(
+    said: &Said,
+    sender: &Media,
+    receiver: &Media,
     index: usize,
     section: &sdp::Media,
-) -> Option<&'a sdp::Media> {
-    let agreed = agreed.medias.get(index)?;
-    let is_alike = agreed.kind == section.kind
-        && agreed.protocol.is_rtp()
-        && section.protocol.is_rtp()
-        && !agreed.is_rejected();
-    is_alike.then_some(agreed)
-}
-
-/// What was offered last, to either.
-fn offered<'a>(sender: &'a Media, receiver: &'a Media) -> &'a [String] {
-    if receiver.offered.is_empty() {
-        &sender.offered
-    } else {
-        &receiver.offered
+) -> Option<sdp::Media> {
+    let is_served = receiver.protocol.is_rtp() && !receiver.rejected;
+    if !is_served || receiver.kind != section.kind.as_str() || !section.protocol.is_rtp() {
+        return None;
     }
+    let section_of = |session: &Option<Session>| session.as_ref()?.medias.get(index).cloned();
+    let (mut section, answerer, answer) = if !receiver.offered_codecs.is_empty() {
+        let offered = &receiver.offered_codecs;
+        let offer = offered.section(section.kind.clone(), section.protocol.clone());
+        (offer, receiver, section_of(&said.receiver))
+    } else if !sender.offered_codecs.is_empty() {
+        let offer = section_of(&said.receiver)?;
+        (offer, sender, section_of(&said.sender))
+    } else {
+        return None;
+    };
+    if let Some(answer) = answer.filter(|_| answerer.has_answered) {
+        let answer = Codecs::of(&answer);
+        let mut codecs = Codecs::of(&section);
+        codecs.keep(&answer, true);
+        codecs.prefer(&answer);
+        section.formats = codecs.formats();
+    }
+    Some(section)
 }
 
 fn strip(codecs: &mut Codecs<'_>, options: &Options) {

@@ -229,7 +229,7 @@ pub(super) fn change(
     let ports = carrier.or_else(|| receiver.ports().cloned());
     let generate_mid = context.request.options.flags.generate_mid;
     let mid = generate_mid.then(|| (index + 1).to_string());
-    let codecs = codecs::choose(sender, receiver, section, None, context);
+    let codecs = codecs::choose(sender, section, None, context);
     rewrite::media(
         sender,
         receiver,

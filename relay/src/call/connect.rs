@@ -4,14 +4,15 @@ use bytes::Bytes;
 use ng_protocol::{Command, Reply, Request};
 
 use super::graph::Call;
-use super::party::PartyId;
+use super::party::{Party, PartyId};
 use super::select::{self, present};
 use super::subscription::{Kind, MediaRef};
-use super::{Calls, Refusal, Timestamp};
+use super::{Calls, Refusal, Timestamp, copy, dialogue};
 use crate::plan::Action;
 
 impl Calls {
-    /// Connects parties to another: they talk to each other and to nobody else, or with `directional` it hears them, too.
+    /// Connects parties to another: they talk to each other and to nobody else, or with `directional` it hears them, too. One
+    /// that is not there is made, and has no media yet to be connected.
     pub(super) fn connect(
         &mut self,
         request: &Request,
@@ -24,7 +25,14 @@ impl Calls {
             let flags = &request.options.flags;
             let sources = select::parties(call, request)?;
             let tag = present(request.to_tag.as_ref()).ok_or(Refusal::NoToTag)?;
-            let sink = call.party_by_tag(tag).ok_or(Refusal::UnknownToTag)?;
+            let sink = match call.party_by_tag(tag) {
+                Some(sink) => sink,
+                None => {
+                    let mut party = Party::new(Some(tag), None, now);
+                    party.call_id = other.map(copy);
+                    dialogue::admit(call, party)?
+                }
+            };
             if sources.contains(&sink) {
                 return Err(Refusal::InvalidDialogue);
             }
@@ -32,7 +40,7 @@ impl Calls {
                 call.subscriptions.unsubscribe(sink, None);
             }
             for source in sources {
-                if flags.directional {
+                if flags.directional && !flags.bidirectional {
                     lead(call, source, sink);
                 } else {
                     couple(call, source, sink);
@@ -61,6 +69,9 @@ impl Calls {
                     let sink = call.party_by_tag(tag).ok_or(Refusal::UnknownToTag)?;
                     if sink != source {
                         lead(call, source, sink);
+                        if options.flags.bidirectional {
+                            lead(call, sink, source);
+                        }
                     }
                 }
             }

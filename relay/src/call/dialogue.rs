@@ -28,6 +28,8 @@ pub(super) struct AnswerKind {
     pub(super) provisional: bool,
     /// The SIP reply is a final one.
     pub(super) is_final: bool,
+    /// The party whose tag it is, too, by [`alias-key`](super::alias).
+    pub(super) known_as: Option<PartyId>,
 }
 
 /// Finds or makes the parties of an offer.
@@ -71,8 +73,9 @@ pub(super) fn of_offer(
 
 /// Finds or makes the parties of an answer. The sender is the answerer. An offerer that never made an offer is let in, too.
 ///
-/// A tag that nobody has belongs to the party on that branch, else to the offerer's peer. If that one has a tag already,
-/// the new one becomes an alias of it (the same ports were offered to both), or another party: see [`AnswerKind`].
+/// A tag that nobody has belongs to the party that is known to have it, else to the one on that branch, else to the
+/// offerer's peer. If that one has a tag already, the new one becomes an alias of it (the same ports were offered to both),
+/// or another party: see [`AnswerKind`].
 pub(super) fn of_answer(
     call: &mut Call,
     from_tag: &Bytes,
@@ -103,13 +106,16 @@ fn answerer(
     now: Timestamp,
 ) -> PartyId {
     let on_branch = via_branch.and_then(|branch| call.peer_on_branch(offerer, branch));
-    let candidate = on_branch
+    let known_as = kind.known_as.filter(|_| !kind.new_branch);
+    let candidate = known_as
+        .or(on_branch)
         .or_else(|| call.active_peer(offerer))
         .or_else(|| call.untagged_party());
     if let Some(id) = candidate
         && let Some(party) = call.party_mut(id)
     {
-        let another = kind.new_branch || (party.final_answer && !kind.provisional);
+        let is_over = party.final_answer && !kind.provisional && known_as.is_none();
+        let another = kind.new_branch || is_over;
         match party.tag {
             None => {
                 party.tag = Some(copy(tag));

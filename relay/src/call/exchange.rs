@@ -53,8 +53,14 @@ pub(super) fn exchange(
     if let (Role::Offer, Some(sender)) = (context.role, call.party_mut(dialogue.sender)) {
         sender.sections = context.session.medias.len();
     }
+    let resets = context.role == Role::Offer && context.request.options.flags.reset;
+    for party in [dialogue.sender, dialogue.receiver] {
+        if let Some(party) = call.party_mut(party).filter(|_| resets) {
+            party.forget();
+        }
+    }
     let left_out = bundle::negotiate(call, dialogue, context);
-    let agreed = codecs::agreed(call, dialogue, context);
+    let said = codecs::said(call, dialogue, context);
     let mut changes = Vec::with_capacity(context.session.medias.len());
     for (index, section) in context.session.medias.iter().enumerate() {
         let [sender_name, receiver_name] =
@@ -64,13 +70,13 @@ pub(super) fn exchange(
         sender.signalled += 1;
         receiver.signalled += 1;
 
-        let has_other_protocol = sender.protocol != section.protocol;
+        let has_other_protocol = resets || sender.protocol != section.protocol;
         let first = bundled_on(call, dialogue.sender, index, context);
         take_in(&mut sender, section, first, context);
         sender.rejected |= left_out.contains(&index);
-        let agreed = agreed.as_ref();
-        let agreed = agreed.and_then(|agreed| codecs::of_section(agreed, index, section));
-        let codecs = codecs::choose(&sender, &receiver, section, agreed, context);
+        let said = said.as_ref();
+        let agreed = said.and_then(|said| codecs::agreed(said, &sender, &receiver, index, section));
+        let codecs = codecs::choose(&sender, section, agreed.as_ref(), context);
         match context.role {
             Role::Offer => {
                 if has_other_protocol {
@@ -78,10 +84,11 @@ pub(super) fn exchange(
                 }
                 propose(&mut sender, &mut receiver, section, context, warnings);
                 receiver.rejected |= codecs.are_gone();
-                sender.offered.clear();
+                sender.offered_codecs.clear();
             }
             Role::Answer => {
                 sender.rejected |= codecs.are_gone();
+                sender.has_answered = true;
                 if has_other_protocol && context.request.options.transport_protocol_accept {
                     receiver.protocol.clone_from(&section.protocol);
                 }
@@ -262,7 +269,7 @@ pub(super) fn take_in(
     media.strict_source = options.flags.strict_source;
     media.media_handover = options.flags.media_handover;
     media.asymmetric = options.flags.asymmetric;
-    media.nat_wait = options.flags.nat_wait;
+    media.nat_wait |= options.flags.nat_wait;
     media.learning = match options.endpoint_learning {
         None => context.settings.endpoint_learning,
         Some(Learning::Off) => EndpointLearning::Off,
@@ -301,7 +308,7 @@ pub(super) fn direction(section: &sdp::Media, context: &Context<'_>) -> Directio
 }
 
 /// Where a party receives: by its SDP, or at the address its SIP came from where that is trusted more.
-fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
+pub(super) fn remote(section: &sdp::Media, context: &Context<'_>) -> Option<Remote> {
     let source = sip_source(context);
     let Some(rtp) = section.rtp_endpoint() else {
         let address = source.or(section.connection.map(|connection| connection.address))?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Timestamp, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{EndpointLearning, Family, LocalPort, PortPair, Silences, StreamId};
-use crate::sdp::Protocol;
+use crate::sdp::{CodecList, Protocol};
 
 /// A media that moves between remote endpoints goes back to the ports it had with one of the last few of them.
 const KEPT_PORT_SETS: usize = 3;
@@ -48,8 +48,10 @@ pub(super) struct Media {
     pub(super) mid: Option<Bytes>,
     /// The party is not shown this section and does not count it.
     pub(super) hidden: bool,
-    /// The codecs that the party was offered, by [`Codecs::names`](crate::sdp::Codecs::names). Empty: it was not.
-    pub(super) offered: Vec<String>,
+    /// The codecs that the party was offered; none if it was not, or has made an offer itself since.
+    pub(super) offered_codecs: CodecList,
+    /// It has answered that.
+    pub(super) has_answered: bool,
     /// The `ptime` that its answers are written with (`ptime-reverse`).
     pub(super) ptime: Option<u32>,
     pub(super) extensions: extmap::Known,
@@ -77,6 +79,8 @@ pub(super) struct Media {
     pub(super) clock_rate: u32,
     /// Counts the offers and answers about it.
     pub(super) signalled: u64,
+    /// Counts how often what was learned of its source was forgotten.
+    pub(super) resets: u64,
     pub(super) created: Timestamp,
     /// Since when its timeout runs, if no packet comes.
     pub(super) since: Timestamp,
@@ -142,7 +146,8 @@ impl Media {
             carrier: None,
             mid: None,
             hidden: false,
-            offered: Vec::new(),
+            offered_codecs: CodecList::default(),
+            has_answered: false,
             ptime: None,
             extensions: extmap::Known::default(),
             public: false,
@@ -159,6 +164,7 @@ impl Media {
             silences: Silences::default(),
             clock_rate: 8000,
             signalled: 0,
+            resets: 0,
             created: now,
             since: now,
             port_sets: Vec::new(),
@@ -293,6 +299,16 @@ impl Media {
             }
             self.port_sets.push(set);
         }
+    }
+
+    /// Forgets what was found out about the party by answers and packets (flag `reset`).
+    pub(super) fn forget(&mut self) {
+        self.rtcp_mux = false;
+        self.rtcp_mux_agreed = false;
+        self.rtcp_mux_decided = false;
+        self.carrier = None;
+        self.offered_codecs.clear();
+        self.resets += 1;
     }
 
     /// Lets all ports go: the media was rejected.

@@ -5,6 +5,7 @@
 //! about them. So a command that fails leaves nothing behind, and one that says nothing new does nothing but count
 //! ([`StreamPlan::signalled`](crate::plan::StreamPlan::signalled)).
 
+mod alias;
 mod attributes;
 mod bench;
 mod blocks;

@@ -8,7 +8,7 @@ use super::exchange::{Context, Role, exchange};
 use super::graph::Call;
 use super::ports::Ledger;
 use super::select::present;
-use super::{Calls, Notice, Refusal, Timestamp, compose, copy, layout, rewrite};
+use super::{Calls, Notice, Refusal, Timestamp, alias, compose, copy, layout, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
 use crate::sdp::{self, MediaChange, Session};
 
@@ -81,12 +81,24 @@ impl Calls {
             return Ok((Reply::ok().with("sdp", body.clone()), Vec::new()));
         }
         let mut call = active.call.clone();
+        let known_as = call.party_by_tag(from_tag).and_then(|offerer| {
+            let context = Context {
+                role: Role::Answer,
+                request,
+                session: &session,
+                settings: &self.settings,
+                interfaces: &self.interfaces,
+                now,
+            };
+            alias::party(&call, offerer, &context)
+        });
         let flags = &request.options.flags;
         let kind = AnswerKind {
             new_branch: flags.new_branch,
             provisional: flags.provisional,
             is_final: !flags.provisional
                 && request.options.sip_code.is_some_and(|code| code >= 200),
+            known_as,
         };
         let branch = present(request.via_branch.as_ref());
         let dialogue = dialogue::of_answer(&mut call, from_tag, to_tag, branch, kind, now)?;

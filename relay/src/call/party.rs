@@ -35,6 +35,8 @@ pub(super) struct Party {
     pub(super) said: Bytes,
     /// What is held back of what it sends.
     pub(super) blocks: Blocks,
+    /// What is held back of what it is sent.
+    pub(super) egress_blocks: Blocks,
     /// `exclude-recording`: what it sends is not recorded.
     pub(super) unrecorded: bool,
     /// `start forwarding`: a state that is kept and shown.
@@ -67,6 +69,7 @@ impl Party {
             metadata: None,
             said: Bytes::new(),
             blocks: Blocks::default(),
+            egress_blocks: Blocks::default(),
             unrecorded: false,
             forwarding: false,
             created: now,
@@ -77,6 +80,15 @@ impl Party {
             bundle: Bundle::default(),
             sections: 0,
             published: Published::default(),
+        }
+    }
+
+    /// Forgets what was found out about it: how it multiplexes and bundles, what it was offered, where it sends from. The
+    /// next offer to it is as if it were the first, on the same ports.
+    pub(super) fn forget(&mut self) {
+        self.bundle = Bundle::default();
+        for media in &mut self.medias {
+            media.forget();
         }
     }
 

@@ -38,7 +38,8 @@ pub(super) fn media(
         return MediaChange::Rejected;
     }
     if context.role == Role::Offer && section.protocol.is_rtp() {
-        receiver.offered = codecs.names();
+        receiver.offered_codecs = codecs.list();
+        receiver.has_answered = false;
     }
     let Some(ports) = ports else {
         return MediaChange::Rejected;

@@ -19,23 +19,23 @@ pub(super) enum Target {
     Everybody,
     /// One party.
     Party(PartyId),
-    /// Some of the flows that leave a party.
+    /// Some of the flows that leave a party, or with `egress` that come to it.
     Flows(PartyId, Flows),
 }
 
-/// Some of the flows that leave a party.
+/// Some of the flows between a party and others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flows {
-    /// Those to one party.
+    /// Those to one party, or from it.
     To(PartyId),
     /// Those that were made in this way; `None`: in any way.
     Made(Option<Kind>),
 }
 
 impl Flows {
-    pub(super) fn include(self, sink: PartyId, kind: Kind) -> bool {
+    pub(super) fn include(self, other: PartyId, kind: Kind) -> bool {
         match self {
-            Self::To(party) => sink == party,
+            Self::To(party) => other == party,
             Self::Made(wanted) => wanted.is_none_or(|wanted| wanted == kind),
         }
     }
@@ -56,8 +56,9 @@ pub(super) fn target(call: &mut Call, request: &Request, by_flow: bool) -> Resul
     let Some(flows) = flows(call, request)? else {
         return Ok(Target::Party(party));
     };
-    let mut leaving = call.subscriptions.flows_from(party);
-    if leaving.any(|(sink, edge)| flows.include(sink, edge.kind)) {
+    let egress = request.options.flags.egress;
+    let mut known = call.subscriptions.flows_of(party, egress);
+    if known.any(|(other, edge)| flows.include(other, edge.kind)) {
         return Ok(Target::Flows(party, flows));
     }
     Err(match flows {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::graph::Call;
 use super::media::{Course, Media};
+use super::party::PartyId;
 use super::subscription::{Edge, Kind, MediaRef};
 use super::{Settings, extmap};
 use crate::datapath::PayloadTypes;
@@ -138,6 +139,7 @@ fn plan(
         },
         public: media.public,
         signalled: media.signalled,
+        resets: media.resets,
         learning: media.learning,
         strict_source: media.strict_source,
         media_handover: media.media_handover,
@@ -226,6 +228,8 @@ struct Heard<'a> {
     /// Whose ports it is sent from: mostly its own.
     carrier: &'a Media,
     edge: &'a Edge,
+    /// Whose media it is.
+    party: PartyId,
     /// The two medias are one.
     echo: bool,
     /// Payload types that arrive at the same port and are not for it.
@@ -268,17 +272,19 @@ const ECHO: Edge = Edge {
     blocked: false,
     silenced: false,
     rtcp_only: false,
+    returns: false,
 };
 
 /// Where one media's packets go. A subscriber that is not to be sent to hears nothing. Of several that were offered to, those that have not
 /// said yet where they receive are left out once others have.
 fn sinks_of(call: &Call, source: MediaRef) -> Vec<Heard<'_>> {
-    let heard_by = |sink, edge, echo| {
+    let heard_by = |sink: MediaRef, edge, echo| {
         Some(Heard {
             source: call.media(source)?,
             media: call.media(sink)?,
             carrier: call.media(call.carrier(sink))?,
             edge,
+            party: sink.party,
             echo,
             foreign: PayloadTypes::NONE,
         })
@@ -309,16 +315,18 @@ fn treatment(
     events: PayloadTypes,
 ) -> Option<Treatment> {
     let edge = sink.edge;
-    let blocks = call.party(source.party)?.blocks;
+    let blocks = call.blocks;
+    let blocks = blocks.and(call.party(source.party)?.blocks);
+    let blocks = blocks.and(call.party(sink.party)?.egress_blocks);
     let mut dropped = PayloadTypes(sink.foreign.0 | refused(sink).0);
-    if edge.rtcp_only || edge.blocked || blocks.media || call.blocks.media {
+    if edge.rtcp_only || edge.blocked || blocks.media {
         dropped = PayloadTypes(dropped.0 | PayloadTypes::ALL.without(events).0);
     }
-    if edge.rtcp_only || blocks.dtmf || call.blocks.dtmf {
+    if edge.rtcp_only || blocks.dtmf {
         dropped = PayloadTypes(dropped.0 | events.0);
     }
     (dropped != PayloadTypes::ALL).then_some(Treatment {
-        silence: edge.silenced || blocks.silence || call.blocks.silence,
+        silence: edge.silenced || blocks.silence,
         dropped,
         extensions: extmap::passed(sink.source, sink.media),
         echo: sink.echo,

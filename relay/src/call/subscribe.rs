@@ -1,4 +1,5 @@
-//! `subscribe request`, `subscribe answer`, `unsubscribe`: a party that hears others, and sends nothing.
+//! `subscribe request`, `subscribe answer`, `unsubscribe`: a party that hears others, and sends nothing unless it is to be
+//! heard by them (`bidirectional`).
 
 use bytes::Bytes;
 use ng_protocol::{Dict, Reply, Request, Value};
@@ -133,15 +134,15 @@ fn offer(
     if offered.is_empty() {
         return Err(Refusal::NoBody);
     }
+    // What becomes of a source: whether it is heard, and hears.
+    let ways = |source: Option<&Media>| {
+        let live = source.filter(|media| !media.rejected && !flags.inactive);
+        let hears = live.is_some_and(|media| media.sends && flags.bidirectional);
+        (live.is_some_and(|media| media.receives), hears)
+    };
     let direction = |source| {
-        let hears = call
-            .media(source)
-            .is_some_and(|media| media.receives && !media.rejected);
-        if hears && !flags.inactive {
-            "sendonly"
-        } else {
-            "inactive"
-        }
+        let (is_heard, hears) = ways(call.media(source));
+        sdp::Direction::new(is_heard, hears).as_str()
     };
     let sections: Vec<_> = offered
         .iter()
@@ -180,15 +181,17 @@ fn offer(
             media.drop_ports();
             changes.push(MediaChange::Rejected);
         } else {
-            media.expect(false, sender.receives && !flags.inactive, bench.now);
+            let (is_heard, hears) = ways(Some(&sender));
+            media.expect(hears, is_heard, bench.now);
             bench.ledger.provide(&mut media, interface, None, false)?;
             media.settle_ports();
             changes.push(compose::change(
                 &sender, &mut media, None, index, section, &context,
             ));
             call.subscriptions.subscribe(*source, sink);
-            if flags.mirror_rtcp {
-                call.subscriptions.mirror(*source, sink);
+            if flags.bidirectional || flags.mirror_rtcp {
+                let rtcp_only = !flags.bidirectional;
+                call.subscriptions.answer_back(*source, sink, rtcp_only);
             }
         }
         call.put_media(sink, media);
@@ -333,7 +336,8 @@ fn answer(
         };
         let mut media = call.take_media(name, bench.now);
         let was_offered = (!media.rejected).then_some(media.payload_types);
-        hear(&mut media, section, &context);
+        let is_heard = call.subscriptions.is_heard_back(name);
+        hear(&mut media, section, is_heard, &context);
         let rejected = media.rejected || was_offered.is_none();
         if let Some(offered) = was_offered.filter(|_| !rejected) {
             let left_out = offered.without(media.payload_types);
@@ -355,12 +359,12 @@ fn answer(
 }
 
 /// Takes in a section of the answer.
-fn hear(media: &mut Media, section: &sdp::Media, context: &Context<'_>) {
+fn hear(media: &mut Media, section: &sdp::Media, is_heard: bool, context: &Context<'_>) {
     media.signalled += 1;
     let was_muxed = media.rtcp_mux;
     exchange::take_in(media, section, None, context);
     media.rtcp_mux &= was_muxed;
-    media.expect(false, media.sends, context.now);
+    media.expect(is_heard && media.receives, media.sends, context.now);
     media.public = true;
     media.settle_ports();
 }

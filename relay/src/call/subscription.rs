@@ -46,6 +46,8 @@ pub(super) struct Edge {
     pub(super) silenced: bool,
     /// RTCP alone takes it: reports of a subscriber back to its source (`mirror-RTCP`).
     pub(super) rtcp_only: bool,
+    /// The way back of a subscription, which ends with it (`bidirectional`, `mirror-RTCP`).
+    pub(super) returns: bool,
 }
 
 impl Edge {
@@ -88,22 +90,29 @@ impl Subscriptions {
         self.edges.entry((source, sink)).or_insert(edge).rtcp_only = false;
     }
 
-    /// Makes the reports of a subscriber go back to its source.
-    pub(super) fn mirror(&mut self, source: MediaRef, sink: MediaRef) {
+    /// Makes the source of a subscription hear its subscriber, or its reports alone.
+    pub(super) fn answer_back(&mut self, source: MediaRef, sink: MediaRef, rtcp_only: bool) {
         self.edges.entry((sink, source)).or_insert(Edge {
-            rtcp_only: true,
+            rtcp_only,
+            returns: true,
             ..Edge::of(Kind::PubSub)
         });
     }
 
-    /// Ends all that a party hears, or what it hears of one party, with the reports it sent back. Whether there was anything.
+    /// Whether the sources of a subscriber hear it, too.
+    pub(super) fn is_heard_back(&self, subscriber: MediaRef) -> bool {
+        let mut sinks = self.sinks(subscriber);
+        sinks.any(|(_, edge)| edge.returns && !edge.rtcp_only)
+    }
+
+    /// Ends all that a party hears, or what it hears of one party, with what it sent back. Whether there was anything.
     pub(super) fn unsubscribe(&mut self, sink: PartyId, source: Option<PartyId>) -> bool {
         let before = self.edges.len();
         let is_meant = |party| source.is_none_or(|source| source == party);
         self.edges.retain(|(from, to), edge| {
             let heard = to.party == sink && is_meant(from.party);
-            let reported = edge.rtcp_only && from.party == sink && is_meant(to.party);
-            !(heard || reported)
+            let returned = edge.returns && from.party == sink && is_meant(to.party);
+            !(heard || returned)
         });
         self.edges.len() < before
     }
@@ -120,15 +129,21 @@ impl Subscriptions {
             .map(|((_, sink), edge)| (*sink, edge))
     }
 
-    /// The flows from a party's medias.
-    pub(super) fn flows_from(
+    /// The flows from a party's medias and to whom, or with `egress` those to them and from whom.
+    pub(super) fn flows_of(
         &mut self,
         party: PartyId,
+        egress: bool,
     ) -> impl Iterator<Item = (PartyId, &mut Edge)> {
-        let flows = self.edges.iter_mut();
-        let flows =
-            flows.filter(move |((source, _), edge)| source.party == party && !edge.rtcp_only);
-        flows.map(|((_, sink), edge)| (sink.party, edge))
+        let flows = self.edges.iter_mut().filter(|(_, edge)| !edge.rtcp_only);
+        flows.filter_map(move |((source, sink), edge)| {
+            let (near, far) = if egress {
+                (sink, source)
+            } else {
+                (source, sink)
+            };
+            (near.party == party).then_some((far.party, edge))
+        })
     }
 
     /// The medias whose packets go to a media.
@@ -186,6 +201,7 @@ impl Subscriptions {
             Edge {
                 kind: Kind::OfferAnswer,
                 rtcp_only: false,
+                returns: false,
                 ..known
             }
         })
@@ -281,7 +297,7 @@ mod tests {
     fn a_flow_that_is_blocked_stays_so_in_the_next_exchange() {
         let mut subscriptions = Subscriptions::default();
         subscriptions.pair(media(1, 0), media(2, 0));
-        for (_, edge) in subscriptions.flows_from(PartyId(1)) {
+        for (_, edge) in subscriptions.flows_of(PartyId(1), false) {
             edge.blocked = true;
         }
         subscriptions.offer(media(1, 0), media(2, 0));
@@ -296,7 +312,7 @@ mod tests {
         let mut subscriptions = Subscriptions::default();
         subscriptions.subscribe(media(1, 0), media(9, 0));
         subscriptions.subscribe(media(2, 0), media(9, 1));
-        subscriptions.mirror(media(1, 0), media(9, 0));
+        subscriptions.answer_back(media(1, 0), media(9, 0), true);
         assert!(subscriptions.unsubscribe(PartyId(9), Some(PartyId(1))));
         assert_eq!(sinks(&subscriptions, media(1, 0)), []);
         assert_eq!(sinks(&subscriptions, media(9, 0)), []);

@@ -100,10 +100,8 @@ fn look(call: &Call, settings: &Settings, now: Timestamp, streams: &dyn StreamRe
     let mut ending = None;
     for (name, media) in call.medias() {
         // Who only listens does not keep a call that nobody speaks in.
-        if call
-            .party(name.party)
-            .is_some_and(|party| party.is_subscriber)
-        {
+        let party = call.party(name.party);
+        if party.is_some_and(|party| party.is_subscriber) && !media.receives {
             continue;
         }
         let (limit, reason) = limit(media, settings);

@@ -174,6 +174,7 @@ mod tests {
             endpoint: Some(at("192.0.2.1:5000")),
             public: true,
             signalled: 1,
+            resets: 0,
             learning: EndpointLearning::Heuristic,
             strict_source: false,
             media_handover: false,

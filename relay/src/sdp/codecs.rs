@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::order::first_word;
-use super::{Line, Media};
+use super::{CodecList, Line, Media};
 
 /// The payload types of an RTP section, to be fewer or in another order. A step that would leave no codec is not taken,
 /// unless there may be none.
@@ -59,31 +59,19 @@ impl<'a> Codecs<'a> {
         self.take_over(left);
     }
 
-    /// Takes out what was not among these ([`Self::names`]) under its number, or with `by_encoding` under any number.
-    pub fn keep(&mut self, names: &[String], by_encoding: bool) {
-        let known = by_number(names);
+    /// Takes out what is not among others under its number, or with `by_encoding` under any number.
+    pub fn keep(&mut self, others: &Codecs<'_>, by_encoding: bool) {
         let is_known = |format: &&str| {
-            let is_same = |(number, encoding): &(&str, &str)| {
-                number == format || (by_encoding && *encoding == self.encoding(format))
-            };
-            known.iter().any(is_same)
+            others.formats.contains(format)
+                || (by_encoding && others.place_of(self, format).is_some())
         };
         let left = self.formats.iter().copied().filter(is_known).collect();
         self.take_over(left);
     }
 
-    /// Puts first, in the order of these ([`Self::names`]), what is among them; the rest stays in its own order behind it.
-    pub fn prefer(&mut self, names: &[String]) {
-        let known = by_number(names);
-        let place = |format: &&str| {
-            let of_format = self.encoding(format);
-            let alike = |(_, encoding): &(&str, &str)| *encoding == of_format;
-            let same = |pair: &(&str, &str)| pair.0 == *format && alike(pair);
-            let place = known.iter().position(same);
-            place
-                .or_else(|| known.iter().position(alike))
-                .unwrap_or(usize::MAX)
-        };
+    /// Puts first, in the order of others, what is among them; the rest stays in its own order behind it.
+    pub fn prefer(&mut self, others: &Codecs<'_>) {
+        let place = |format: &&str| others.place_of(self, format).unwrap_or(usize::MAX);
         let mut formats = self.formats.clone();
         formats.sort_by_cached_key(place);
         self.formats = formats;
@@ -112,11 +100,10 @@ impl<'a> Codecs<'a> {
             .collect()
     }
 
-    /// What is left by number and by encoding in one spelling: `96`, `opus/48000/2`, `0`, `pcmu/8000/1`.
+    /// What is left, to be remembered.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let names = |format: &&str| [(*format).to_owned(), self.encoding(format)];
-        self.formats.iter().flat_map(names).collect()
+    pub fn list(&self) -> CodecList {
+        CodecList::new(&self.formats, self.descriptions())
     }
 
     /// Whether a section is to be written with other ones than its own.
@@ -128,13 +115,24 @@ impl<'a> Codecs<'a> {
     /// What is to be said of them in a section that is not theirs.
     #[must_use]
     pub fn descriptions_for(&self, section: &Media) -> Option<Vec<Line>> {
-        let is_about_one = |line: &&Line| {
+        (!self.are_of(section)).then(|| self.descriptions().cloned().collect())
+    }
+
+    fn descriptions(&self) -> impl Iterator<Item = &Line> {
+        self.media.lines.iter().filter(|line| {
             let about = first_word(line.argument());
             let named = self.formats.iter().any(|format| format.as_bytes() == about);
             named && matches!(line.attribute(), Some(b"rtpmap" | b"fmtp" | b"rtcp-fb"))
-        };
-        let lines = self.media.lines.iter().filter(is_about_one);
-        (!self.are_of(section)).then(|| lines.cloned().collect())
+        })
+    }
+
+    /// Where a format of others stands among these: under its number, or else under another one.
+    fn place_of(&self, others: &Codecs<'_>, format: &str) -> Option<usize> {
+        let encoding = others.encoding(format);
+        let is_alike = |own: &&str| self.encoding(own) == encoding;
+        let mut own = self.formats.iter();
+        let same = own.position(|own| *own == format && is_alike(own));
+        same.or_else(|| self.formats.iter().position(is_alike))
     }
 
     fn are_of(&self, section: &Media) -> bool {
@@ -176,12 +174,6 @@ impl<'a> Codecs<'a> {
     }
 }
 
-/// Names ([`Codecs::names`]) as pairs of number and encoding.
-fn by_number(names: &[String]) -> Vec<(&str, &str)> {
-    let pairs = names.chunks_exact(2);
-    pairs.map(|pair| (&*pair[0], &*pair[1])).collect()
-}
-
 fn codec(encoding: &str) -> &str {
     encoding.split('/').next().unwrap_or_default()
 }
@@ -207,10 +199,6 @@ mod tests {
         let mut codecs = Codecs::of(&session.medias[0]);
         act(&mut codecs);
         codecs.formats().join(" ")
-    }
-
-    fn names(list: &str) -> Vec<String> {
-        list.split_whitespace().map(str::to_owned).collect()
     }
 
     fn stripped(strip: &str, except: &str, offer: &str) -> String {
@@ -276,30 +264,45 @@ mod tests {
         assert_eq!(left(|codecs| codecs.keep_first()), "0 101");
     }
 
-    #[test]
-    fn what_was_not_offered_under_its_number_goes() {
-        let offered = |list: &str| left(|codecs| codecs.keep(&names(list), false));
-        assert_eq!(offered("111 opus/48000/2 0 pcmu/8000/1"), "0");
-        assert_eq!(offered("97 ilbc/8000/1"), "97");
-        assert_eq!(offered("3 gsm/8000/1"), "0 8 96 97 101");
+    /// What is left of the section with others at hand.
+    fn beside(others: &str, act: impl FnOnce(&mut Codecs<'_>, &Codecs<'_>)) -> String {
+        let session = session(others);
+        let others = Codecs::of(&session.medias[0]);
+        left(|codecs| act(codecs, &others))
     }
 
     #[test]
-    fn what_was_not_offered_under_any_number_goes() {
-        let offered = |list: &str| left(|codecs| codecs.keep(&names(list), true));
-        assert_eq!(offered("111 opus/48000/2 0 pcmu/8000/1"), "0 96");
-        assert_eq!(offered("97 ilbc/8000/1"), "97");
-        assert_eq!(offered("111 opus/48000/1"), "0 8 96 97 101");
-    }
-
-    #[test]
-    fn what_was_there_before_comes_first_in_its_order_whatever_its_number() {
-        let preferred = |list: &str| left(|codecs| codecs.prefer(&names(list)));
+    fn what_is_not_among_others_under_its_number_goes() {
+        let kept = |others: &str| beside(others, |codecs, others| codecs.keep(others, false));
         assert_eq!(
-            preferred("111 opus/48000/2 8 pcma/8000/1 3 gsm/8000/1"),
+            kept("m=audio 4 RTP/AVP 111 0\na=rtpmap:111 opus/48000/2\n"),
+            "0"
+        );
+        assert_eq!(kept("m=audio 4 RTP/AVP 97\na=rtpmap:97 iLBC/8000\n"), "97");
+        assert_eq!(kept("m=audio 4 RTP/AVP 3\n"), "0 8 96 97 101");
+    }
+
+    #[test]
+    fn what_is_not_among_others_under_any_number_goes() {
+        let kept = |others: &str| beside(others, |codecs, others| codecs.keep(others, true));
+        assert_eq!(
+            kept("m=audio 4 RTP/AVP 111 0\na=rtpmap:111 opus/48000/2\n"),
+            "0 96"
+        );
+        assert_eq!(
+            kept("m=audio 4 RTP/AVP 111\na=rtpmap:111 opus/48000\n"),
+            "0 8 96 97 101"
+        );
+    }
+
+    #[test]
+    fn what_is_among_others_comes_first_in_their_order_whatever_its_number() {
+        let preferred = |others: &str| beside(others, |codecs, others| codecs.prefer(others));
+        assert_eq!(
+            preferred("m=audio 4 RTP/AVP 111 8 3\na=rtpmap:111 opus/48000/2\n"),
             "96 8 0 97 101"
         );
-        assert_eq!(preferred(""), "0 8 96 97 101");
+        assert_eq!(preferred("m=audio 4 RTP/AVP 3\n"), "0 8 96 97 101");
     }
 
     #[test]
@@ -322,7 +325,7 @@ mod tests {
         let theirs = session(SECTION);
         let other = session("m=audio 5000 RTP/AVP 0\n");
         let mut codecs = Codecs::of(&theirs.medias[0]);
-        codecs.keep(&names("96 opus/48000/2"), false);
+        codecs.strip(&["all".into()], &["opus".into()], &[]);
         assert!(codecs.differ_from(&other.medias[0]));
         let said = codecs.descriptions_for(&other.medias[0]).unwrap();
         let said: Vec<&[u8]> = said.iter().map(|line| &line.value[..]).collect();

@@ -121,6 +121,9 @@ commands! {
         let options = json!({"from-tag": "caller", "to-call-id": other.id, "to-tag": "third"});
         assert_eq!(call.ask(command, &options), json!({"result": "ok"}));
         assert_eq!(other.query()["tags"].as_object().unwrap().len(), 4);
+        let unknown = json!({"from-tag": "caller", "to-tag": "fifth"});
+        assert_eq!(call.ask(command, &unknown), json!({"result": "ok"}));
+        assert!(call.query()["tags"]["fifth"].is_object());
     };
     mesh: "mesh" => |call, command| {
         talk(call);

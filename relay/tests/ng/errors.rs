@@ -348,8 +348,8 @@ fn to_tag_not_found() {
     refused(answered, "subscribe answer", &answer, "To-tag not found");
     let nobody = json!({"to-tag": "nobody"});
     refused(answered, "unsubscribe", &nobody, "To-tag not found");
-    let connection = json!({"from-tag": "caller", "to-tag": "nobody"});
-    refused(answered, "connect", &connection, "To-tag not found");
+    let injection = json!({"source-tag": "caller", "to-tag": "nobody"});
+    refused(answered, "inject start", &injection, "To-tag not found");
 }
 
 #[test]

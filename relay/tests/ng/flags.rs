@@ -42,7 +42,12 @@ flags! {
     asymmetric: "asymmetric" => |asked| assert!(media_flags(asked).contains(&json!("asymmetric")));
     asymmetric_codecs: "asymmetric-codecs", "symmetric-codecs", "reorder-codecs" => NOTHING;
     audio_player: "audio-player", "player" => NOTHING;
-    bidirectional: "bidirectional" => NOTHING;
+    bidirectional: "bidirectional" => |asked| {
+        asked.call.answer(&json!({}));
+        let request = with(json!({"from-tag": "caller"}), &asked.option);
+        let offered = asked.call.ask("subscribe request", &request);
+        assert!(offered["sdp"].as_str().unwrap().contains("a=sendrecv\r\n"), "{offered}");
+    };
     block_dtmf: "block-dtmf" => NOTHING;
     block_egress: "block-egress" => NOTHING;
     block_short: "block-short", "block-shorts", "block-short-packets" => NOTHING;
@@ -51,7 +56,14 @@ flags! {
     directional: "directional" => NOTHING;
     discard_recording: "discard-recording" => NOTHING;
     early_media: "early-media" => NOTHING;
-    egress: "egress" => NOTHING;
+    egress: "egress" => |asked| {
+        asked.call.answer(&json!({}));
+        let flow = json!({"from-tag": "caller", "to-tag": "listener"});
+        asked.call.ask("subscribe request", &flow);
+        assert_eq!(asked.call.ask("silence media", &flow)["result"], "ok");
+        let refused = asked.call.ask("silence media", &with(flow, &asked.option));
+        assert_eq!(refused["error-reason"], "Media flow not found (to-tag not subscribed)");
+    };
     exclude_recording: "exclude-recording" => NOTHING;
     fatal: "fatal" => |asked| {
         let unknown = Call::new(asked.call.relay, asked.call.encoding);
@@ -123,7 +135,12 @@ flags! {
     recording_announcement: "recording-announcement" => NOTHING;
     recording_vsc: "recording-vsc" => NOTHING;
     recrypt: "recrypt" => NOTHING;
-    reset: "reset" => NOTHING;
+    reset: "reset" => |asked| {
+        asked.call.offer(&json!({"rtcp-mux": ["require"]}));
+        assert!(asked.call.offer(&json!({})).contains("a=rtcp-mux"));
+        let offered = asked.call.offer(&asked.option);
+        assert!(!offered.contains("a=rtcp-mux"), "{offered}");
+    };
     single_codec: "single-codec" => |asked| {
         let answered = asked.call.answer(&asked.option);
         assert!(answered.contains("PCMU") && !answered.contains("PCMA"), "{answered}");

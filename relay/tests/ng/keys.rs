@@ -151,7 +151,14 @@ keys! {
     source_tag: "source-tag" = "nobody" => NOTHING;
     to_call_id: "to-call-id" = "no-call" => NOTHING;
     instance: "instance" = "no-instance" => NOTHING;
-    alias_key: "alias-key" = "SDP" => NOTHING;
+    alias_key: "alias-key" = "SDP" => |asked| {
+        asked.call.answer(&json!({"sip-code": 200}));
+        asked.call.answer(&json!({"to-tag": "third"}));
+        asked.call.answer(&with(json!({"to-tag": "fourth"}), &asked.option));
+        let query = asked.call.query();
+        assert_eq!(query["tags"]["callee"]["tag-aliases"], json!(["fourth"]), "{query}");
+        assert!(query["tags"]["third"].is_object(), "{query}");
+    };
     media_echo: "media-echo" = "both" => NOTHING;
     drop_traffic: "drop-traffic" = "start" => NOTHING;
     generate_rtcp: "generate-rtcp" = "on" => NOTHING;

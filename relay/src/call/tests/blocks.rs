@@ -342,3 +342,52 @@ fn traffic_is_dropped_from_one_exchange_to_another() {
     world.send(again().list("drop-traffic", &["start", "stop"]));
     assert_eq!(sinks(&world), before);
 }
+
+fn to(name: &'static str, tag: &'static str) -> Command {
+    from(name, tag).list("flags", &["egress"])
+}
+
+#[test]
+fn with_egress_what_a_party_is_sent_is_meant() {
+    for (block, unblock, expected) in [
+        (
+            "block media",
+            "unblock media",
+            dropping as fn(u16, PayloadTypes) -> _,
+        ),
+        ("silence media", "unsilence media", |port, _| silent(port)),
+        ("block DTMF", "unblock DTMF", |port, _| {
+            dropping(port, EVENTS)
+        }),
+    ] {
+        let mut world = World::new();
+        let (to_b, to_a) = call(&mut world);
+        world.send(to(block, "a"));
+        assert_eq!(sinks(&world, to_b), expected(to_a, ALL_BUT_EVENTS));
+        assert_eq!(sinks(&world, to_a), untouched(to_b));
+        world.send(from(unblock, "a"));
+        assert_eq!(sinks(&world, to_b), expected(to_a, ALL_BUT_EVENTS));
+        world.send(to(unblock, "a"));
+        assert_eq!(sinks(&world, to_b), untouched(to_a));
+    }
+}
+
+#[test]
+fn with_egress_a_flow_is_one_to_the_party() {
+    let mut world = World::new();
+    let (to_b, to_a) = call(&mut world);
+    world.send(to("silence media", "a").with("to-tag", "b"));
+    assert_eq!(sinks(&world, to_b), silent(to_a));
+    assert_eq!(sinks(&world, to_a), untouched(to_b));
+    world.send(to("unsilence media", "a").with("all", "flows"));
+    assert_eq!(sinks(&world, to_b), untouched(to_a));
+}
+
+#[test]
+fn letting_everybody_go_is_for_what_parties_are_sent_too() {
+    let mut world = World::new();
+    let (to_b, to_a) = call(&mut world);
+    world.send(to("silence media", "a"));
+    world.send(of("unsilence media").with("all", "all"));
+    assert_eq!(sinks(&world, to_b), untouched(to_a));
+}

@@ -312,7 +312,6 @@ fn unknown_call_ids() {
 fn tags_that_are_nobodys() {
     let mut world = World::new();
     world.call();
-    assert_eq!(world.send(connect("a", "x")).reason(), "To-tag not found");
     assert_eq!(
         world.send(connect("x", "a")).reason(),
         "From-tag given, but no such tag exists"
@@ -347,4 +346,49 @@ fn calls_with_a_tag_in_common_stay_two() {
     );
     assert_eq!(world.actions, []);
     assert_eq!(world.calls.len(), 2);
+}
+
+#[test]
+fn whoever_is_not_there_yet_is_made_and_hears_nobody() {
+    let mut world = World::new();
+    let (to_b, to_a) = world.call();
+    assert_eq!(world.send(connect("a", "x")).result(), "ok");
+    let query = world.send(command("query").with("call-id", "c"));
+    let medias = query.at(&["tags", "x", "medias"]).unwrap();
+    assert_eq!(medias.as_list().unwrap().len(), 0);
+    assert_eq!(sinks(&world, to_a), [to_b]);
+    let offered = world.send(offer(&audio(B, 7000)).but("from-tag", "x"));
+    assert_eq!(offered.result(), "ok");
+}
+
+#[test]
+fn whoever_is_made_belongs_to_the_other_call() {
+    let mut world = World::new();
+    two_calls(&mut world);
+    assert_eq!(world.send(across("a", "z")).result(), "ok");
+    let gone = command("delete")
+        .with("delete-delay", 0)
+        .with("from-tag", "z");
+    world.send(gone.with("call-id", "d"));
+    let query = world.send(command("query").with("call-id", "c"));
+    assert!(query.at(&["tags", "z"]).is_none());
+    assert!(query.at(&["tags", "a"]).is_some());
+}
+
+#[test]
+fn bidirectional_wins_over_directional() {
+    let mut world = World::new();
+    let [_, to_a, to_y, _] = two_calls(&mut world);
+    world.send(across("a", "y").list("flags", &["directional", "bidirectional"]));
+    assert_eq!(sinks(&world, to_a), [to_y]);
+    assert_eq!(sinks(&world, to_y), [to_a]);
+}
+
+#[test]
+fn a_bidirectional_mesh_leads_both_ways() {
+    let mut world = World::new();
+    let [to_b, to_a, to_y, to_x] = two_calls(&mut world);
+    world.send(mesh(&[("a", &["y"])]).list("flags", &["bidirectional"]));
+    assert_eq!(sinks(&world, to_a), [to_b, to_y]);
+    assert_eq!(sinks(&world, to_y), [to_a, to_x]);
 }

@@ -117,6 +117,8 @@ fn who_is_to_be_waited_for_is_the_sender_of_the_message() {
     let to_a = world.send(answer(&audio(B, 5000))).port();
     assert!(world.plan(to_a).nat_wait && world.plan(to_a + 1).nat_wait);
     assert!(!world.plan(to_b).nat_wait);
+    world.send(offer(&audio(A, 4000)).with("to-tag", "b"));
+    assert!(world.plan(to_a).nat_wait, "until it has sent something");
 }
 
 #[test]

@@ -135,3 +135,56 @@ fn the_branch_of_another_offerer_is_another_branch() {
     assert_ne!(other.port(), first.port());
     assert_eq!(world.send(on_branch("z1")).port(), first.port());
 }
+
+/// The tags that answer, after b has for good, and which of them is a party of its own: c, with `alias-key` as said.
+fn is_another(key: &'static str, sdp: &str, flags: &[&'static str]) -> bool {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)));
+    world.send(answer(&audio(B, 5000)).with("sip-code", 200));
+    let again = answer_by("c", sdp).with("alias-key", key);
+    assert_eq!(world.send(again.list("flags", flags)).result(), "ok");
+    let query = world.send(command("query").with("call-id", "c"));
+    let aliases = query.at(&["tags", "b", "tag-aliases"]);
+    let is_alias = aliases.is_some_and(|tags| tags.as_list().is_some_and(|tags| !tags.is_empty()));
+    let is_another = query.at(&["tags", "c"]).is_some();
+    assert_ne!(is_alias, is_another);
+    is_another
+}
+
+#[test]
+fn the_same_sdp_is_the_same_party_s_where_that_is_the_alias_key() {
+    assert!(!is_another("SDP", &audio(B, 5000), &[]));
+    assert!(is_another("SDP", &audio(B, 5002), &[]));
+    assert!(is_another("none", &audio(B, 5000), &[]));
+}
+
+#[test]
+fn the_same_address_is_the_same_party_s_where_that_is_the_alias_key() {
+    let elsewise = sdp_of(B, &["m=audio 5000 RTP/AVP 8"]);
+    for key in ["address", "endpoint"] {
+        assert!(!is_another(key, &elsewise, &[]));
+        assert!(is_another(key, &audio(B, 5002), &[]));
+        assert!(is_another(key, &audio(A, 4000), &[]), "the offerer's");
+    }
+    assert!(is_another("address", &audio("0.0.0.0", 5000), &[]));
+}
+
+#[test]
+fn with_new_branch_no_alias_key_makes_an_alias() {
+    assert!(is_another("SDP", &audio(B, 5000), &["new-branch"]));
+}
+
+#[test]
+fn an_alias_key_tells_branches_apart() {
+    let mut world = World::new();
+    let first = world.send(on_branch("z1"));
+    let second = world.send(on_branch("z2"));
+    world.send(answer_by("b", &audio(B, 5000)).with("via-branch", "z1"));
+    world.send(answer_by("c", &audio(B, 6000)).with("via-branch", "z2"));
+    let again = answer_by("d", &audio(B, 5000)).with("alias-key", "address");
+    world.send(again);
+    let query = world.send(command("query").with("call-id", "c"));
+    assert_eq!(query.words(&["tags", "b", "tag-aliases"]), ["d"]);
+    assert_eq!(world.plan(first.port()).endpoint, at("198.51.100.20:5000"));
+    assert_eq!(world.plan(second.port()).endpoint, at("198.51.100.20:6000"));
+}

@@ -20,6 +20,7 @@ mod query;
 mod real_exchange;
 mod recording;
 mod reinvite;
+mod reset;
 mod restore;
 mod rtcp;
 mod rtcp_mux;

@@ -88,6 +88,13 @@ pub(super) const OPTIONS: &[&str] = &[
     "NAT-wait",
     "block-DTMF",
     "generate-RTCP=on",
+    "static-codecs",
+    "reuse-codecs",
+    "allow-asymmetric-codecs",
+    "allow-no-codec-media",
+    "alias-key=address",
+    "alias-key=SDP",
+    "reset",
 ];
 
 fn tag() -> impl Strategy<Value = &'static str> {
@@ -250,6 +257,8 @@ fn other() -> impl Strategy<Value = Step> {
         "all",
         "inactive",
         "mirror-rtcp",
+        "bidirectional",
+        "egress",
         "allow-transcoding",
         "unsubscribe",
     ]);
@@ -334,13 +343,15 @@ pub(super) fn take(world: &mut World, step: Step) {
             let request = optional(request, "to-tag", to);
             let request = optional(request, "via-branch", branch);
             let looping = flags.contains(&"loop-protect");
+            let resets = is_offer && options.contains(&"reset");
             let reply = world.send(request.clone());
             let is_fragment = reply.text("sdp").is_empty();
             if reply.result() == "ok" && !looping && !is_fragment {
                 ports_are_held(world, call, &reply);
                 let again = world.send(request);
                 assert_eq!(again.sdp(), reply.sdp());
-                assert_eq!(world.news, [], "the same again did something");
+                let does_nothing = resets || world.news.is_empty();
+                assert!(does_nothing, "the same again did {:?}", world.news);
             } else if reply.result() == "error" {
                 assert_eq!(world.actions, [], "an error with actions");
             }

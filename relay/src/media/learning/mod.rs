@@ -54,6 +54,7 @@ pub struct Learning {
     announced: Option<SocketAddr>,
     signalled: u64,
     signalled_ms: u64,
+    resets: u64,
     send_to: Option<SocketAddr>,
     state: State,
 }
@@ -88,6 +89,7 @@ impl Learning {
             announced: plan.endpoint,
             signalled: plan.signalled,
             signalled_ms: now_ms,
+            resets: plan.resets,
             send_to: None,
             state: State::Learning([None; 4]),
         };
@@ -98,7 +100,8 @@ impl Learning {
     /// Sends to where another stream of the same peer was learned to be, if the announced endpoint is the same, until the
     /// peer is heard here. Its packets are still to be learned: a NAT may map every port of ours to another of its own.
     pub fn succeed(&mut self, predecessor: &Self) {
-        if self.announced == predecessor.announced && self.mode != EndpointLearning::Off {
+        let is_same = self.announced == predecessor.announced && self.resets == predecessor.resets;
+        if is_same && self.mode != EndpointLearning::Off {
             self.send_to = predecessor.send_to;
         }
     }
@@ -138,13 +141,14 @@ impl Learning {
         }
     }
 
-    /// Takes over what `plan` says now. A new announced endpoint, mode or publicness begins anew; mere signalling
+    /// Takes over what `plan` says now. A new announced endpoint, mode or publicness, or a reset, begins anew; mere signalling
     /// restarts the window and leaves a confirmed source until another one shows up.
     pub fn update(&mut self, plan: &StreamPlan, now_ms: u64) {
         let moved = self.announced != plan.endpoint;
         let changed = self.mode != plan.learning
             || self.asymmetric != plan.asymmetric
-            || self.public != plan.public;
+            || self.public != plan.public
+            || self.resets != plan.resets;
         let signalled = self.signalled != plan.signalled;
         let source = self.holder();
 
@@ -155,6 +159,7 @@ impl Learning {
         self.public = plan.public;
         self.announced = plan.endpoint;
         self.signalled = plan.signalled;
+        self.resets = plan.resets;
         if moved || changed || signalled {
             self.signalled_ms = now_ms;
         }

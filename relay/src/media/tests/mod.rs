@@ -231,6 +231,7 @@ impl Relay {
                     endpoint: Some(phone.local_addr().unwrap()),
                     public: true,
                     signalled: 1,
+                    resets: 0,
                     learning: EndpointLearning::Heuristic,
                     strict_source: false,
                     media_handover: false,

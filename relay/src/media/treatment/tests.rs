@@ -14,6 +14,7 @@ fn plan() -> StreamPlan {
         endpoint: None,
         public: true,
         signalled: 1,
+        resets: 0,
         learning: EndpointLearning::Off,
         strict_source: false,
         media_handover: false,

@@ -26,6 +26,7 @@ fn plan(learning: EndpointLearning) -> StreamPlan {
         endpoint: Some(at(ANNOUNCED)),
         public: true,
         signalled: 1,
+        resets: 0,
         learning,
         strict_source: false,
         media_handover: false,

@@ -246,3 +246,20 @@ fn an_equal_plan_changes_nothing() {
     send(&mut learning, SAME_ADDRESS, 3001);
     assert_eq!(learning.source(), Some(at(SAME_ADDRESS)));
 }
+
+#[test]
+fn a_reset_begins_anew_at_the_announced_endpoint() {
+    let mut learning = confirmed_and_signalled_at(10_000);
+    let reset = StreamPlan {
+        signalled: 3,
+        resets: 1,
+        ..heuristic()
+    };
+    let mut on_other_ports = Learning::new(&reset, 11_000);
+    on_other_ports.succeed(&learning);
+    learning.update(&reset, 11_000);
+    for learning in [&learning, &on_other_ports] {
+        assert_eq!(learning.source(), None);
+        assert_eq!(learning.send_to(), reset.endpoint);
+    }
+}
