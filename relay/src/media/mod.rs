@@ -47,6 +47,9 @@ use crate::recording::Recorder;
 use ports::Filler;
 use worker::{Command, WorkerHandle};
 
+/// How long a command waits, at most, for a worker that is busy with packets.
+const OBEYED_WITHIN: Duration = Duration::from_millis(100);
+
 /// Telephone events that wait to be [taken](Media::events); further ones are lost.
 const MAX_EVENTS: usize = 4096;
 
@@ -198,7 +201,8 @@ impl Media {
 
     /// Returns when the workers have carried out all actions so far.
     pub fn settle(&self) {
-        self.workers.iter().for_each(WorkerHandle::settle);
+        let settle = |worker: &WorkerHandle| worker.settle(Duration::MAX);
+        self.workers.iter().for_each(settle);
     }
 
     /// Waits until every address had its first rested ports, or `timeout` has passed; says which.
@@ -207,11 +211,16 @@ impl Media {
         self.ports.wait_ready(timeout)
     }
 
-    /// Carries out the actions of one command, in order. Returns before the workers have done so, but whatever arrives
-    /// after that is treated as the actions say. The recorder hears of a recording before the first packet of it.
+    /// Carries out the actions of one command, in order. Whatever arrives after that is treated as the actions say: workers
+    /// obey before they serve, and where the kernel forwards what changes, this waits until it forwards as it should. The
+    /// recorder hears of a recording before the first packet of it.
     pub fn apply(&self, actions: Vec<Action>) {
         self.tell_sockets(&actions);
-        let urgent = actions.iter().any(|action| self.is_urgent(action));
+        let is_urgent = |action: &Action| self.is_urgent(action);
+        let awaited = actions
+            .iter()
+            .any(|action| matches!(action, Action::Update { .. }) && is_urgent(action));
+        let urgent = awaited || actions.iter().any(is_urgent);
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
         for action in actions {
@@ -221,9 +230,17 @@ impl Media {
                 per_worker[worker].push(command);
             }
         }
-        for (worker, commands) in self.workers.iter().zip(per_worker) {
-            if !commands.is_empty() {
+        let concerned = self.workers.iter().zip(per_worker);
+        let concerned = concerned.filter(|(_, commands)| !commands.is_empty());
+        let concerned: Vec<_> = concerned
+            .map(|(worker, commands)| {
                 worker.send(commands, urgent);
+                worker
+            })
+            .collect();
+        if awaited {
+            for worker in concerned {
+                worker.settle(OBEYED_WITHIN);
             }
         }
     }

@@ -19,6 +19,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
@@ -181,12 +182,12 @@ impl WorkerHandle {
 }
 
 impl WorkerHandle {
-    /// Returns when everything sent so far has been carried out.
-    pub(super) fn settle(&self) {
+    /// Returns when everything sent so far has been carried out, or `patience` is over.
+    pub(super) fn settle(&self, patience: Duration) {
         let (done, all_done) = bounded(1);
         self.send(vec![Command::Report(done)], true);
-        // An error says that the worker has gone, which has been reported.
-        let _ = all_done.recv();
+        // An error says that the worker has gone, which has been reported, or that it is too busy to be waited for.
+        let _ = all_done.recv_timeout(patience);
     }
 }
 

@@ -352,6 +352,23 @@ fn hold_takes_the_flow_back_and_resuming_gives_it_again() {
 }
 
 #[test]
+fn what_a_command_takes_from_the_kernel_is_taken_when_the_command_is_through() {
+    let mut relay = Relay::start();
+    let call = relay.call(|_| {});
+    for signalled in 1..20 {
+        relay.update(call.a.id(), call.a_plan.clone());
+        relay.confirm_a(&call);
+        let blocked = StreamPlan {
+            sinks: vec![],
+            signalled,
+            ..call.a_plan.clone()
+        };
+        relay.update(call.a.id(), blocked);
+        assert_eq!(relay.datapath.flow(call.a.id()), None);
+    }
+}
+
+#[test]
 fn closing_ends_every_flow_of_the_call() {
     let mut relay = Relay::start();
     let call = relay.call(|plan| plan.learning = EndpointLearning::Off);
