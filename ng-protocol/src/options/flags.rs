@@ -1,5 +1,7 @@
 //! The words of the `flags` list.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::ice::Ice;
@@ -243,7 +245,7 @@ fn find_prefix(table: &[(&str, &'static str)], word: &str) -> Option<(&'static s
 }
 
 /// Takes `key=value` apart if the key is one; what stands behind a prefix may hold a `=`, too.
-fn known_pair(raw: &Bytes) -> Option<(String, Bytes)> {
+fn known_pair(raw: &Bytes) -> Option<(Cow<'_, str>, Bytes)> {
     let equals = raw.iter().position(|&byte| byte == b'=')?;
     let key = normalise(&raw[..equals]);
     keys::is_known(&key).then(|| (key, raw.slice(equals + 1..)))

@@ -312,7 +312,7 @@ pub(super) const PASSTHROUGH: &[Word<Set>] = &[
 
 /// Applies one key of a request's dictionary, whatever it is.
 pub(crate) fn apply_key(request: &mut Request, key: &[u8], value: &Value, templates: &Templates) {
-    match normalise(key).as_str() {
+    match normalise(key).as_ref() {
         "flags" => {
             for word in words(value) {
                 flags::apply(request, &word);

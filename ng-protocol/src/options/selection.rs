@@ -135,7 +135,7 @@ pub(super) fn tags(options: &mut Options, value: &Value) -> bool {
     for item in items {
         let mut flows = TagFlows::default();
         for (key, value) in item.as_dict().into_iter().flat_map(|dict| dict.iter()) {
-            match (normalise(key).as_str(), value) {
+            match (normalise(key).as_ref(), value) {
                 ("from", Value::Bytes(tag)) => flows.from = tag.clone(),
                 ("to", value) => flows.to = words(value),
                 _ => understood = false,

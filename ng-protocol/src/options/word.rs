@@ -2,6 +2,8 @@
 //!
 //! One option reaches us as a flag with hyphens, a flag with spaces, a key with underscores, in any case.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::Options;
@@ -57,14 +59,20 @@ pub(super) const fn unsupported<E: Copy>(name: &'static str, effect: E) -> Word<
     }
 }
 
-/// The normal form of a word.
-pub(super) fn normalise(word: &[u8]) -> String {
-    let mut normal = String::from_utf8_lossy(word.trim_ascii()).into_owned();
+/// The normal form of a word: mostly the word itself.
+pub(super) fn normalise(word: &[u8]) -> Cow<'_, str> {
+    let word = word.trim_ascii();
+    let is_other = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'_');
+    let text = String::from_utf8_lossy(word);
+    if !word.iter().any(is_other) {
+        return text;
+    }
+    let mut normal = text.into_owned();
     normal.make_ascii_lowercase();
     if normal.contains([' ', '_']) {
         normal = normal.replace([' ', '_'], "-");
     }
-    normal
+    normal.into()
 }
 
 /// The words of a value: a list's strings, or the parts of a comma-separated string. Integers and the like are left out.

@@ -240,31 +240,31 @@ pub(super) fn take_in(
     }
     media.rtcp_mux = section.rtcp_mux && section.protocol.is_rtp();
 
+    let encodings = section.encodings();
     let named = |is_meant: fn(&str) -> bool| {
-        let meant = section.payload_types();
-        let meant = meant.filter(|number| section.encoding(*number).is_some_and(is_meant));
-        PayloadTypes(meant.fold(0, |set, number| set | 1 << number))
+        let meant = encodings
+            .iter()
+            .filter(|(_, encoding)| encoding.is_some_and(is_meant));
+        PayloadTypes(meant.fold(0, |set, (number, _)| set | 1 << number))
     };
     media.payload_types = payload_types(section);
     media.events = named(|encoding| is_encoding(encoding, "telephone-event"));
-    let events = section
-        .payload_types()
-        .filter(|number| media.events.contains(*number));
-    let rates = events.filter_map(|number| Some((number, section.clock_rate(number)?)));
+    let events = encodings
+        .iter()
+        .filter(|(number, _)| media.events.contains(*number));
+    let rates =
+        events.filter_map(|(number, encoding)| Some((*number, sdp::clock_rate((*encoding)?)?)));
     media.event_rates = rates.filter(|(_, rate)| *rate != 8000).collect();
     media.silences = Silences {
         pcmu: named(|encoding| is_encoding(encoding, "PCMU/8000")),
         pcma: named(|encoding| is_encoding(encoding, "PCMA/8000")),
         g722: named(|encoding| is_encoding(encoding, "G722")),
     };
-    let first = section.payload_types().next();
-    media.payload_type = first;
-    media.clock_rate = first
-        .and_then(|number| section.clock_rate(number))
-        .unwrap_or(8000);
-    media.codec = first
-        .and_then(|number| section.encoding(number))
-        .map(str::to_owned);
+    let first = encodings.first().copied();
+    media.payload_type = first.map(|(number, _)| number);
+    let encoding = first.and_then(|(_, encoding)| encoding);
+    media.clock_rate = encoding.and_then(sdp::clock_rate).unwrap_or(8000);
+    media.codec = encoding.map(str::to_owned);
 
     media.strict_source = options.flags.strict_source;
     media.media_handover = options.flags.media_handover;

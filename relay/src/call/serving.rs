@@ -32,7 +32,7 @@ impl Serving {
         let mut pairs = BTreeMap::new();
         let mut plans = BTreeMap::new();
         for (media, pair, before) in held(call) {
-            for (port, plan) in plan_pair(call, settings, media, pair) {
+            for (port, plan) in plan_pair(call, settings, media, pair).into_iter().flatten() {
                 match self.plans.get(&port.id) {
                     None => opened.push(Action::Open {
                         call: call.key,
@@ -86,57 +86,39 @@ fn held(call: &Call) -> impl Iterator<Item = (MediaRef, &PortPair, Option<&PortP
     })
 }
 
+/// The plans of a pair's streams. Both are about the same sinks.
 fn plan_pair<'a>(
     call: &Call,
     settings: &Settings,
     name: MediaRef,
     pair: &'a PortPair,
-) -> impl Iterator<Item = (&'a LocalPort, StreamPlan)> {
-    let media = call.media(name);
-    let plan = |component| {
-        let mut plan = plan(call, settings, name, media?, component);
-        let generated = &mut plan.rtcp.generated;
-        *generated = generated.filter(|generated| generated.media == pair.rtp.id);
-        Some(plan)
-    };
-    let rtp = plan(Component::Rtp).map(|plan| (&pair.rtp, plan));
-    let rtcp = plan(Component::Rtcp).map(|plan| (&pair.rtcp, plan));
-    rtp.into_iter().chain(rtcp)
-}
-
-fn plan(
-    call: &Call,
-    settings: &Settings,
-    name: MediaRef,
-    media: &Media,
-    component: Component,
-) -> StreamPlan {
+) -> Option<[(&'a LocalPort, StreamPlan); 2]> {
+    let media = call.media(name)?;
     let sinks = sinks(call, name);
-    let payload_types = payload_types(media, &sinks);
     let telephone_events = union(media, &sinks, |media| media.events);
-    let mut rtcp_sinks: Vec<StreamId> = Vec::new();
+    let mut outputs = Vec::with_capacity(sinks.len());
+    for sink in &sinks {
+        let treatment = treatment(call, name, sink, telephone_events);
+        let stream = sink.carrier.sending_ports().map(|pair| pair.rtp.id);
+        if let Some((stream, treatment)) = stream.zip(treatment) {
+            add(&mut outputs, Sink { stream, treatment });
+        }
+    }
+    let mut rtcp_sinks: Vec<StreamId> = Vec::with_capacity(sinks.len());
     // Reports on an echo are on a source that nobody else knows.
     for sink in sinks.iter().filter(|sink| !sink.echo) {
         let stream = sink.carrier.rtcp_port().map(|port| port.id);
         rtcp_sinks.extend(stream.filter(|stream| !rtcp_sinks.contains(stream)));
     }
-    let rtp_sinks = || {
-        let mut outputs = Vec::new();
-        for sink in &sinks {
-            let treatment = treatment(call, name, sink, telephone_events);
-            let stream = sink.carrier.sending_ports().map(|pair| pair.rtp.id);
-            if let Some((stream, treatment)) = stream.zip(treatment) {
-                add(&mut outputs, Sink { stream, treatment });
-            }
-        }
-        outputs
+    let handling = |component| {
+        let mut handling = rtcp(call, settings, name, media, component);
+        let generated = handling.generated;
+        handling.generated = generated.filter(|generated| generated.media == pair.rtp.id);
+        handling
     };
-    StreamPlan {
-        component,
-        endpoint: match component {
-            Component::Rtp => media.rtp_endpoint(),
-            Component::Rtcp => media.rtcp_endpoint(),
-        },
+    let rtcp = StreamPlan {
+        component: Component::Rtcp,
+        endpoint: media.rtcp_endpoint(),
         public: media.public,
         signalled: media.signalled,
         resets: media.resets,
@@ -145,13 +127,10 @@ fn plan(
         media_handover: media.media_handover,
         asymmetric: media.asymmetric,
         nat_wait: media.nat_wait,
-        sinks: match component {
-            Component::Rtp => rtp_sinks(),
-            Component::Rtcp => rtcp_sinks.iter().copied().map(Sink::untouched).collect(),
-        },
+        sinks: rtcp_sinks.iter().copied().map(Sink::untouched).collect(),
         rtcp_sinks,
-        rtcp: rtcp(call, settings, name, media, component),
-        payload_types,
+        rtcp: handling(Component::Rtcp),
+        payload_types: payload_types(media, &sinks),
         telephone_events,
         event_clock_rates: event_clock_rates(media, &sinks),
         detect_events: settings.detect_dtmf || call.dtmf_log.is_some(),
@@ -163,7 +142,15 @@ fn plan(
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
         recording: recording(call, name),
-    }
+    };
+    let rtp = StreamPlan {
+        component: Component::Rtp,
+        endpoint: media.rtp_endpoint(),
+        sinks: outputs,
+        rtcp: handling(Component::Rtp),
+        ..rtcp.clone()
+    };
+    Some([(&pair.rtp, rtp), (&pair.rtcp, rtcp)])
 }
 
 /// What becomes of a media's RTCP. Reports of our own come from where we send to the peer, and go where it awaits RTCP.
@@ -241,21 +228,22 @@ fn sinks(call: &Call, carrier: MediaRef) -> Vec<Heard<'_>> {
     let party = call.party(carrier.party).into_iter();
     let indices = party.flat_map(|party| 0..party.medias.len());
     let members = indices.map(|index| MediaRef { index, ..carrier });
-    let mut sinks: Vec<Vec<Heard<'_>>> = members
-        .filter(|member| call.carrier(*member) == carrier)
-        .map(|member| sinks_of(call, member))
-        .collect();
-    if sinks.len() > 1 {
-        let named: Vec<u128> = sinks.iter().map(|sinks| named(sinks)).collect();
-        for (index, sinks) in sinks.iter_mut().enumerate() {
-            let others = named
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != index);
-            let others = others.fold(0, |set, (_, named)| set | named);
-            for sink in sinks {
-                sink.foreign = PayloadTypes(others & !named[index]);
-            }
+    let mut members = members.filter(|member| call.carrier(*member) == carrier);
+    let (first, second) = (members.next(), members.next());
+    let (Some(first), Some(second)) = (first, second) else {
+        return first.map_or(Vec::new(), |alone| sinks_of(call, alone));
+    };
+    let members = [first, second].into_iter().chain(members);
+    let mut sinks: Vec<Vec<Heard<'_>>> = members.map(|member| sinks_of(call, member)).collect();
+    let named: Vec<u128> = sinks.iter().map(|sinks| named(sinks)).collect();
+    for (index, sinks) in sinks.iter_mut().enumerate() {
+        let others = named
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
+        let others = others.fold(0, |set, (_, named)| set | named);
+        for sink in sinks {
+            sink.foreign = PayloadTypes(others & !named[index]);
         }
     }
     sinks.into_iter().flatten().collect()

@@ -38,6 +38,18 @@ impl Line {
         }
     }
 
+    /// What follows the colon of the attribute of this name; empty where there is no colon.
+    #[must_use]
+    pub fn argument_of(&self, name: &[u8]) -> Option<&[u8]> {
+        let rest = self.value.strip_prefix(name)?;
+        match rest {
+            _ if self.letter != b'a' => None,
+            [] => Some(rest),
+            [b':', argument @ ..] => Some(argument),
+            _ => None,
+        }
+    }
+
     /// Whether it is one of the direction attributes.
     #[must_use]
     pub fn is_direction(&self) -> bool {

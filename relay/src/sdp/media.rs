@@ -153,8 +153,7 @@ impl Media {
     pub fn attributes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines
             .iter()
-            .filter(move |line| line.attribute() == Some(name.as_bytes()))
-            .map(Line::argument)
+            .filter_map(move |line| line.argument_of(name.as_bytes()))
     }
 
     /// The direction with hold applied: a party that gives a zero address does not receive.
@@ -197,22 +196,34 @@ impl Media {
             .filter(|payload_type| *payload_type < 128)
     }
 
+    /// The payload types with their encodings, in order of preference. Several at once cost little more than one.
+    #[must_use]
+    pub fn encodings(&self) -> Vec<(u8, Option<&str>)> {
+        let mapped: Vec<(u8, &str)> = self.mappings().collect();
+        let encoding = |number| {
+            let known = mapped.iter().find(|(mapped, _)| *mapped == number);
+            let known = known.map(|(_, encoding)| *encoding);
+            known.or_else(|| payload::static_encoding(number))
+        };
+        self.payload_types()
+            .map(|number| (number, encoding(number)))
+            .collect()
+    }
+
     /// The encoding of a payload type: `opus/48000/2`, from `a=rtpmap`, else of a static type.
     #[must_use]
     pub fn encoding(&self, payload_type: u8) -> Option<&str> {
-        let mapped = self.attributes("rtpmap").find_map(|argument| {
-            let (number, encoding) = std::str::from_utf8(argument)
-                .ok()?
-                .trim_start()
-                .split_once(' ')?;
-            (number.parse() == Ok(payload_type)).then_some(encoding.trim())
-        });
+        let mapped = self.mappings().find(|(mapped, _)| *mapped == payload_type);
+        let mapped = mapped.map(|(_, encoding)| encoding);
         mapped.or_else(|| payload::static_encoding(payload_type))
     }
 
-    /// The RTP clock rate of a payload type, Hz.
-    #[must_use]
-    pub fn clock_rate(&self, payload_type: u8) -> Option<u32> {
-        payload::clock_rate(self.encoding(payload_type)?)
+    /// What `a=rtpmap` says.
+    fn mappings(&self) -> impl Iterator<Item = (u8, &str)> {
+        self.attributes("rtpmap").filter_map(|argument| {
+            let argument = std::str::from_utf8(argument).ok()?;
+            let (number, encoding) = argument.trim_start().split_once(' ')?;
+            Some((number.parse().ok()?, encoding.trim()))
+        })
     }
 }

@@ -41,7 +41,7 @@ pub use line::{Line, MAX_BYTES, MAX_LINES};
 pub use media::{Kind, Media, RtcpAttribute};
 pub use origin::Origin;
 pub use parse::{MAX_FORMATS, MAX_MEDIAS, parse};
-pub use payload::static_number;
+pub use payload::{clock_rate, static_number};
 pub use protocol::Protocol;
 pub use published::{Published, Replace};
 pub use session::Session;

@@ -42,7 +42,8 @@ pub fn static_number(encoding: &str) -> Option<u8> {
 }
 
 /// The clock rate in Hz of an encoding such as `opus/48000/2`.
-pub(super) fn clock_rate(encoding: &str) -> Option<u32> {
+#[must_use]
+pub fn clock_rate(encoding: &str) -> Option<u32> {
     encoding
         .split('/')
         .nth(1)?

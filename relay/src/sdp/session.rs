@@ -27,8 +27,7 @@ impl Session {
     pub fn attributes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines
             .iter()
-            .filter(move |line| line.attribute() == Some(name.as_bytes()))
-            .map(Line::argument)
+            .filter_map(move |line| line.argument_of(name.as_bytes()))
     }
 
     /// Whether the body names an ICE user fragment anywhere: the peer does ICE (RFC 8839).

@@ -12,7 +12,7 @@ use super::{address, order, section};
 /// section is relayed.
 #[must_use]
 pub fn write(session: &Session, changes: &Changes) -> Bytes {
-    let mut out = Out::new(&changes.attributes.session);
+    let mut out = Out::new(room(session), &changes.attributes.session);
     out.line(b'v', b"0");
     if let Some(origin) = &session.origin {
         out.line(b'o', &origin_line(origin, &changes.origin));
@@ -51,6 +51,16 @@ pub fn write(session: &Session, changes: &Changes) -> Bytes {
         out.end();
     }
     out.body.into()
+}
+
+/// About what the body will take, in bytes: growing means copying.
+fn room(session: &Session) -> usize {
+    let of_lines = |lines: &[Line]| lines.iter().map(|line| line.value.len() + 4).sum::<usize>();
+    let medias = session
+        .medias
+        .iter()
+        .map(|media| of_lines(&media.lines) + 256);
+    of_lines(&session.lines) + medias.sum::<usize>() + 64
 }
 
 fn origin_line(origin: &Origin, change: &OriginChange) -> Vec<u8> {
@@ -117,9 +127,9 @@ pub(super) struct Out<'a> {
 }
 
 impl<'a> Out<'a> {
-    fn new(rules: &'a AttributeRules) -> Self {
+    fn new(room: usize, rules: &'a AttributeRules) -> Self {
         Self {
-            body: Vec::new(),
+            body: Vec::with_capacity(room),
             begin: 0,
             rules,
         }

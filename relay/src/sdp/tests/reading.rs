@@ -280,7 +280,7 @@ fn clock_rates_come_from_rtpmap_else_from_the_static_types() {
     );
     let rates: Vec<_> = media
         .payload_types()
-        .map(|number| media.clock_rate(number))
+        .map(|number| media.encoding(number).and_then(crate::sdp::clock_rate))
         .collect();
     assert_eq!(rates, [Some(8000), Some(48000), None, None, Some(16000)]);
     assert_eq!(media.encoding(96), Some("opus/48000/2"));

@@ -11,7 +11,12 @@ fn report(fixture: &str, remove_ice: bool) -> String {
     for media in &session.medias {
         let rates: Vec<_> = media
             .payload_types()
-            .map(|number| (number, media.clock_rate(number)))
+            .map(|number| {
+                (
+                    number,
+                    media.encoding(number).and_then(crate::sdp::clock_rate),
+                )
+            })
             .collect();
         writeln!(
             report,
