@@ -73,19 +73,35 @@ impl Drop for Pair {
     }
 }
 
-/// Sees every frame that arrives at any interface of the namespace.
+/// Sees every frame that arrives at any interface of the namespace, and is told its tag.
 fn packet_socket() -> OwnedFd {
     let protocol = i32::from(3_u16.to_be());
     // SAFETY: takes no pointers.
     let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, protocol) };
     assert!(fd >= 0, "a packet socket");
+    set_option(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA);
     // SAFETY: a descriptor of its own, as just checked.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// The next frame from the relay to port 5000; `None` if none comes.
-fn next_frame(socket: &OwnedFd) -> Option<Vec<u8>> {
-    let mut frame = vec![0_u8; 2000];
+/// Switches an option of a socket on.
+fn set_option(socket: &impl AsRawFd, level: i32, name: i32) {
+    let yes = 1_i32;
+    // SAFETY: reads an `int` of the length given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const yes).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0);
+}
+
+/// The next frame from the relay to port 5000, and the tag beside it; `None` if none comes.
+fn next_frame(socket: &OwnedFd) -> Option<(Vec<u8>, u16)> {
     for _ in 0..50 {
         let mut poll = libc::pollfd {
             fd: socket.as_raw_fd(),
@@ -96,15 +112,41 @@ fn next_frame(socket: &OwnedFd) -> Option<Vec<u8>> {
         if unsafe { libc::poll(&raw mut poll, 1, 5000) } != 1 {
             return None;
         }
-        // SAFETY: at most as many bytes as `frame` has.
-        let length = unsafe { libc::recv(poll.fd, frame.as_mut_ptr().cast(), frame.len(), 0) };
-        let read = &frame[..usize::try_from(length).unwrap()];
+        let (read, tag) = receive(socket);
         let udp = if read[12] == 8 { 34 } else { 54 };
         if read[6..12] == RELAY_MAC && read.get(udp + 2..udp + 4) == Some(&5000_u16.to_be_bytes()) {
-            return Some(read.to_vec());
+            return Some((read, tag));
         }
     }
     None
+}
+
+/// A frame that has arrived, and the tag beside it, 0 for none.
+fn receive(socket: &OwnedFd) -> (Vec<u8>, u16) {
+    let mut frame = vec![0_u8; 2000];
+    let mut vector = libc::iovec {
+        iov_base: frame.as_mut_ptr().cast(),
+        iov_len: frame.len(),
+    };
+    let mut control = [0_u64; 16];
+    // SAFETY: plain integers and pointers, for which zero is a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control);
+    // SAFETY: the message points to a frame and a control buffer as long as said.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
+    frame.truncate(usize::try_from(length).unwrap());
+    // SAFETY: the kernel has just filled the message in.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    assert!(!header.is_null(), "a tag is told, or that there is none");
+    // SAFETY: the header has just been found.
+    let told = unsafe { libc::CMSG_DATA(header) }.cast::<libc::tpacket_auxdata>();
+    // SAFETY: the only option set gives this alone; whatever its alignment.
+    let told = unsafe { told.read_unaligned() };
+    let has_tag = told.tp_status & libc::TP_STATUS_VLAN_VALID != 0;
+    (frame, if has_tag { told.tp_vlan_tci } else { 0 })
 }
 
 /// Who sends, where it arrives, and what leaves for each receiver.
@@ -115,13 +157,23 @@ type Case<'a> = (
 );
 
 fn check(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksum) {
+    check_with_tags(cases, [0; 3], transmit_checksum, checksum);
+}
+
+/// `tags`: that receivers' frames leave with.
+fn check_with_tags(
+    cases: &[Case<'_>],
+    tags: [u16; 3],
+    transmit_checksum: bool,
+    checksum: Checksum,
+) {
     let _pair = Pair::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| relay_and_look(cases, transmit_checksum, checksum));
+        scope.spawn(|| relay_and_look(cases, tags, transmit_checksum, checksum));
     });
 }
 
-fn relay_and_look(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksum) {
+fn relay_and_look(cases: &[Case<'_>], tags: [u16; 3], transmit_checksum: bool, checksum: Checksum) {
     Pair::enter("ebpf-relay");
     let mut kernel = Kernel::load(Hook::Tc);
     let egress_ifindex = nix::net::if_::if_nametoindex("vb").unwrap();
@@ -142,7 +194,10 @@ fn relay_and_look(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksu
     }
     let socket = packet_socket();
     for (source, local, out) in cases {
-        let receivers = out.iter().map(|(from, to)| there(flow(source, from, to)));
+        let receivers = out.iter().zip(tags).map(|((from, to), egress_vlan)| Flow {
+            egress_vlan,
+            ..there(flow(source, from, to))
+        });
         let receivers: Vec<Flow> = receivers.collect();
         kernel.install_several(local.parse().unwrap(), &receivers);
         let sender = UdpSocket::bind(source).unwrap();
@@ -150,7 +205,7 @@ fn relay_and_look(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksu
             .set_write_timeout(Some(Duration::from_secs(5)))
             .unwrap();
         if checksum == Checksum::Zero {
-            send_without_checksum(&sender);
+            set_option(&sender, libc::SOL_SOCKET, libc::SO_NO_CHECK);
         }
         sender.send_to(&voice(), local).unwrap();
         let frame = Frame {
@@ -162,7 +217,7 @@ fn relay_and_look(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksu
             let seen = next_frame(&socket)
                 .unwrap_or_else(|| panic!("{source} to {to}: {:?}", kernel.outcomes()));
             let right = expected(&frame, receiver, receiver.from, to, Hook::Tc);
-            assert_eq!(seen, right, "{source} to {to}");
+            assert_eq!(seen, (right, receiver.egress_vlan), "{source} to {to}");
         }
     }
     assert_eq!(
@@ -175,22 +230,6 @@ fn relay_and_look(cases: &[Case<'_>], transmit_checksum: bool, checksum: Checksu
     // A filter of clsact is found by the interface's number, which only its own namespace knows.
     Pair::enter("ebpf-relay");
     kernel.detach_tc(attached);
-}
-
-/// Has a socket send without checksums (SO_NO_CHECK), which IPv4 alone allows.
-fn send_without_checksum(socket: &UdpSocket) {
-    let yes = 1_i32;
-    // SAFETY: reads an `int` of the length given.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NO_CHECK,
-            (&raw const yes).cast(),
-            size_of::<i32>() as libc::socklen_t,
-        )
-    };
-    assert_eq!(result, 0);
 }
 
 #[test]
@@ -222,4 +261,18 @@ fn each_of_several_receivers_gets_the_checksum_that_the_sender_left() {
     check(&cases, true, Checksum::Partial);
     check(&cases, false, Checksum::Full);
     check(&cases[..2], true, Checksum::Zero);
+}
+
+#[test]
+fn each_of_several_receivers_gets_its_own_tag() {
+    let v4 = [OUT, ("10.77.0.2:40002", OUT.1), ("10.77.0.2:40004", OUT.1)];
+    let v6 = [
+        OUT6,
+        ("[fd77::2]:40002", OUT6.1),
+        ("[fd77::2]:40004", OUT6.1),
+    ];
+    let cases: [Case<'_>; 2] = [(CALLER, LOCAL, &v4), (CALLER6, LOCAL6, &v6)];
+    for tags in [[42, 0, 7], [0, 42, 42], [7, 42, 0]] {
+        check_with_tags(&cases, tags, true, Checksum::Partial);
+    }
 }
