@@ -17,7 +17,7 @@ fn scene(agent_is: AgentIs) -> Option<(Scene, PathBuf)> {
     Some((scene, next))
 }
 
-/// The layouts that have pins of tables: `v4`, `v5`.
+/// The layouts that have pins of tables: `v5`, `v6`.
 fn layouts(node: &Node) -> BTreeSet<String> {
     let below = node.bpffs().join("underpass");
     let pins = node.pins().into_iter();
