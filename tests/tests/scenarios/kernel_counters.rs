@@ -47,6 +47,26 @@ fn user_space_stands_still_while_the_kernel_agrees_with_the_wire() {
 }
 
 #[test]
+fn query_tells_what_the_kernel_sends_to_each_party() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let (_net, _relay, ng, call) = call_in_kernel(&lab);
+    call.talk(100);
+    for (party, sent) in [
+        ("callee", call.caller.sent()),
+        ("caller", call.callee.sent()),
+    ] {
+        wait_until("every packet is told as sent", || {
+            let query = ng.request(&json!({"command": "query", "call-id": call.id}));
+            let media = &query["tags"][party]["medias"][0];
+            let sources = media["egress SSRCs"].as_array().map(Vec::len);
+            media["streams"][0]["stats_out"]["packets"] == sent && sources == Some(1)
+        });
+    }
+}
+
+#[test]
 fn a_reinvite_that_changes_nothing_leaves_the_streams_in_the_kernel() {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
