@@ -375,7 +375,8 @@ pub const OPTIONS: &[OptionSpec] = &[
         Some('b'),
         "",
         "URL",
-        "Whom to tell by XML-RPC that a call has timed out; %% stands for the address of its proxy",
+        "Whom to tell by XML-RPC that a call has timed out; %% stands for the address of its proxy. An https server must \
+         have a certificate that the system trusts, or SSL_CERT_FILE",
     ),
     integer(
         "xmlrpc-format",

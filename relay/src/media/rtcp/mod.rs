@@ -4,10 +4,10 @@ mod compound;
 mod generator;
 mod mos;
 mod reports;
-mod said;
+mod totals;
 
 pub(super) use compound::without_feedback;
 pub(super) use generator::{Generator, Receiving, Sending, next_due_ms};
 pub use mos::{Formula, Mos};
 pub(super) use reports::{Block, Reports, blocks, sender_report};
-pub use said::ReportTotals;
+pub use totals::ReportTotals;

@@ -5,9 +5,10 @@ mod syslog;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -72,7 +73,8 @@ pub enum Destination {
 /// Starts logging as configured; once per process.
 ///
 /// Lines go to stderr if the operator says so, if the relay stays in the foreground (somebody looks, or systemd or a
-/// container collects), or if there is no syslog daemon; else to syslog.
+/// container collects), or if there is no syslog daemon; else to syslog. Records go to syslog whenever there is a daemon: their
+/// facility is what they are told apart by.
 ///
 /// # Errors
 /// When logging has been started before.
@@ -99,16 +101,31 @@ pub fn start(config: &ProcessConfig) -> Result<(LogLevel, Destination), TryInitE
         None if config.log_timestamps => lines.with_writer(std::io::stderr).boxed(),
         None => lines.without_time().with_writer(std::io::stderr).boxed(),
     };
+    let facilities = config.facilities;
+    let are_kept = facilities.cdr.or(facilities.dtmf).is_some();
+    let records = are_kept.then(|| Syslog::connect(facilities)).flatten();
+    let is_apart = records.is_some();
+    let lines = lines.with_filter(filter_fn(move |meta| !(is_apart && is_record(meta))));
+    let records = records.map(|syslog| {
+        let lines = fmt::layer().with_ansi(false).with_target(false);
+        let lines = lines.without_time().with_level(false).with_writer(syslog);
+        lines.with_filter(filter_fn(is_record))
+    });
     let (filter, handle) = reload::Layer::new(targets(config.log_levels));
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
+        .with(records)
         .try_init()?;
     let level = LogLevel {
         levels: Arc::new(Mutex::new(config.log_levels)),
         filter: handle,
     };
     Ok((level, destination))
+}
+
+fn is_record(meta: &Metadata<'_>) -> bool {
+    matches!(meta.target(), CDR | DTMF)
 }
 
 /// Our own lines at the levels of their parts; of the libraries below us, warnings at most. Records are always logged: who does
@@ -181,6 +198,7 @@ mod tests {
     fn every_part_is_called_by_one_name_of_rtpengines() {
         for part in Part::ALL {
             assert_eq!(Part::named(part.name()), Some(part));
+            assert_eq!(Levels::all(6).with(part, 3).of(part), 3);
             let option = format!("log-level-{}", part.name());
             assert!(
                 crate::config::options::by_long(&option).is_some_and(|option| option.has_effect())
