@@ -183,8 +183,8 @@ impl Sink {
 /// What becomes of RTP between a stream and one of its sinks. The default passes it on untouched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Treatment {
-    /// `silence media`: speech is replaced by silence of the same length. What no silence is known for is not passed on,
-    /// telephone events excepted.
+    /// `silence media`: speech is replaced by silence of the same length. What no silence is known for is passed on as it
+    /// is, and so are telephone events.
     pub silence: bool,
     /// Payload types that are not passed on: telephone events for `block DTMF`, all but those for `block media`.
     pub dropped: PayloadTypes,
@@ -240,6 +240,9 @@ impl FromIterator<u8> for ExtensionIds {
     }
 }
 
+/// The payload type of comfort noise (RFC 3389), which some send without having said so.
+pub const COMFORT_NOISE: u8 = 13;
+
 /// The payload types whose silence is a byte that repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -250,6 +253,14 @@ pub struct Silences {
     pub pcma: PayloadTypes,
     /// G.722.
     pub g722: PayloadTypes,
+}
+
+impl Silences {
+    /// All of them.
+    #[must_use]
+    pub fn payload_types(&self) -> PayloadTypes {
+        PayloadTypes(self.pcmu.0 | self.pcma.0 | self.g722.0)
+    }
 }
 
 /// The static payload types of RFC 3551.

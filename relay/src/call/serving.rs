@@ -9,12 +9,9 @@ use super::subscription::{Edge, Kind, MediaRef};
 use super::{Settings, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{
-    Action, Component, Generated, LocalPort, PortPair, RecordingId, RtcpHandling, Silences, Sink,
+    Action, COMFORT_NOISE, Component, Generated, LocalPort, PortPair, RecordingId, RtcpHandling, Silences, Sink,
     StreamId, StreamPlan, Treatment,
 };
-
-/// Comfort noise (RFC 3389), sent by some without saying so.
-const COMFORT_NOISE: u32 = 13;
 
 /// What media has been told about a call.
 #[derive(Debug, Default)]

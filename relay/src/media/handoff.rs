@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::datapath::{Flow, MAX_RECEIVERS, PayloadTypes, Reason, Receiver, SsrcFilter};
-use crate::plan::{Component, EndpointLearning, StreamId, StreamPlan};
+use crate::plan::{
+    COMFORT_NOISE, Component, EndpointLearning, StreamId, StreamPlan, Treatment,
+};
 
 /// A flow that packets want changed is changed at most this often, ms; signalling is not held up.
 const INTERVAL_MS: u64 = 100;
@@ -38,7 +40,7 @@ pub(crate) fn wanted(
     if plan.recording.is_some() {
         return Err(Reason::BeingRecorded);
     }
-    if plan.sinks.iter().any(|sink| sink.treatment.alters()) {
+    if plan.sinks.iter().any(|sink| is_altered(plan, &sink.treatment)) {
         return Err(Reason::MediaAltered);
     }
     if plan.sinks.len() > MAX_RECEIVERS {
@@ -86,15 +88,24 @@ fn receiver(Exit { from, to, tos }: Exit) -> Option<Receiver> {
     Some(Receiver { from, to, tos })
 }
 
+/// Packets of the stream may not be what they were when they are passed on: all of it stays in user space.
+fn is_altered(plan: &StreamPlan, treatment: &Treatment) -> bool {
+    let silences = plan.silences.payload_types();
+    let is_silenced = treatment.silence && plan.payload_types.0 & silences.0 != 0;
+    is_silenced || treatment.echo || treatment.extensions.is_some()
+}
+
 /// The payload types that user space has nothing to do for but pass them on, to every sink.
 fn untouched(plan: &StreamPlan) -> PayloadTypes {
     let dropped = plan.sinks.iter().map(|sink| sink.treatment.dropped);
-    let untouched = dropped.fold(plan.payload_types, PayloadTypes::without);
+    let mut untouched = dropped.fold(plan.payload_types, PayloadTypes::without);
     if plan.detect_events {
-        untouched.without(plan.telephone_events)
-    } else {
-        untouched
+        untouched = untouched.without(plan.telephone_events);
     }
+    if plan.sinks.iter().any(|sink| sink.treatment.silence) {
+        untouched = untouched.without(PayloadTypes(1 << COMFORT_NOISE));
+    }
+    untouched
 }
 
 /// What is to be done at the datapath.
@@ -406,6 +417,25 @@ mod tests {
             let flow = ask(&plan, SOURCE, Some(exit())).unwrap();
             assert_eq!(flow.payload_types, in_kernel);
         }
+    }
+
+    #[test]
+    fn silence_leaves_in_the_kernel_what_it_does_not_know() {
+        let video = StreamPlan {
+            payload_types: PayloadTypes(1 << 96 | 1 << COMFORT_NOISE),
+            ..treated(Treatment {
+                silence: true,
+                ..Treatment::default()
+            })
+        };
+        let flow = ask(&video, SOURCE, Some(exit())).unwrap();
+        assert_eq!(flow.payload_types, PayloadTypes(1 << 96));
+        let with_speech = StreamPlan {
+            payload_types: PayloadTypes(1 << 96 | 1),
+            ..video
+        };
+        let refused = ask(&with_speech, SOURCE, Some(exit()));
+        assert_eq!(refused, Err(Reason::MediaAltered));
     }
 
     #[test]

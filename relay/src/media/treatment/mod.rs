@@ -27,8 +27,10 @@ pub(super) fn treat(packet: &mut [u8], plan: &StreamPlan, treatment: &Treatment)
         length = extensions::filter(packet, kept)?;
     }
     let packet = &mut packet[..length];
-    if treatment.silence && !plan.telephone_events.contains(payload_type) {
-        let silence = silence::of(payload_type, &plan.silences)?;
+    if treatment.silence
+        && !plan.telephone_events.contains(payload_type)
+        && let Some(silence) = silence::of(payload_type, &plan.silences)
+    {
         let payload = Layout::of(packet)?.payload;
         packet[payload].fill(silence);
     }

@@ -80,9 +80,10 @@ fn a_dynamic_payload_type_is_silenced_as_what_it_carries() {
 }
 
 #[test]
-fn what_no_silence_is_known_for_is_not_passed_on() {
+fn what_no_silence_is_known_for_is_passed_on_as_it_is() {
     for payload_type in [18, 96, 111] {
-        assert_eq!(treated(&packet(0, payload_type, &[1, 2]), &silence()), None);
+        let packet = packet(0, payload_type, &[1, 2]);
+        assert_eq!(treated(&packet, &silence()), Some(packet));
     }
 }
 
