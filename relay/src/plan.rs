@@ -2,6 +2,7 @@
 //!
 //! `call` decides and emits [`Action`]s; `media` carries them out. Neither knows the other.
 
+mod digits;
 mod quality;
 mod recording;
 mod sampled;
@@ -9,6 +10,7 @@ mod sampled;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use digits::{Digits, Replacement, Substitute, TelephoneEvent, code_of, digit_of};
 pub use quality::{Quality, Sample};
 pub use recording::{Recording, RecordingId};
 pub use sampled::Sampled;
@@ -186,7 +188,7 @@ pub struct Treatment {
     /// `silence media`: speech is replaced by silence of the same length. What no silence is known for is passed on as it
     /// is, and so are telephone events.
     pub silence: bool,
-    /// Payload types that are not passed on: telephone events for `block DTMF`, all but those for `block media`.
+    /// Payload types that are not passed on: all but telephone events for `block media`.
     pub dropped: PayloadTypes,
     /// Which RTP header extensions (RFC 8285) are passed on; `None`: all, and whatever else stands in their place.
     pub extensions: Option<ExtensionIds>,
@@ -321,6 +323,8 @@ pub struct StreamPlan {
     pub asymmetric: bool,
     /// `NAT-wait`: the peer is sent nothing before it has sent something.
     pub nat_wait: bool,
+    /// `pierce-NAT`: the peer is sent empty packets until it has sent something.
+    pub pierce_nat: bool,
     /// Where the RTP (or anything not RTCP) that arrives here is passed on.
     pub sinks: Vec<Sink>,
     /// Streams whose sockets pass on the RTCP that arrives here.
@@ -334,16 +338,30 @@ pub struct StreamPlan {
     pub telephone_events: PayloadTypes,
     /// Their clock rates in Hz, those of 8000 Hz excepted.
     pub event_clock_rates: Vec<(u8, u32)>,
-    /// Telephone events are told as [`TelephoneEvent`]s.
+    /// What becomes of them.
+    pub digits: Digits,
+    /// They are told as [`TelephoneEvent`]s when they have ended.
     pub detect_events: bool,
+    /// They are told as they begin and when they have ended.
+    pub watch_digits: bool,
     /// Those that a `silence` knows silence for.
     pub silences: Silences,
+    /// `block-short`: packets of these payload types are not passed on where they are shorter than is usual for the stream.
+    pub never_short: PayloadTypes,
     /// RTP clock rate in Hz of the first payload type; 8000 where unknown.
     pub clock_rate: u32,
     /// TOS byte or traffic class of what leaves through this stream.
     pub tos: u8,
     /// What arrives here is recorded.
     pub recording: Option<RecordingId>,
+}
+
+impl StreamPlan {
+    /// Telephone events are looked at by user space.
+    #[must_use]
+    pub fn follows_events(&self) -> bool {
+        self.detect_events || self.watch_digits || self.digits != Digits::Pass
+    }
 }
 
 /// What media is to do. Actions of one command are carried out in order.
@@ -443,23 +461,6 @@ impl std::ops::AddAssign for SequenceEvents {
         self.resets += other.resets;
         self.reordered += other.reordered;
     }
-}
-
-/// A telephone event (RFC 4733) that has ended: a digit somebody has dialled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TelephoneEvent {
-    /// The call.
-    pub call: CallKey,
-    /// Where it arrived.
-    pub stream: StreamId,
-    /// Where it came from.
-    pub source: SocketAddr,
-    /// 0 to 9: digits; 10 `*`, 11 `#`, 12 to 15 A to D, 16 flash; others by IANA.
-    pub code: u8,
-    /// Attenuation, dB below 0 dBm0.
-    pub volume: u8,
-    /// How long it lasted.
-    pub duration_ms: u32,
 }
 
 /// What was measured for one received SSRC, user space and kernel together.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::word::{Word, ignored, unsupported};
+use super::word::{Word, done, unsupported};
 
 /// What is asked for about DTMF.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,11 +50,11 @@ pub enum DtmfSecurity {
 
 /// The words of `DTMF-security` and its triggers.
 pub(super) const SECURITY: &[Word<DtmfSecurity>] = &[
-    ignored("off", DtmfSecurity::Off),
-    ignored("drop", DtmfSecurity::Drop),
+    done("off", DtmfSecurity::Off),
+    done("drop", DtmfSecurity::Drop),
     unsupported("silence", DtmfSecurity::Silence),
     unsupported("tone", DtmfSecurity::Tone),
-    unsupported("random", DtmfSecurity::Random),
-    unsupported("zero", DtmfSecurity::Zero),
-    unsupported("dtmf", DtmfSecurity::Dtmf),
+    done("random", DtmfSecurity::Random),
+    done("zero", DtmfSecurity::Zero),
+    done("dtmf", DtmfSecurity::Dtmf),
 ];

@@ -163,13 +163,13 @@ pub(super) const KEYS: &[Word<Key>] = &[
     }),
     unsupported("t38-version", |r, v| integer(&mut r.options.t38.version, v)),
     // DTMF.
-    ignored("dtmf-security", |r, v| {
+    done("dtmf-security", |r, v| {
         security(&mut r.options, v, |dtmf| &mut dtmf.security)
     }),
-    unsupported("dtmf-security-trigger", |r, v| {
+    done("dtmf-security-trigger", |r, v| {
         security(&mut r.options, v, |dtmf| &mut dtmf.security_trigger)
     }),
-    unsupported("dtmf-security-trigger-end", |r, v| {
+    done("dtmf-security-trigger-end", |r, v| {
         security(&mut r.options, v, |dtmf| &mut dtmf.security_trigger_end)
     }),
     unsupported("dtmf-delay", |r, v| integer(&mut r.options.dtmf.delay, v)),
@@ -179,23 +179,23 @@ pub(super) const KEYS: &[Word<Key>] = &[
     done("dtmf-log-destination", |r, v| {
         endpoint(&mut r.options.dtmf.log_dest, v)
     }),
-    unsupported("trigger", |r, v| text(&mut r.options.dtmf.trigger, v)),
-    unsupported("trigger-end", |r, v| {
+    done("trigger", |r, v| text(&mut r.options.dtmf.trigger, v)),
+    done("trigger-end", |r, v| {
         text(&mut r.options.dtmf.trigger_end, v)
     }),
-    unsupported("end-trigger", |r, v| {
+    done("end-trigger", |r, v| {
         text(&mut r.options.dtmf.trigger_end, v)
     }),
-    unsupported("trigger-end-time", |r, v| {
+    done("trigger-end-time", |r, v| {
         integer(&mut r.options.dtmf.trigger_end_time, v)
     }),
-    unsupported("end-trigger-time", |r, v| {
+    done("end-trigger-time", |r, v| {
         integer(&mut r.options.dtmf.trigger_end_time, v)
     }),
-    unsupported("trigger-end-digits", |r, v| {
+    done("trigger-end-digits", |r, v| {
         integer(&mut r.options.dtmf.trigger_end_digits, v)
     }),
-    unsupported("end-trigger-digits", |r, v| {
+    done("end-trigger-digits", |r, v| {
         integer(&mut r.options.dtmf.trigger_end_digits, v)
     }),
     // Recording.
@@ -227,40 +227,40 @@ pub(super) const KEYS: &[Word<Key>] = &[
     ignored("recording-media-slots", |r, v| {
         integer(&mut r.options.recording.slots, v)
     }),
-    ignored("vsc-start-rec", |r, v| {
+    done("vsc-start-rec", |r, v| {
         text(&mut r.options.recording.codes.start, v)
     }),
-    ignored("vsc-start-recording", |r, v| {
+    done("vsc-start-recording", |r, v| {
         text(&mut r.options.recording.codes.start, v)
     }),
-    ignored("vsc-stop-rec", |r, v| {
+    done("vsc-stop-rec", |r, v| {
         text(&mut r.options.recording.codes.stop, v)
     }),
-    ignored("vsc-stop-recording", |r, v| {
+    done("vsc-stop-recording", |r, v| {
         text(&mut r.options.recording.codes.stop, v)
     }),
-    ignored("vsc-start-stop-rec", |r, v| {
+    done("vsc-start-stop-rec", |r, v| {
         text(&mut r.options.recording.codes.start_stop, v)
     }),
-    ignored("vsc-start-stop-recording", |r, v| {
+    done("vsc-start-stop-recording", |r, v| {
         text(&mut r.options.recording.codes.start_stop, v)
     }),
-    ignored("vsc-pause-rec", |r, v| {
+    done("vsc-pause-rec", |r, v| {
         text(&mut r.options.recording.codes.pause, v)
     }),
-    ignored("vsc-pause-recording", |r, v| {
+    done("vsc-pause-recording", |r, v| {
         text(&mut r.options.recording.codes.pause, v)
     }),
-    ignored("vsc-pause-resume-rec", |r, v| {
+    done("vsc-pause-resume-rec", |r, v| {
         text(&mut r.options.recording.codes.pause_resume, v)
     }),
-    ignored("vsc-pause-resume-recording", |r, v| {
+    done("vsc-pause-resume-recording", |r, v| {
         text(&mut r.options.recording.codes.pause_resume, v)
     }),
-    ignored("vsc-start-pause-resume-rec", |r, v| {
+    done("vsc-start-pause-resume-rec", |r, v| {
         text(&mut r.options.recording.codes.start_pause_resume, v)
     }),
-    ignored("vsc-start-pause-resume-recording", |r, v| {
+    done("vsc-start-pause-resume-recording", |r, v| {
         text(&mut r.options.recording.codes.start_pause_resume, v)
     }),
     done("pause", pause),
@@ -281,9 +281,9 @@ pub(super) const KEYS: &[Word<Key>] = &[
     unsupported("duration", |r, v| {
         integer(&mut r.options.player.duration, v)
     }),
-    unsupported("code", |r, v| text(&mut r.options.player.code, v)),
-    unsupported("digit", |r, v| text(&mut r.options.player.code, v)),
-    unsupported("volume", |r, v| integer(&mut r.options.player.volume, v)),
+    done("code", |r, v| text(&mut r.options.player.code, v)),
+    done("digit", |r, v| text(&mut r.options.player.code, v)),
+    done("volume", |r, v| integer(&mut r.options.player.volume, v)),
     unsupported("frequency", |r, v| player::frequencies(&mut r.options, v)),
     unsupported("frequencies", |r, v| player::frequencies(&mut r.options, v)),
     unsupported("audio-player", |r, v| {

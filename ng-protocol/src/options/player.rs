@@ -1,4 +1,4 @@
-//! Playing media: read, but not done.
+//! Playing media: read, but not done. What a digit is replaced by stands here, too.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! `block media`, `silence media`, `block DTMF` and their opposites: what of a call, a party or a flow is held back.
+//! `block media`, `silence media` and their opposites: what of a call, a party or a flow is held back.
 
 use ng_protocol::{Command, Reply, Request};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::select::{self, Target};
 use super::subscription::Edge;
 use super::{Calls, Refusal};
-use crate::plan::Action;
+use crate::plan::{Action, Digits, Replacement};
 
 /// What is held back of all that a party sends, or is sent, or everybody in a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,21 +16,30 @@ pub(super) struct Blocks {
     pub(super) media: bool,
     /// The sound: silence goes in its place.
     pub(super) silence: bool,
-    /// Telephone events.
-    pub(super) dtmf: bool,
+    /// Telephone events: all of them, or what they were.
+    dtmf: bool,
+    /// What takes the place of telephone events that are held back.
+    dtmf_replacement: Option<Replacement>,
     /// Everything, RTCP too (`drop-traffic`); of calls only.
     pub(super) traffic: bool,
 }
 
 impl Blocks {
-    /// What is held back by either.
-    pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            media: self.media || other.media,
-            silence: self.silence || other.silence,
-            dtmf: self.dtmf || other.dtmf,
-            traffic: self.traffic || other.traffic,
+    /// What becomes of telephone events.
+    pub(super) fn digits(&self) -> Digits {
+        match (self.dtmf, self.dtmf_replacement) {
+            (false, _) => Digits::Pass,
+            (true, None) => Digits::Drop,
+            (true, Some(replacement)) => Digits::Replace(replacement),
         }
+    }
+
+    pub(super) fn set_digits(&mut self, digits: Digits) {
+        self.dtmf = digits != Digits::Pass;
+        self.dtmf_replacement = match digits {
+            Digits::Replace(replacement) => Some(replacement),
+            Digits::Pass | Digits::Drop => None,
+        };
     }
 }
 
@@ -39,7 +48,6 @@ impl Blocks {
 enum What {
     Media,
     Silence,
-    Dtmf,
 }
 
 impl What {
@@ -47,16 +55,13 @@ impl What {
         match self {
             Self::Media => &mut blocks.media,
             Self::Silence => &mut blocks.silence,
-            Self::Dtmf => &mut blocks.dtmf,
         }
     }
 
-    /// `None`: not to be had flow by flow.
-    fn of_flow(self, edge: &mut Edge) -> Option<&mut bool> {
+    fn of_flow(self, edge: &mut Edge) -> &mut bool {
         match self {
-            Self::Media => Some(&mut edge.blocked),
-            Self::Silence => Some(&mut edge.silenced),
-            Self::Dtmf => None,
+            Self::Media => &mut edge.blocked,
+            Self::Silence => &mut edge.silenced,
         }
     }
 }
@@ -69,14 +74,11 @@ impl Calls {
             Command::BlockMedia => (What::Media, true),
             Command::UnblockMedia => (What::Media, false),
             Command::SilenceMedia => (What::Silence, true),
-            Command::UnsilenceMedia => (What::Silence, false),
-            Command::BlockDtmf => (What::Dtmf, true),
-            _ => (What::Dtmf, false),
+            _ => (What::Silence, false),
         };
         let egress = request.options.flags.egress;
-        let by_flow = what.of_flow(&mut Edge::default()).is_some();
         self.change(request, |call| {
-            match select::target(call, request, by_flow)? {
+            match select::target(call, request, true)? {
                 Target::Call => *what.of_all(&mut call.blocks) = on,
                 // What is blocked for everybody was not blocked for each: only letting go is for both.
                 Target::Everybody => {
@@ -98,10 +100,8 @@ impl Calls {
                 }
                 Target::Flows(party, flows) => {
                     for (other, edge) in call.subscriptions.flows_of(party, egress) {
-                        if flows.include(other, edge.kind)
-                            && let Some(held) = what.of_flow(edge)
-                        {
-                            *held = on;
+                        if flows.include(other, edge.kind) {
+                            *what.of_flow(edge) = on;
                         }
                     }
                 }

@@ -42,7 +42,8 @@ impl Calls {
         let mut reply = Reply::ok();
         if !request.options.flags.fast {
             let tag = meant_tag(request);
-            query::describe(&active.call, tag, streams, reply.dict_mut());
+            let codes = &self.settings.star_codes;
+            query::describe(&active.call, tag, codes, streams, reply.dict_mut());
         }
         let delay = request.options.delete_delay.map(u64::from);
         let delay = delay.unwrap_or(self.settings.delete_delay);

@@ -28,10 +28,7 @@ impl Calls {
     #[must_use]
     pub fn event_source(&self, event: &TelephoneEvent) -> Option<EventSource> {
         let (call_id, call) = self.call_of_key(event.call)?;
-        let mut medias = call.medias();
-        let (name, _) =
-            medias.find(|(_, media)| media.all_ports().any(|pair| pair.rtp.id == event.stream))?;
-        let party = call.party(name.party)?;
+        let party = call.party(call.party_at(event.stream)?)?;
         let tags = call.parties().filter_map(|(_, party)| party.tag.clone());
         Some(EventSource {
             call_id: call_id.clone(),
@@ -43,7 +40,7 @@ impl Calls {
     }
 
     /// Without names to go by, all calls are looked through: events are rarer than calls are many.
-    fn call_of_key(&self, key: CallKey) -> Option<(&Bytes, &Call)> {
+    pub(super) fn call_of_key(&self, key: CallKey) -> Option<(&Bytes, &Call)> {
         let (id, active) = match self.name_of(key) {
             Some(name) => self.calls.get_key_value(name)?,
             None => self

@@ -270,6 +270,12 @@ pub(super) fn take_in(
     media.media_handover = options.flags.media_handover;
     media.asymmetric = options.flags.asymmetric;
     media.nat_wait |= options.flags.nat_wait;
+    media.pierce_nat |= options.flags.pierce_nat;
+    media.never_short = if options.flags.block_short {
+        named(|encoding| EVEN.iter().any(|name| is_encoding(encoding, name)))
+    } else {
+        PayloadTypes::NONE
+    };
     media.learning = match options.endpoint_learning {
         None => context.settings.endpoint_learning,
         Some(Learning::Off) => EndpointLearning::Off,
@@ -279,10 +285,16 @@ pub(super) fn take_in(
     };
 }
 
+/// Encodings whose packets are all of one length as long as a packet is of one duration (RFC 3551).
+const EVEN: [&str; 13] = [
+    "PCMU", "PCMA", "G722", "G729", "GSM", "G726-16", "G726-24", "G726-32", "G726-40", "G728",
+    "DVI4", "L16", "iLBC",
+];
+
 /// Whether an `a=rtpmap` names an encoding, as far as that says.
 fn is_encoding(mapped: &str, encoding: &str) -> bool {
-    let begin = mapped.get(..encoding.len());
-    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(encoding))
+    let (begin, rest) = mapped.split_at_checked(encoding.len()).unwrap_or_default();
+    begin.eq_ignore_ascii_case(encoding) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The address that SIP came from, where it counts and not the one in the SDP.

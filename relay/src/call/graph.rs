@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 use super::blocks::Blocks;
+use super::dtmf::StarCodes;
 use super::media::Media;
 use super::party::{Party, PartyId};
 use super::recording::Running;
 use super::subscription::{Kind, MediaRef, Subscriptions};
-use crate::plan::{CallKey, PortPair};
+use crate::plan::{CallKey, PortPair, StreamId};
 
 /// A call as signalling has made it. A command works on a copy, which takes the place of the original if it succeeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub(super) struct Call {
     pub(super) dtmf_log: Option<SocketAddr>,
     /// What is held back of what anybody sends.
     pub(super) blocks: Blocks,
+    /// Those of its own, in place of configured ones.
+    pub(super) star_codes: StarCodes,
     pub(super) recording: Option<Running>,
     /// `start forwarding`: a state that is kept and shown.
     pub(super) forwarding: bool,
@@ -61,6 +64,7 @@ impl Call {
             callback: None,
             dtmf_log: None,
             blocks: Blocks::default(),
+            star_codes: StarCodes::default(),
             recording: None,
             forwarding: false,
             subscriptions: Subscriptions::default(),
@@ -146,6 +150,14 @@ impl Call {
     /// The party that was offered on a branch.
     pub(super) fn party_by_branch(&self, branch: &[u8]) -> Option<PartyId> {
         self.find(|party| party.via_branch.as_deref() == Some(branch))
+    }
+
+    /// The party that a port faces.
+    pub(super) fn party_at(&self, rtp: StreamId) -> Option<PartyId> {
+        let mut medias = self.medias();
+        let (name, _) =
+            medias.find(|(_, media)| media.all_ports().any(|pair| pair.rtp.id == rtp))?;
+        Some(name.party)
     }
 
     /// The first party that has not said its tag.

@@ -63,6 +63,10 @@ pub(super) struct Media {
     pub(super) asymmetric: bool,
     /// The party is sent nothing before it has sent something.
     pub(super) nat_wait: bool,
+    /// The party is sent empty packets until it has sent something.
+    pub(super) pierce_nat: bool,
+    /// What the party sends of these payload types is not passed on where it is shorter than usual (`block-short`).
+    pub(super) never_short: PayloadTypes,
     /// Which way goes what the party sends.
     pub(super) course: Course,
     /// The payload types that the party named.
@@ -156,6 +160,8 @@ impl Media {
             media_handover: false,
             asymmetric: false,
             nat_wait: false,
+            pierce_nat: false,
+            never_short: PayloadTypes::NONE,
             course: Course::default(),
             payload_types: PayloadTypes::NONE,
             events: PayloadTypes::NONE,

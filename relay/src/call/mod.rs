@@ -20,6 +20,7 @@ mod counts;
 mod create;
 mod delete;
 mod dialogue;
+mod dtmf;
 mod error;
 mod events;
 mod exchange;
@@ -65,6 +66,7 @@ use crate::plan::{Action, LogicalInterface, PortSource, StreamReader};
 
 pub use cdr::Cdr;
 pub use clock::Timestamp;
+pub use dtmf::StarCodes;
 pub use error::Refusal;
 pub use events::EventSource;
 pub use load::{Hundredths, Load};
@@ -183,9 +185,8 @@ impl Calls {
             Command::BlockMedia
             | Command::UnblockMedia
             | Command::SilenceMedia
-            | Command::UnsilenceMedia
-            | Command::BlockDtmf
-            | Command::UnblockDtmf => self.block(request),
+            | Command::UnsilenceMedia => self.block(request),
+            Command::BlockDtmf | Command::UnblockDtmf => self.block_dtmf(request),
             Command::StartRecording | Command::PauseRecording | Command::StopRecording => {
                 self.control_recording(request, now)
             }

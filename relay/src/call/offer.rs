@@ -8,7 +8,7 @@ use super::exchange::{Context, Role, exchange};
 use super::graph::Call;
 use super::ports::Ledger;
 use super::select::present;
-use super::{Calls, Notice, Refusal, Timestamp, alias, compose, copy, layout, rewrite};
+use super::{Calls, Notice, Refusal, Timestamp, alias, compose, copy, dtmf, layout, rewrite};
 use crate::plan::{Action, CallKey, PortSource};
 use crate::sdp::{self, MediaChange, Session};
 
@@ -141,10 +141,9 @@ impl Calls {
         }
         label(&mut call, dialogue, work.request);
         if let Some(sender) = call.party_mut(dialogue.sender) {
-            let flags = &work.request.options.flags;
-            sender.unrecorded |= flags.exclude_recording;
-            sender.blocks.dtmf |= flags.block_dtmf;
+            sender.unrecorded |= work.request.options.flags.exclude_recording;
         }
+        dtmf::take_in(&mut call, dialogue.sender, &work.request.options);
         let body = call
             .party_mut(dialogue.receiver)
             .map(|receiver| rewrite::body(receiver, changes, &self.instance, &context))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
 use super::bundle::Bundle;
+use super::dtmf::Keypad;
 use super::media::Media;
 use super::{Timestamp, copy};
 use crate::sdp::Published;
@@ -37,6 +38,8 @@ pub(super) struct Party {
     pub(super) blocks: Blocks,
     /// What is held back of what it is sent.
     pub(super) egress_blocks: Blocks,
+    /// What it can do by dialling.
+    pub(super) keypad: Keypad,
     /// `exclude-recording`: what it sends is not recorded.
     pub(super) unrecorded: bool,
     /// `start forwarding`: a state that is kept and shown.
@@ -70,6 +73,7 @@ impl Party {
             said: Bytes::new(),
             blocks: Blocks::default(),
             egress_blocks: Blocks::default(),
+            keypad: Keypad::default(),
             unrecorded: false,
             forwarding: false,
             created: now,

@@ -14,7 +14,7 @@ use super::recording::Running;
 use super::select::present;
 use super::statistics::integer;
 use super::subscription::{Kind, MediaRef};
-use super::{Calls, Refusal, quality};
+use super::{Calls, Refusal, StarCodes, dtmf, quality};
 use crate::plan::{Component, LocalPort, SsrcView, StreamReader, StreamView};
 
 /// `list` without `limit` names this many calls.
@@ -30,7 +30,8 @@ impl Calls {
         let active = self.get(id).ok_or(Refusal::UnknownCall)?;
         let tag = present(request.to_tag.as_ref()).or(present(request.from_tag.as_ref()));
         let mut reply = Reply::ok();
-        describe(&active.call, tag, streams, reply.dict_mut());
+        let codes = &self.settings.star_codes;
+        describe(&active.call, tag, codes, streams, reply.dict_mut());
         Ok(reply)
     }
 
@@ -54,6 +55,7 @@ pub(super) const NOT_OPEN: &str = "not open";
 pub(super) fn describe(
     call: &Call,
     tag: Option<&Bytes>,
+    codes: &StarCodes,
     streams: &dyn StreamReader,
     out: &mut Dict,
 ) {
@@ -69,6 +71,7 @@ pub(super) fn describe(
 
     let mut account = Account {
         call,
+        codes,
         views: Views::of(call, streams),
         rtp: Sum::default(),
         rtcp: Sum::default(),
@@ -114,6 +117,8 @@ pub(super) fn describe(
 /// Walks a call and adds up what its streams counted.
 struct Account<'a> {
     call: &'a Call,
+    /// Star codes of the configuration.
+    codes: &'a StarCodes,
     views: Views,
     rtp: Sum,
     rtcp: Sum,
@@ -123,7 +128,7 @@ struct Account<'a> {
 
 impl Account<'_> {
     fn party(&mut self, id: PartyId, party: &Party) -> Dict {
-        let mut dict = Dict::with_capacity(8);
+        let mut dict = Dict::with_capacity(9);
         dict.insert("tag", party.tag.clone().unwrap_or_default());
         if let Some(branch) = &party.via_branch {
             dict.insert("via-branch", branch.clone());
@@ -145,6 +150,7 @@ impl Account<'_> {
             self.edges(subscriptions.source_parties(id)),
         );
         dict.insert("subscribers", self.edges(subscriptions.sink_parties(id)));
+        dict.insert("VSC", dtmf::describe(self.call, party, self.codes));
         let mut recording = Dict::new();
         recording.insert("excluded", i64::from(party.unrecorded));
         recording.insert("forwarding", i64::from(party.forwarding));

@@ -133,8 +133,19 @@ impl Calls {
         call: &mut Call,
         now: Timestamp,
     ) -> Vec<Action> {
+        self.wish(Wish::of(request), call_id, call, now)
+    }
+
+    /// The same with what is wished for, if anything is.
+    pub(super) fn wish(
+        &mut self,
+        wish: Option<Wish>,
+        call_id: &Bytes,
+        call: &mut Call,
+        now: Timestamp,
+    ) -> Vec<Action> {
         let at_us = now.wall_us;
-        let event = match (Wish::of(request), call.recording.take()) {
+        let event = match (wish, call.recording.take()) {
             (Some(Wish::Start | Wish::Resume), None) => {
                 return self.begin_recording(call_id, call, false, now);
             }

@@ -6,11 +6,11 @@ use super::graph::Call;
 use super::media::{Course, Media};
 use super::party::PartyId;
 use super::subscription::{Edge, Kind, MediaRef};
-use super::{Settings, extmap};
+use super::{Settings, dtmf, extmap};
 use crate::datapath::PayloadTypes;
 use crate::plan::{
-    Action, COMFORT_NOISE, Component, Generated, LocalPort, PortPair, RecordingId, RtcpHandling, Silences, Sink,
-    StreamId, StreamPlan, Treatment,
+    Action, COMFORT_NOISE, Component, Digits, Generated, LocalPort, PortPair, RecordingId,
+    RtcpHandling, Silences, Sink, StreamId, StreamPlan, Treatment,
 };
 
 /// What media has been told about a call.
@@ -93,9 +93,11 @@ fn plan_pair<'a>(
     let media = call.media(name)?;
     let sinks = sinks(call, name);
     let telephone_events = union(media, &sinks, |media| media.events);
+    let party = call.party(name.party)?;
+    let digits = dtmf::digits(call, party, media);
     let mut outputs = Vec::with_capacity(sinks.len());
     for sink in &sinks {
-        let treatment = treatment(call, name, sink, telephone_events);
+        let treatment = treatment(call, name, sink, telephone_events, digits);
         let stream = sink.carrier.sending_ports().map(|pair| pair.rtp.id);
         if let Some((stream, treatment)) = stream.zip(treatment) {
             add(&mut outputs, Sink { stream, treatment });
@@ -113,6 +115,8 @@ fn plan_pair<'a>(
         handling.generated = generated.filter(|generated| generated.media == pair.rtp.id);
         handling
     };
+    // Of what is encrypted, payload types are all there is to see.
+    let is_encrypted = media.protocol.is_secure();
     let rtcp = StreamPlan {
         component: Component::Rtcp,
         endpoint: media.rtcp_endpoint(),
@@ -124,17 +128,25 @@ fn plan_pair<'a>(
         media_handover: media.media_handover,
         asymmetric: media.asymmetric,
         nat_wait: media.nat_wait,
+        pierce_nat: media.pierce_nat,
         sinks: rtcp_sinks.iter().copied().map(Sink::untouched).collect(),
         rtcp_sinks,
         rtcp: handling(Component::Rtcp),
         payload_types: payload_types(media, &sinks),
         telephone_events,
         event_clock_rates: event_clock_rates(media, &sinks),
-        detect_events: settings.detect_dtmf || call.dtmf_log.is_some(),
+        digits,
+        detect_events: !is_encrypted && (settings.detect_dtmf || call.dtmf_log.is_some()),
+        watch_digits: !is_encrypted && dtmf::is_listened_to(call, party, settings),
         silences: Silences {
             pcmu: union(media, &sinks, |media| media.silences.pcmu),
             pcma: union(media, &sinks, |media| media.silences.pcma),
             g722: union(media, &sinks, |media| media.silences.g722),
+        },
+        never_short: if is_encrypted {
+            PayloadTypes::NONE
+        } else {
+            media.never_short
         },
         clock_rate: media.clock_rate,
         tos: call.tos.unwrap_or(settings.tos),
@@ -298,20 +310,25 @@ fn treatment(
     source: MediaRef,
     sink: &Heard<'_>,
     events: PayloadTypes,
+    digits: Digits,
 ) -> Option<Treatment> {
     let edge = sink.edge;
-    let blocks = call.blocks;
-    let blocks = blocks.and(call.party(source.party)?.blocks);
-    let blocks = blocks.and(call.party(sink.party)?.egress_blocks);
+    let egress = call.party(sink.party)?.egress_blocks;
+    let blocks = [call.blocks, call.party(source.party)?.blocks, egress];
     let mut dropped = PayloadTypes(sink.foreign.0 | refused(sink).0);
-    if edge.rtcp_only || edge.blocked || blocks.media {
+    if edge.rtcp_only || edge.blocked || blocks.iter().any(|blocks| blocks.media) {
         dropped = PayloadTypes(dropped.0 | PayloadTypes::ALL.without(events).0);
     }
-    if edge.rtcp_only || blocks.dtmf {
+    if edge.rtcp_only || egress.digits() != Digits::Pass {
         dropped = PayloadTypes(dropped.0 | events.0);
     }
-    (dropped != PayloadTypes::ALL).then_some(Treatment {
-        silence: edge.silenced || blocks.silence,
+    // Where a source's digits are dropped, that is for all sinks alike.
+    let held_back = match digits {
+        Digits::Drop => dropped.0 | events.0,
+        Digits::Pass | Digits::Replace(_) => dropped.0,
+    };
+    (held_back != PayloadTypes::ALL.0).then_some(Treatment {
+        silence: edge.silenced || blocks.iter().any(|blocks| blocks.silence),
         dropped,
         extensions: extmap::passed(sink.source, sink.media),
         echo: sink.echo,

@@ -1,6 +1,6 @@
 //! What the configuration says about calls. Every value may be changed at run time.
 
-use super::Hundredths;
+use super::{Hundredths, StarCodes};
 use crate::plan::EndpointLearning;
 
 /// Lifetimes are in seconds; 0 turns one off, except `delete_delay`, where it means at once.
@@ -36,6 +36,10 @@ pub struct Settings {
     pub detect_dtmf: bool,
     /// `log-facility-cdr`: a record is made of each call that ends.
     pub cdr: bool,
+    /// `vsc-*`: what parties dial to control recordings, where a call says nothing else.
+    pub star_codes: StarCodes,
+    /// `dtmf-digit-delay`: the longest pause between digits that belong together.
+    pub digit_delay_ms: u64,
     /// `recording-dir`; `None`: nothing is recorded.
     pub recording_dir: Option<String>,
 }
@@ -58,6 +62,8 @@ impl Default for Settings {
             rtcp_interval_ms: 5000,
             detect_dtmf: false,
             cdr: false,
+            star_codes: StarCodes::default(),
+            digit_delay_ms: 2500,
             recording_dir: None,
         }
     }

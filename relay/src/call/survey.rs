@@ -66,7 +66,8 @@ impl Calls {
     pub fn description(&self, call_id: &Bytes, streams: &dyn StreamReader) -> Option<Dict> {
         let active = self.get(call_id)?;
         let mut dict = Dict::new();
-        query::describe(&active.call, None, streams, &mut dict);
+        let codes = &self.settings.star_codes;
+        query::describe(&active.call, None, codes, streams, &mut dict);
         Some(dict)
     }
 

@@ -4,9 +4,9 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::graph::Call;
+use super::graph::{Call, is_due};
 use super::media::Media;
-use super::{Calls, Ending, Settings, Timestamp};
+use super::{Calls, Ending, Settings, Timestamp, dtmf};
 use crate::plan::{Action, LocalPort, StreamReader};
 
 /// How often each call is looked at, ms.
@@ -26,6 +26,8 @@ enum Look {
     AliveUntil(u64),
     /// A `delete` of it, or of a party, is to take effect.
     DeleteIsDue,
+    /// Digits are blocked no longer, or in another way.
+    TriggersAreDue,
     /// It has ended.
     Over(Ending),
 }
@@ -42,6 +44,7 @@ impl Calls {
             None => (Bound::Unbounded, Bound::Unbounded),
         };
         let mut due = Vec::new();
+        let mut triggers = Vec::new();
         let mut over = Vec::new();
         for part in [(after, Bound::Unbounded), (Bound::Unbounded, until)] {
             let mut last = None;
@@ -54,6 +57,7 @@ impl Calls {
                 match look(&active.call, &self.settings, now, streams) {
                     Look::AliveUntil(ms) => active.alive_until_ms = ms,
                     Look::DeleteIsDue => due.push(id.clone()),
+                    Look::TriggersAreDue => triggers.push(id.clone()),
                     Look::Over(ending) => over.push((id.clone(), ending)),
                 }
             }
@@ -64,6 +68,9 @@ impl Calls {
         let mut actions = Vec::new();
         for id in due {
             actions.extend(self.sweep(&id, now, streams));
+        }
+        for id in triggers {
+            actions.extend(self.end_triggers(&id, now));
         }
         for (id, ending) in over {
             actions.extend(self.end(&id, ending, now, streams));
@@ -95,7 +102,12 @@ fn look(call: &Call, settings: &Settings, now: Timestamp, streams: &dyn StreamRe
     if now.monotonic_ms >= final_limit {
         return Look::Over(Ending::FinalTimeout);
     }
-    let at_most = call.next_delete().unwrap_or(u64::MAX).min(final_limit);
+    let triggers_due = dtmf::due_ms(call);
+    if is_due(triggers_due, now) {
+        return Look::TriggersAreDue;
+    }
+    let next = call.next_delete().into_iter().chain(triggers_due);
+    let at_most = next.fold(final_limit, u64::min);
     let mut longest = 0;
     let mut ending = None;
     for (name, media) in call.medias() {

@@ -48,7 +48,7 @@ pub(crate) use ports::overlap;
 pub use report::{json, text, values};
 pub use settings::{Given, Origin, Setting, Settings};
 
-use crate::call::Hundredths;
+use crate::call::{Hundredths, StarCodes};
 use crate::callbacks;
 use crate::datapath::EngineChoice;
 use crate::media::{MediaPorts, Mos};
@@ -138,6 +138,8 @@ pub struct Config {
     pub dtmf_log_dest: Option<SocketAddr>,
     /// Whether clients of ng over TCP are told of digits.
     pub dtmf_log_ng_tcp: bool,
+    /// The longest pause between digits that are dialled as one code.
+    pub dtmf_digit_delay: Duration,
     /// How the mean opinion score is made.
     pub mos: Mos,
     /// How often reports are sent where RTCP is generated.
@@ -146,6 +148,8 @@ pub struct Config {
     pub graphite_interval: Duration,
     /// Where and how calls are recorded; `None`: not at all.
     pub recording: Option<RecordingConfig>,
+    /// What parties dial to control recordings.
+    pub star_codes: StarCodes,
     /// Media workers; at least 1.
     pub num_threads: usize,
     /// The process itself.

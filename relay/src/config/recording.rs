@@ -1,9 +1,11 @@
-//! `recording-dir`, `recording-method`, `recording-format`.
+//! `recording-dir`, `recording-method`, `recording-format`, and the star codes `vsc-*`.
 
 use super::RecordingConfig;
 use super::error::ConfigError;
 use super::settings::Settings;
 use super::value::{bad_scalar, path, setting};
+use crate::call::StarCodes;
+use crate::plan::code_of;
 use crate::recording::Format;
 
 /// Where and how calls are recorded. rtpengine's method `proc` leaves packets to its kernel module and another process; nothing
@@ -44,4 +46,24 @@ pub(super) fn recording(
     };
     let directory = directory.filter(|_| files);
     Ok(directory.map(|directory| RecordingConfig { directory, format }))
+}
+
+/// What parties dial to control recordings.
+pub(super) fn star_codes(settings: &Settings) -> Result<StarCodes, ConfigError> {
+    let code = |name| {
+        let setting = setting(settings, name);
+        let text = setting.scalar();
+        if text.chars().any(|digit| code_of(digit).is_none()) {
+            return Err(bad_scalar(setting, "expected digits, *, # and A to D"));
+        }
+        Ok((!text.is_empty()).then(|| text.to_ascii_uppercase()))
+    };
+    Ok(StarCodes {
+        start: code("vsc-start-rec")?,
+        stop: code("vsc-stop-rec")?,
+        start_stop: code("vsc-start-stop-rec")?,
+        pause: code("vsc-pause-rec")?,
+        pause_resume: code("vsc-pause-resume-rec")?,
+        start_pause_resume: code("vsc-start-pause-resume-rec")?,
+    })
 }

@@ -14,7 +14,7 @@ use super::listeners;
 use super::machine::Machine;
 use super::mos::mos;
 use super::ports::{self, PortOptions};
-use super::recording::recording;
+use super::recording::{recording, star_codes};
 use super::resolve_node::{agent, directory, identity, process, state_dir};
 use super::settings::{Given, Origin, Settings};
 use super::value::{
@@ -96,10 +96,12 @@ pub(super) fn resolve(
         callbacks: listeners::callbacks(settings)?,
         dtmf_log_dest: listeners::dtmf_log_dest(settings, machine)?,
         dtmf_log_ng_tcp: flag(settings, "dtmf-log-ng-tcp")?,
+        dtmf_digit_delay: Duration::from_millis(integer(settings, "dtmf-digit-delay")? as u64),
         mos: mos(settings, warnings)?,
         graphite_interval: seconds(settings, "graphite-interval")?,
         rtcp_interval: Duration::from_millis(integer(settings, "rtcp-interval")? as u64),
         recording: recording(settings, warnings)?,
+        star_codes: star_codes(settings)?,
         num_threads: usize::try_from(threads)
             .ok()
             .filter(|threads| *threads > 0)

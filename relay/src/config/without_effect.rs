@@ -180,16 +180,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("ssrc-reporting"),
     flag("dtmf-no-suppress"),
     flag("dtmf-no-log-injects"),
-    value("dtmf-digit-delay"),
     // Recording.
     flag("record-egress"),
     flag("record-both"),
-    value("vsc-start-rec"),
-    value("vsc-stop-rec"),
-    value("vsc-start-stop-rec"),
-    value("vsc-pause-rec"),
-    value("vsc-pause-resume-rec"),
-    value("vsc-start-pause-resume-rec"),
 ];
 
 const fn value(long: &'static str) -> OptionSpec {

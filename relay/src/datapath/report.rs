@@ -50,6 +50,8 @@ pub enum Reason {
     ReceiversOfOtherFamily = 20,
     /// One source feeds several receivers, and the engine where it arrives is XDP, which makes no copies.
     SeveralReceiversByXdp = 21,
+    /// Packets that are shorter than usual are not passed on.
+    ShortHeldBack = 22,
 }
 
 impl Reason {
@@ -82,6 +84,7 @@ impl Reason {
                 "several receivers, some of them in the other address family"
             }
             Self::SeveralReceiversByXdp => "several receivers, which XDP makes no copies for",
+            Self::ShortHeldBack => "packets that are too short are blocked",
         }
     }
 
@@ -107,6 +110,7 @@ impl Reason {
             19 => Self::BeingRecorded,
             20 => Self::ReceiversOfOtherFamily,
             21 => Self::SeveralReceiversByXdp,
+            22 => Self::ShortHeldBack,
             _ => Self::NotInstalled,
         }
     }

@@ -114,6 +114,11 @@ impl Batch {
         &self.payloads[index * STRIDE..index * STRIDE + self.lengths[index]]
     }
 
+    /// The same, to be changed for all receivers.
+    pub(crate) fn payload_mut(&mut self, index: usize) -> &mut [u8] {
+        &mut self.payloads[index * STRIDE..index * STRIDE + self.lengths[index]]
+    }
+
     /// Where datagram `index` came from.
     pub(crate) fn source(&self, index: usize) -> Option<SocketAddr> {
         from_c(&self.sources[index])

@@ -1,29 +1,46 @@
-//! Telephone events (RFC 4733) of one stream: an event is told once, when it has ended.
+//! Telephone events (RFC 4733) of one stream: an event is told once as it begins, and once when it has ended.
 //!
 //! An event is many packets with the same timestamp, the last of them sent three times. Where all packets with the end mark
-//! are lost, the next event ends the one before.
+//! are lost, the next event ends the one before. What becomes of an event is decided when it begins: its packets are alike,
+//! even if the plan changes meanwhile.
 
 use underpass_packet::{Read, Rtp};
+
+use super::fate::Fate;
+use crate::plan::Digits;
 
 /// The mark on the last packets of an event.
 const END: u8 = 0x80;
 const VOLUME: u8 = 0x3f;
 
-/// An event that has ended.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct Event {
     /// 0 to 9: digits; 10 `*`, 11 `#`, 12 to 15 A to D, 16 flash; others by IANA.
     pub(super) code: u8,
     /// Attenuation, dB below 0 dBm0.
     pub(super) volume: u8,
-    /// In units of the payload type's clock.
+    /// So far, in units of the payload type's clock.
     pub(super) duration: u32,
+}
+
+/// What a packet is to its stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Followed {
+    /// The events it ends: another one before it, its own.
+    pub(super) ended: [Option<Event>; 2],
+    /// The event it begins; after the first of `ended`, before the second.
+    pub(super) begun: Option<Event>,
+    /// What becomes of it.
+    pub(super) fate: Fate,
 }
 
 /// The event that a stream is in.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     current: Option<Current>,
+    /// There was an event that did not pass as it came: packets of earlier ones may be its last.
+    guards: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,51 +49,78 @@ struct Current {
     timestamp: u32,
     /// How long earlier segments of a very long event were.
     before: u32,
-    event: Ended,
+    event: Event,
+    fate: Fate,
     is_told: bool,
 }
 
 impl Events {
-    /// Follows a packet that carries an event, RTP header and all. Returns the events it ends: another one before it, its own.
-    pub(super) fn follow(&mut self, header: Rtp, payload: &[u8]) -> [Option<Ended>; 2] {
+    /// Follows a packet that carries an event, RTP header and all. `digits` is what becomes of an event that begins now.
+    pub(super) fn follow(&mut self, header: Rtp, payload: &[u8], digits: Digits) -> Followed {
         let Some([code, flags, high, low]) = payload.read::<u32>(0).map(u32::to_ne_bytes) else {
-            return [None, None];
+            return self.unknown(digits);
         };
         let duration = u32::from(u16::from_be_bytes([high, low]));
         let same = self.current.filter(|known| known.is_at(header, code));
-        let mut before = None;
+        let mut followed = Followed::default();
         let mut current = match same {
             Some(known) => known,
             None => {
                 if self.is_past(header) {
-                    return [None, None];
+                    return self.unknown(digits);
                 }
                 let continued = self.current.filter(|known| known.goes_on_in(header, code));
                 if continued.is_none() {
-                    before = self.end();
+                    followed.ended[0] = self.end();
                 }
                 Current {
                     ssrc: header.ssrc(),
                     timestamp: header.timestamp(),
                     before: continued.map_or(0, |known| known.event.duration),
-                    event: Ended {
+                    event: Event {
                         code,
                         volume: flags & VOLUME,
                         duration: 0,
                     },
+                    fate: continued.map_or_else(|| Fate::of(digits, code), |known| known.fate),
                     is_told: false,
                 }
             }
         };
         let duration = current.before.saturating_add(duration);
         current.event.duration = current.event.duration.max(duration);
+        if same.is_none() && current.before == 0 {
+            followed.begun = Some(current.event);
+        }
+        followed.fate = current.fate;
+        self.guards |= current.fate != Fate::Pass;
         self.current = Some(current);
-        let own = (flags & END != 0).then(|| self.end()).flatten();
-        [before, own]
+        if flags & END != 0 {
+            followed.ended[1] = self.end();
+        }
+        followed
+    }
+
+    /// Packets may still come of an event that is not passed on as it came.
+    pub(super) fn guards(&self) -> bool {
+        self.guards
+    }
+
+    /// A packet of no event that could be told.
+    fn unknown(&self, digits: Digits) -> Followed {
+        let fate = if self.guards {
+            Fate::Drop
+        } else {
+            Fate::of_unknown(digits)
+        };
+        Followed {
+            fate,
+            ..Followed::default()
+        }
     }
 
     /// The current event, unless it has been told.
-    fn end(&mut self) -> Option<Ended> {
+    fn end(&mut self) -> Option<Event> {
         let current = self.current.as_mut()?;
         (!std::mem::replace(&mut current.is_told, true)).then_some(current.event)
     }
@@ -124,8 +168,9 @@ mod tests {
         let (timestamp, code, is_end, duration) = packet;
         let [high, low] = duration.to_be_bytes();
         let flags = 10 | if is_end { END } else { 0 };
-        let ended = events.follow(header(timestamp, 7), &[code, flags, high, low]);
-        let ended = ended.into_iter().flatten();
+        let header = header(timestamp, 7);
+        let followed = events.follow(header, &[code, flags, high, low], Digits::Pass);
+        let ended = followed.ended.into_iter().flatten();
         ended.map(|event| (event.code, event.duration)).collect()
     }
 
@@ -180,7 +225,8 @@ mod tests {
     #[test]
     fn the_volume_is_told_without_the_bit_beside_it() {
         let mut events = Events::default();
-        let [before, own] = events.follow(header(1, 7), &[12, END | 0x40 | 10, 0, 100]);
+        let payload = [12, END | 0x40 | 10, 0, 100];
+        let [before, own] = events.follow(header(1, 7), &payload, Digits::Pass).ended;
         assert_eq!(before, None);
         assert_eq!((own.unwrap().code, own.unwrap().volume), (12, 10));
     }
@@ -188,8 +234,9 @@ mod tests {
     #[test]
     fn another_source_has_events_of_its_own() {
         let mut events = Events::default();
-        events.follow(header(9000, 7), &[1, END, 0, 100]);
-        let [before, own] = events.follow(header(1000, 8), &[1, END, 0, 100]);
+        events.follow(header(9000, 7), &[1, END, 0, 100], Digits::Pass);
+        let followed = events.follow(header(1000, 8), &[1, END, 0, 100], Digits::Pass);
+        let [before, own] = followed.ended;
         assert_eq!((before, own.map(|event| event.code)), (None, Some(1)));
     }
 
@@ -207,10 +254,60 @@ mod tests {
 
     #[test]
     fn a_packet_without_an_event_is_none() {
-        assert_eq!(
-            Events::default().follow(header(1, 7), &[5, END, 0]),
-            [None, None]
-        );
+        let follow = |digits| Events::default().follow(header(1, 7), &[5, END, 0], digits);
+        assert_eq!(follow(Digits::Pass), Followed::default());
+        assert_eq!(follow(Digits::Drop).fate, Fate::Drop);
+    }
+
+    /// Which packets begin an event, as its code.
+    fn begun(packets: &[(u32, u8, u16)]) -> Vec<Option<u8>> {
+        let mut events = Events::default();
+        let begun = packets.iter().map(|(timestamp, code, duration)| {
+            let [high, low] = duration.to_be_bytes();
+            let payload = [*code, 10, high, low];
+            let followed = events.follow(header(*timestamp, 7), &payload, Digits::Pass);
+            followed.begun.map(|event| event.code)
+        });
+        begun.collect()
+    }
+
+    #[test]
+    fn an_event_begins_once() {
+        let next = 9000 + u32::from(u16::MAX);
+        let packets = [
+            (1000, 5, 160),
+            (1000, 5, 320),
+            (9000, 5, u16::MAX),
+            (next, 5, 160),
+            (1000, 5, 800),
+        ];
+        assert_eq!(begun(&packets), [Some(5), None, Some(5), None, None]);
+    }
+
+    fn fate(events: &mut Events, timestamp: u32, digits: Digits) -> Fate {
+        let payload = [5, 10, 0, 160];
+        events.follow(header(timestamp, 7), &payload, digits).fate
+    }
+
+    #[test]
+    fn an_event_keeps_what_was_to_become_of_it_when_it_began() {
+        let mut events = Events::default();
+        assert_eq!(fate(&mut events, 1000, Digits::Pass), Fate::Pass);
+        assert_eq!(fate(&mut events, 1000, Digits::Drop), Fate::Pass);
+        assert_eq!(fate(&mut events, 9000, Digits::Drop), Fate::Drop);
+        assert_eq!(fate(&mut events, 9000, Digits::Pass), Fate::Drop);
+        assert_eq!(fate(&mut events, 17_000, Digits::Pass), Fate::Pass);
+    }
+
+    #[test]
+    fn a_late_packet_of_a_blocked_event_is_not_passed_on() {
+        let mut events = Events::default();
+        fate(&mut events, 1000, Digits::Pass);
+        fate(&mut events, 9000, Digits::Pass);
+        assert_eq!(fate(&mut events, 1000, Digits::Pass), Fate::Pass);
+        fate(&mut events, 17_000, Digits::Drop);
+        fate(&mut events, 25_000, Digits::Pass);
+        assert_eq!(fate(&mut events, 17_000, Digits::Pass), Fate::Drop);
     }
 
     proptest! {
@@ -229,7 +326,7 @@ mod tests {
         )) {
             let mut events = Events::default();
             for (timestamp, ssrc, payload) in packets {
-                events.follow(header(timestamp, ssrc), &payload);
+                events.follow(header(timestamp, ssrc), &payload, Digits::Pass);
             }
         }
     }

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::datapath::{Flow, MAX_RECEIVERS, PayloadTypes, Reason, Receiver, SsrcFilter};
-use crate::plan::{
-    COMFORT_NOISE, Component, EndpointLearning, StreamId, StreamPlan, Treatment,
-};
+use crate::plan::{COMFORT_NOISE, Component, EndpointLearning, StreamId, StreamPlan, Treatment};
 
 /// A flow that packets want changed is changed at most this often, ms; signalling is not held up.
 const INTERVAL_MS: u64 = 100;
@@ -40,7 +38,14 @@ pub(crate) fn wanted(
     if plan.recording.is_some() {
         return Err(Reason::BeingRecorded);
     }
-    if plan.sinks.iter().any(|sink| is_altered(plan, &sink.treatment)) {
+    if plan.payload_types.0 & plan.never_short.0 != 0 {
+        return Err(Reason::ShortHeldBack);
+    }
+    if plan
+        .sinks
+        .iter()
+        .any(|sink| is_altered(plan, &sink.treatment))
+    {
         return Err(Reason::MediaAltered);
     }
     if plan.sinks.len() > MAX_RECEIVERS {
@@ -99,7 +104,7 @@ fn is_altered(plan: &StreamPlan, treatment: &Treatment) -> bool {
 fn untouched(plan: &StreamPlan) -> PayloadTypes {
     let dropped = plan.sinks.iter().map(|sink| sink.treatment.dropped);
     let mut untouched = dropped.fold(plan.payload_types, PayloadTypes::without);
-    if plan.detect_events {
+    if plan.follows_events() {
         untouched = untouched.without(plan.telephone_events);
     }
     if plan.sinks.iter().any(|sink| sink.treatment.silence) {
@@ -173,7 +178,7 @@ fn leads_the_same_way(old: &Flow, new: &Flow) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ExtensionIds, RecordingId, RtcpHandling, Silences, Sink, Treatment};
+    use crate::plan::{Digits, ExtensionIds, RecordingId, RtcpHandling, Silences, Sink, Treatment};
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -191,14 +196,18 @@ mod tests {
             media_handover: false,
             asymmetric: false,
             nat_wait: false,
+            pierce_nat: false,
             sinks: vec![Sink::untouched(StreamId(2))],
             rtcp_sinks: vec![],
             rtcp: RtcpHandling::default(),
             payload_types: PayloadTypes(1),
             telephone_events: PayloadTypes::NONE,
             event_clock_rates: Vec::new(),
+            digits: Digits::Pass,
             detect_events: false,
+            watch_digits: false,
             silences: Silences::default(),
+            never_short: PayloadTypes::NONE,
             clock_rate: 8000,
             tos: 0,
             recording: None,
@@ -285,6 +294,10 @@ mod tests {
             echo: true,
             ..Treatment::default()
         });
+        let never_short = StreamPlan {
+            never_short: PayloadTypes(1),
+            ..plan()
+        };
         let unanswered = Exit { to: None, ..exit() };
         let other_family = Exit {
             to: Some(at("[2001:db8::1]:7000")),
@@ -295,6 +308,7 @@ mod tests {
             (t38, SOURCE, Some(exit()), Reason::NotRtp),
             (held, SOURCE, None, Reason::NoReceiver),
             (crowd, SOURCE, Some(exit()), Reason::TooManyReceivers),
+            (never_short, SOURCE, Some(exit()), Reason::ShortHeldBack),
             (recorded, SOURCE, Some(exit()), Reason::BeingRecorded),
             (silenced, SOURCE, Some(exit()), Reason::MediaAltered),
             (blocked, SOURCE, Some(exit()), Reason::MediaAltered),
@@ -401,17 +415,18 @@ mod tests {
             detect_events: true,
             ..with_events.clone()
         };
+        let watched = StreamPlan {
+            watch_digits: true,
+            ..with_events.clone()
+        };
         let blocked = StreamPlan {
-            sinks: treated(Treatment {
-                dropped: events,
-                ..Treatment::default()
-            })
-            .sinks,
+            digits: Digits::Drop,
             ..with_events.clone()
         };
         for (plan, in_kernel) in [
             (with_events, PayloadTypes(1 | events.0)),
             (detected, PayloadTypes(1)),
+            (watched, PayloadTypes(1)),
             (blocked, PayloadTypes(1)),
         ] {
             let flow = ask(&plan, SOURCE, Some(exit())).unwrap();

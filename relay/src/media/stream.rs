@@ -7,10 +7,12 @@ use underpass_packet::{Kind, Read, Rtp, classify};
 
 use super::clock::Now;
 use super::counters::{Counters, SSRCS, add};
-use super::events::{Ended, Events};
+use super::events::{Event, Events};
+use super::fate::Fate;
 use super::handoff::{Exit, Handoff, Sender};
 use super::layout::Layout;
 use super::learning::{Arrival, Learning, Verdict};
+use super::lengths::Lengths;
 use super::reception::Reception;
 use super::repeats::Repeats;
 use super::rtcp::{Generator, Reports, Sending};
@@ -62,6 +64,8 @@ pub(super) struct Stream {
     known: KnownSsrcs,
     repeats: Repeats,
     events: Events,
+    /// Of packets of which none is to be too short, from the first one on.
+    lengths: Option<Box<Lengths>>,
 }
 
 /// The SSRCs of one source, in order of appearance.
@@ -103,6 +107,7 @@ impl Stream {
             known: KnownSsrcs::default(),
             repeats: Repeats::default(),
             events: Events::default(),
+            lengths: None,
         };
         // A fresh socket sends with 0.
         if stream.plan.tos != 0 {
@@ -146,6 +151,10 @@ impl Stream {
         let had_learned = self.learning.source().is_some();
         self.learning.update(&plan, now.ms());
         let tos_changed = plan.tos != self.plan.tos;
+        if plan.signalled != self.plan.signalled {
+            // Packets may be of another duration from now on.
+            self.lengths = None;
+        }
         self.plan = plan;
         if tos_changed {
             self.apply_tos();
@@ -187,6 +196,9 @@ impl Stream {
         if let (Kind::Rtp, Some(header)) = (kind, payload.read::<Rtp>(0)) {
             self.measure(header, payload.len(), now);
             self.know(header.ssrc(), source);
+            if self.is_too_short(header, payload) {
+                return None;
+            }
         }
         Some(match kind {
             Kind::Rtcp => Route::Rtcp,
@@ -194,33 +206,43 @@ impl Stream {
         })
     }
 
-    /// Looks for telephone events in a packet that was accepted, and tells those that it ends.
+    /// Telephone events among its packets are looked at.
+    pub(super) fn follows_events(&self) -> bool {
+        self.plan.follows_events() || self.events.guards()
+    }
+
+    /// Looks for a telephone event in a packet that was accepted. Tells those that it begins and ends; returns what becomes
+    /// of it.
     pub(super) fn listen(
         &mut self,
         payload: &[u8],
         source: SocketAddr,
         mut tell: impl FnMut(TelephoneEvent),
-    ) {
+    ) -> Fate {
         let Some(header) = payload.read::<Rtp>(0) else {
-            return;
+            return Fate::Pass;
         };
         let payload_type = header.payload_type();
         if !header.is_rtp() || !self.plan.telephone_events.contains(payload_type) {
-            return;
+            return Fate::Pass;
         }
         let Some(layout) = Layout::of(payload) else {
-            return;
+            return Fate::of_unknown(self.plan.digits);
         };
         let mut rates = self.plan.event_clock_rates.iter();
         let rate = rates.find(|(number, _)| *number == payload_type);
         let rate = rate.map_or(8000, |(_, rate)| *rate).max(1);
-        let ended = self.events.follow(header, &payload[layout.payload]);
-        for Ended {
-            code,
-            volume,
-            duration,
-        } in ended.into_iter().flatten()
-        {
+        let payload = &payload[layout.payload];
+        let followed = self.events.follow(header, payload, self.plan.digits);
+        let mut tell = |event: Option<Event>, has_ended| {
+            let Some(Event {
+                code,
+                volume,
+                duration,
+            }) = event
+            else {
+                return;
+            };
             let duration_ms = u64::from(duration) * 1000 / u64::from(rate);
             tell(TelephoneEvent {
                 call: self.call,
@@ -229,8 +251,15 @@ impl Stream {
                 code,
                 volume,
                 duration_ms: u32::try_from(duration_ms).unwrap_or(u32::MAX),
+                has_ended,
             });
-        }
+        };
+        let [before, own] = followed.ended;
+        let tells_ends = self.plan.detect_events || self.plan.watch_digits;
+        tell(before.filter(|_| tells_ends), true);
+        tell(followed.begun.filter(|_| self.plan.watch_digits), false);
+        tell(own.filter(|_| tells_ends), true);
+        followed.fate
     }
 
     /// What the packets that arrive here and leave through `exit` say of their sender: of the source heard last. `None` until
@@ -277,6 +306,12 @@ impl Stream {
         self.learning
             .send_to()
             .filter(|to| to.port() != 0 && !to.ip().is_unspecified())
+    }
+
+    /// Where empty packets are to go, if any are.
+    pub(super) fn pierces(&self) -> Option<SocketAddr> {
+        let is_wanted = self.plan.pierce_nat && self.counters.last_packet_ms() == 0;
+        self.plan.endpoint.filter(|_| is_wanted)
     }
 
     pub(super) fn sender(&self) -> Sender<'_> {
@@ -329,6 +364,16 @@ impl Stream {
         let index = oldest.unwrap_or(0);
         self.receptions[index] = Reception::new(ssrc);
         index
+    }
+
+    fn is_too_short(&mut self, header: Rtp, packet: &[u8]) -> bool {
+        let payload_type = header.payload_type();
+        if !self.plan.never_short.contains(payload_type) {
+            return false;
+        }
+        let length = Layout::of(packet).map_or(0, |layout| layout.payload.len());
+        let lengths = self.lengths.get_or_insert_default();
+        lengths.is_short(payload_type, length)
     }
 
     /// Takes note of an SSRC of the confirmed source; others' count for nothing.

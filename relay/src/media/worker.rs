@@ -9,6 +9,7 @@
 //! timeout of the wait itself would be set and cancelled with every packet.
 
 mod flows;
+mod piercing;
 mod reports;
 
 use std::cmp::Reverse;
@@ -37,6 +38,7 @@ use super::treatment::treat;
 use crate::datapath::{Datapath, FlowId};
 use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan, TelephoneEvent};
 use crate::recording::Tap;
+use piercing::Piercing;
 
 /// Sockets served per round.
 const ROUND: usize = 256;
@@ -109,6 +111,7 @@ struct Worker {
     deferred: Vec<(u64, StreamId)>,
     /// When a stream's next report of our own is due, ms, the soonest first.
     due: BinaryHeap<Reverse<(u64, StreamId)>>,
+    piercing: Piercing,
     /// The clock runs.
     ticking: bool,
     running: bool,
@@ -147,6 +150,7 @@ impl WorkerHandle {
                     batch: Batch::new(),
                     deferred: Vec::new(),
                     due: BinaryHeap::new(),
+                    piercing: Piercing::default(),
                     ticking: false,
                     running: true,
                 }
@@ -233,6 +237,7 @@ impl Worker {
             }
             self.take_up_deferred(now);
             self.report_what_is_due(now);
+            self.pierce(now);
         }
     }
 
@@ -269,30 +274,32 @@ impl Worker {
             self.batch.receive_one(&stream.socket)
         };
         stream.several = received > 1;
-        let (mut media, mut rtcp): (Mask, Mask) = (0, 0);
+        let (mut media, mut rtcp, mut blocked): (Mask, Mask, Mask) = (0, 0, 0);
         for index in 0..received {
             let Some(source) = self.batch.source(index) else {
                 continue;
             };
             let payload = self.batch.payload(index);
             match stream.accept(payload, source, now) {
-                Some(Route::Media) => {
-                    media |= 1 << index;
-                    if stream.plan.detect_events {
-                        // Nobody is waited for on the way of packets: what is too much is lost.
-                        stream.listen(payload, source, |event| {
-                            let _ = self.events.try_send(event);
-                        });
-                    }
-                }
+                Some(Route::Media) => media |= 1 << index,
                 Some(Route::Rtcp) => rtcp |= 1 << index,
                 None => continue,
             }
             if let Some((recording, tap)) = stream.plan.recording.zip(self.tap.as_ref()) {
                 tap.record(recording, source, stream.local, payload);
             }
+            if media & (1 << index) != 0 && stream.follows_events() {
+                // Nobody is waited for on the way of packets: what is too much is lost.
+                let fate = stream.listen(payload, source, |event| {
+                    let _ = self.events.try_send(event);
+                });
+                if !fate.carry_out(self.batch.payload_mut(index)) {
+                    media &= !(1 << index);
+                    blocked |= 1 << index;
+                }
+            }
         }
-        let accepted = media | rtcp;
+        let accepted = media | rtcp | blocked;
         if accepted != 0 {
             // With the first one, a wait for it is over.
             stream.stirred |= stream.plan.nat_wait && stream.counters.last_packet_ms() == 0;
@@ -415,6 +422,7 @@ impl Worker {
             for call in touched.drain(..) {
                 self.table.link(call);
                 self.schedule_reports(call, now);
+                self.begin_to_pierce(call, now);
                 self.reconsider(call, true, now);
             }
         }
@@ -477,6 +485,7 @@ impl Worker {
                 continue;
             };
             self.deferred.retain(|(_, deferred)| deferred != id);
+            self.piercing.end(*id);
             if let Err(error) = self.bed.epoll.delete(&stream.socket) {
                 tracing::error!(local = %stream.local, %error, "a stream that has left is still watched");
             }
@@ -507,6 +516,7 @@ impl Worker {
                 self.datapath.remove(FlowId(id.0));
             }
             self.deferred.retain(|(_, deferred)| *deferred != id);
+            self.piercing.end(id);
             closed.push(stream);
         }
         if let Some(call) = closed.first().map(|stream| stream.call) {

@@ -21,7 +21,7 @@ use crate::datapath::{Datapath, FlowId};
 use crate::media::{Media, Ports, Streams};
 use crate::ops::cli::{self, Families, SessionDetails, SessionSummary};
 use crate::ops::logging;
-use crate::plan::{Action, CallKey, RetakeError};
+use crate::plan::{Action, CallKey, RetakeError, TelephoneEvent};
 use crate::recording::{Failure, Recorder};
 
 /// What everybody who works on calls holds.
@@ -137,6 +137,12 @@ impl CallServer {
             let Failure { id, reason } = failure;
             actions.extend(self.calls.recording_failed(id, &reason, now()));
         }
+        self.carry_out(actions);
+    }
+
+    /// Does what a party's digit stands for.
+    pub(super) fn dialled(&mut self, event: &TelephoneEvent) {
+        let actions = self.calls.dialled(event, now());
         self.carry_out(actions);
     }
 

@@ -1,4 +1,4 @@
-//! Digits that parties dial, told to whoever listens: as JSON over UDP (`dtmf-log-dest`), and to the clients of `listen-tcp-ng`
+//! Digits that parties dial: what they do is done, and whoever listens is told: as JSON over UDP (`dtmf-log-dest`), and to the clients of `listen-tcp-ng`
 //! (`dtmf-log-ng-tcp`).
 
 use std::io;
@@ -25,7 +25,7 @@ pub(super) struct Listeners {
     pub(super) notifications: Option<Notifications>,
 }
 
-/// Starts a thread that tells of digits until media has gone.
+/// Starts a thread that takes up digits until media has gone.
 pub(super) fn start(
     listeners: Listeners,
     events: Receiver<TelephoneEvent>,
@@ -37,10 +37,14 @@ pub(super) fn start(
             let Some(calls) = calls.upgrade() else { return };
             // A panic under the lock has been dealt with by the dispatcher.
             let mut dispatcher = calls.lock().unwrap_or_else(PoisonError::into_inner);
-            let source = dispatcher.handler_mut().calls().event_source(&event);
+            let server = dispatcher.handler_mut();
+            server.dialled(&event);
+            let source = server.calls().event_source(&event);
             drop(dispatcher);
             drop(calls);
-            let Some(source) = source else { continue };
+            let Some(source) = source.filter(|_| event.has_ended) else {
+                continue;
+            };
             let message = describe(&event, &source, now().wall_us / 1_000_000);
             if let Some(destination) = source.log_dest.or(listeners.destination) {
                 sender.send(&message, destination);
@@ -144,6 +148,7 @@ mod tests {
             code: 11,
             volume: 10,
             duration_ms: 160,
+            has_ended: true,
         }
     }
 

@@ -148,7 +148,7 @@ impl Relay {
             notifications: config.dtmf_log_ng_tcp.then(|| notifications.clone()),
         };
         digits::start(audience, events, Arc::downgrade(&shared))
-            .map_err(system("cannot start the thread that tells of digits"))?;
+            .map_err(system("cannot start the thread that takes up digits"))?;
         let services = http::Services {
             snapshot: operators.clone(),
             cli: operators.clone(),
@@ -360,6 +360,8 @@ fn settings(config: &Config) -> Settings {
             || config.process.facilities.dtmf.is_some(),
         rtcp_interval_ms: u32::try_from(config.rtcp_interval.as_millis()).unwrap_or(u32::MAX),
         cdr: config.process.facilities.cdr.is_some(),
+        star_codes: config.star_codes.clone(),
+        digit_delay_ms: u64::try_from(config.dtmf_digit_delay.as_millis()).unwrap_or(u64::MAX),
         recording_dir: config
             .recording
             .as_ref()

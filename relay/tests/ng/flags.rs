@@ -133,7 +133,12 @@ flags! {
     provisional: "provisional" => NOTHING;
     record_call: "record-call" => NOTHING;
     recording_announcement: "recording-announcement" => NOTHING;
-    recording_vsc: "recording-vsc" => NOTHING;
+    recording_vsc: "recording-vsc" => |asked| {
+        let codes = || asked.call.query()["tags"]["caller"]["VSC"].as_array().map(Vec::len);
+        assert_eq!(codes(), Some(0));
+        asked.call.offer(&json!({"vsc-start-rec": "*9"}));
+        assert_eq!(codes(), Some(1));
+    };
     recrypt: "recrypt" => NOTHING;
     reset: "reset" => |asked| {
         asked.call.offer(&json!({"rtcp-mux": ["require"]}));

@@ -167,7 +167,17 @@ keys! {
     t38_version: "t.38-version", "t38-version" = 0 => NOTHING;
     dtmf_security: "dtmf-security" = "drop" => NOTHING;
     dtmf_security_trigger: "dtmf-security-trigger", "dtmf-security-trigger-end" = "drop" => NOTHING;
-    trigger: "trigger", "trigger-end", "end-trigger" = "**" => NOTHING;
+    trigger: "trigger" = "**" => |asked| {
+        asked.call.ask("block DTMF", &asked.option);
+        assert_eq!(dialled(&asked.call), [json!({"type": "block DTMF", "trigger": "**", "active": 1})]);
+        asked.call.ask("unblock DTMF", &json!({}));
+        assert_eq!(dialled(&asked.call), Vec::<Value>::new());
+    };
+    end_trigger: "trigger-end", "end-trigger" = "##" => |asked| {
+        asked.call.ask("block DTMF", &with(json!({"trigger": "**"}), &asked.option));
+        let end = json!({"type": "unblock DTMF", "trigger": "##", "active": 0});
+        assert_eq!(dialled(&asked.call).last(), Some(&end));
+    };
     trigger_end: "trigger-end-time", "end-trigger-time", "trigger-end-digits", "end-trigger-digits" = 5 => NOTHING;
     dtmf_delay: "dtmf-delay" = 500 => NOTHING;
     dtmf_log_dest: "dtmf-log-dest", "dtmf-log-destination" = "127.0.0.1:9" => NOTHING;
@@ -179,9 +189,18 @@ keys! {
     recording_pattern: "recording-pattern", "output-pattern" = "%c" => NOTHING;
     recording_media_slots: "recording-media-slot-offer", "recording-media-slot-answer", "recording-media-slots"
         = 2 => NOTHING;
-    vsc: "vsc-start-rec", "vsc-start-recording", "vsc-stop-rec", "vsc-stop-recording", "vsc-start-stop-rec",
-        "vsc-start-stop-recording", "vsc-pause-rec", "vsc-pause-recording", "vsc-pause-resume-rec",
-        "vsc-pause-resume-recording", "vsc-start-pause-resume-rec", "vsc-start-pause-resume-recording" = "*9" => NOTHING;
+    vsc_start: "vsc-start-rec", "vsc-start-recording" = "*9" => |asked| star_code(asked, "start");
+    vsc_stop: "vsc-stop-rec", "vsc-stop-recording" = "*9" => |asked| star_code(asked, "stop");
+    vsc_start_stop: "vsc-start-stop-rec", "vsc-start-stop-recording" = "*9" => |asked| {
+        star_code(asked, "start/stop");
+    };
+    vsc_pause: "vsc-pause-rec", "vsc-pause-recording" = "*9" => |asked| star_code(asked, "pause");
+    vsc_pause_resume: "vsc-pause-resume-rec", "vsc-pause-resume-recording" = "*9" => |asked| {
+        star_code(asked, "pause/resume");
+    };
+    vsc_start_pause_resume: "vsc-start-pause-resume-rec", "vsc-start-pause-resume-recording" = "*9" => |asked| {
+        star_code(asked, "start/pause/resume");
+    };
     pause: "pause" = "yes" => NOTHING;
     file: "file", "blob", "blob64" = "/nowhere/x.wav" => NOTHING;
     playing: "db-id", "repeat-times", "repeat-duration", "start-pos", "duration", "volume" = 7 => NOTHING;
@@ -251,6 +270,21 @@ fn endpoint(call: &Call<'_>) -> String {
     let medium = &call.query()["tags"]["caller"]["medias"][0];
     let address = &medium["streams"][0]["endpoint"]["address"];
     address.as_str().unwrap_or_default().to_owned()
+}
+
+/// What the caller may dial.
+fn dialled(call: &Call<'_>) -> Vec<Value> {
+    let codes = &call.query()["tags"]["caller"]["VSC"];
+    codes.as_array().cloned().expect("a list")
+}
+
+/// Asserts that the option is a code for those who may dial any.
+#[track_caller]
+fn star_code(asked: &Asked<'_>, effect: &str) {
+    assert_eq!(dialled(&asked.call), Vec::<Value>::new());
+    asked.call.offer(&json!({"flags": ["recording VSC"]}));
+    let code = json!({"type": format!("{effect} recording"), "trigger": "*9", "active": 1});
+    assert_eq!(dialled(&asked.call), [code]);
 }
 
 fn parties(call: &Call<'_>) -> usize {

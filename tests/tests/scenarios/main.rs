@@ -14,6 +14,7 @@ mod checksums;
 mod crash_and_restart;
 mod damaged_journal;
 mod differential;
+mod digits;
 mod failed_offers;
 mod foreign_clients;
 mod garbage;

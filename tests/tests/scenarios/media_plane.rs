@@ -1,8 +1,9 @@
-//! What becomes of media between the parties: digits that are blocked, reports that are made here, echoes. And how a call
-//! sounded, by what its parties reported.
+//! What becomes of media between the parties: digits that are blocked, reports that are made here, echoes, silence, packets
+//! that are too short; and empty ones before there are any. And how a call sounded, by what its parties reported.
 
 use std::time::Duration;
 
+use lab::topology::{Family, Side};
 use lab::{
     Call, CallOptions, Endpoint, Engine, Lab, Relay, TwoNetworks, Wiring, rtp, sdp, wait_until,
 };
@@ -126,6 +127,96 @@ fn both_parties_hear_themselves_under_another_ssrc() {
         }
     }
     call.hang_up(&ng);
+}
+
+#[test]
+fn what_no_silence_is_known_for_goes_on_in_the_kernel() {
+    let Some(lab) = Lab::for_kernel_path() else {
+        return;
+    };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::underpass()
+        .engine(Engine::Tc)
+        .two_networks()
+        .start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let [caller, callee] = [
+        Endpoint::bind(&net.caller, Side::A.far(Family::V4)),
+        Endpoint::bind(&net.callee, Side::B.far(Family::V4)),
+    ];
+    let opus = |party: &Endpoint| {
+        party.change_stream(96, party.stream().ssrc);
+        let address = party.address();
+        let (ip, port) = (address.ip(), address.port());
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 96\r\n\
+             a=rtpmap:96 opus/48000/2\r\n"
+        )
+    };
+    let (offer, answer) = (opus(&caller), opus(&callee));
+    let options = CallOptions::default();
+    let call = Call::set_up_with(&ng, &options, (caller, &offer), (callee, &answer));
+    call.bring_into_kernel(&ng);
+    ng.ok(&json!({"command": "silence media", "call-id": call.id}));
+    call.talk(20);
+    assert!(call.is_in_kernel(&ng));
+}
+
+#[test]
+fn packets_that_are_too_short_do_not_arrive() {
+    let Some(lab) = Lab::open() else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::underpass().two_networks().start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default().flag("block-short"));
+    call.talk(20);
+    let own = call.caller.stream();
+    let mut short = rtp::write(&own, 0, 0);
+    short[2..4].copy_from_slice(&50_000_u16.to_be_bytes());
+    short.pop();
+    call.caller.send_raw(call.caller_to, &short);
+    // Whatever is sent after it arrives after it.
+    call.talk(20);
+    let streams = call.rtp_streams(&ng);
+    let errors = streams
+        .iter()
+        .map(|stream| stream["stats"]["errors"].as_u64());
+    assert_eq!(errors.flatten().sum::<u64>(), 1);
+    for stream in &streams {
+        assert_eq!(
+            stream["kernel reason"],
+            "packets that are too short are blocked"
+        );
+    }
+}
+
+#[test]
+fn a_party_behind_a_nat_is_sent_empty_packets_until_it_speaks() {
+    let Some(lab) = Lab::open() else { return };
+    let net = TwoNetworks::build(&lab, Wiring::Veth);
+    let relay = Relay::underpass().two_networks().start(&net.relay);
+    let ng = relay.client(&net.relay);
+    let call = Call::set_up(&net, &ng, &CallOptions::default().flag("pierce NAT"));
+    for (party, to) in [
+        (&call.caller, call.caller_to),
+        (&call.callee, call.callee_to),
+    ] {
+        wait_until("empty packets, more than one", || {
+            party.arrivals().len() >= 2
+        });
+        let arrivals = party.arrivals();
+        assert!(
+            arrivals
+                .iter()
+                .all(|a| a.bytes.is_empty() && a.source == to)
+        );
+        wait_until("and one to where it awaits RTCP", || {
+            let arrivals = party.rtcp_arrivals();
+            arrivals
+                .iter()
+                .any(|a| a.bytes.is_empty() && a.source == sdp::rtcp_of(to))
+        });
+    }
 }
 
 /// Sends a sender report of `from` to `to` and waits for it: it bears `middle`, and answers the one of `to` that bears `last`

@@ -1,7 +1,6 @@
-//! `media echo`, `NAT-wait` and the flag `block DTMF`: what an offer or answer says of where media go.
+//! `media echo` and `NAT-wait`: what an offer or answer says of where media go.
 
 use super::world::*;
-use crate::datapath::PayloadTypes;
 use crate::plan::{Sink, StreamId, Treatment};
 
 /// Where RTP that arrives at a port goes, and RTCP.
@@ -119,28 +118,4 @@ fn who_is_to_be_waited_for_is_the_sender_of_the_message() {
     assert!(!world.plan(to_b).nat_wait);
     world.send(offer(&audio(A, 4000)).with("to-tag", "b"));
     assert!(world.plan(to_a).nat_wait, "until it has sent something");
-}
-
-#[test]
-fn digits_of_the_sender_may_be_blocked_from_the_start() {
-    let mut world = World::new();
-    let with_events =
-        |address, port| audio(address, port) + "a=rtpmap:101 telephone-event/8000\r\n";
-    let said = offer(&with_events(A, 4000)).list("flags", &["block-DTMF"]);
-    let to_b = world.send(said).port();
-    let to_a = world.send(answer(&with_events(B, 5000))).port();
-    let dropped = |world: &World, port| world.plan(port).sinks[0].treatment.dropped;
-    assert_eq!(dropped(&world, to_a), PayloadTypes(1 << 101));
-    assert_eq!(dropped(&world, to_b), PayloadTypes::NONE);
-    world.send(command("unblock DTMF").with("call-id", "c"));
-    assert_eq!(
-        dropped(&world, to_a),
-        PayloadTypes(1 << 101),
-        "of the party, not of the call"
-    );
-    let of_a = command("unblock DTMF")
-        .with("call-id", "c")
-        .with("from-tag", "a");
-    world.send(of_a);
-    assert_eq!(dropped(&world, to_a), PayloadTypes::NONE);
 }

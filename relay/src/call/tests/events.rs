@@ -14,6 +14,7 @@ fn at_port(port: u16) -> TelephoneEvent {
         code: 5,
         volume: 10,
         duration_ms: 100,
+        has_ended: true,
     }
 }
 

@@ -7,6 +7,7 @@ mod cdr;
 mod connect;
 mod create;
 mod delete;
+mod dtmf;
 mod echo;
 mod events;
 mod forks;

@@ -369,3 +369,35 @@ fn what_cannot_be_encrypted_here_is_said() {
         "{text}"
     );
 }
+
+#[test]
+fn short_packets_are_blocked_of_the_sender_where_its_codecs_have_one_length() {
+    let mut world = World::new();
+    let speech = |address, port: u16| {
+        let lines = [
+            &format!("m=audio {port} RTP/AVP 0 8 96 101"),
+            "a=rtpmap:96 opus/48000/2",
+            "a=rtpmap:101 telephone-event/8000",
+        ];
+        sdp_of(address, &lines)
+    };
+    let offer = offer(&speech(A, 4000)).list("flags", &["block-short"]);
+    let to_b = world.send(offer).port();
+    let to_a = world.send(answer(&speech(B, 5000))).port();
+    assert_eq!(world.plan(to_a).never_short, PayloadTypes(1 << 8 | 1));
+    assert_eq!(world.plan(to_b).never_short, PayloadTypes::NONE);
+}
+
+#[test]
+fn a_nat_is_pierced_towards_the_sender_as_soon_as_it_has_said_where_it_is() {
+    let mut world = World::new();
+    world.send(offer(&audio(A, 4000)).list("flags", &["pierce-NAT"]));
+    let piercing = |world: &World| {
+        let plans = world.plans.values().filter(|plan| plan.pierce_nat);
+        plans.map(|plan| plan.endpoint).collect::<Vec<_>>()
+    };
+    let of_a = [at("198.51.100.10:4000"), at("198.51.100.10:4001")];
+    assert_eq!(piercing(&world), of_a);
+    world.send(answer(&audio(B, 5000)));
+    assert_eq!(piercing(&world), of_a);
+}

@@ -28,6 +28,7 @@ fn samples(option: &OptionSpec) -> [&'static str; 2] {
         "dtmf-log-dest" => ["127.0.0.1:5000", "127.0.0.1:6000"],
         "recording-dir" => ["/var/one", "/var/two"],
         "templates" | "interfaces-config" => ["one", "two"],
+        code if code.starts_with("vsc-") => ["*1", "#A"],
         "exclude-ports" => ["31000", "32000-32999"],
         "pidfile" => ["/run/one.pid", "/run/two.pid"],
         "config-file" => [FILE, FILE],

@@ -1,7 +1,7 @@
 //! Telephone events that are told, beside a flow that stays in the kernel.
 
 use super::*;
-use crate::plan::{TelephoneEvent, Treatment};
+use crate::plan::{Replacement, Substitute, TelephoneEvent};
 
 const EVENTS: PayloadTypes = PayloadTypes(1 << 101 | 1 << 102);
 
@@ -55,6 +55,7 @@ fn a_digit_is_told_once_and_passed_on_while_the_kernel_forwards_speech() {
         code: 5,
         volume: 10,
         duration_ms: 100,
+        has_ended: true,
     };
     assert_eq!(told(&relay), expected);
     let at_48_khz = TelephoneEvent {
@@ -76,10 +77,7 @@ fn a_digit_that_is_blocked_is_told_all_the_same() {
     let call = relay.call(|plan| {
         plan.telephone_events = EVENTS;
         plan.detect_events = true;
-        plan.sinks[0].treatment = Treatment {
-            dropped: EVENTS,
-            ..Treatment::default()
-        };
+        plan.digits = Digits::Drop;
     });
     for packet in digit(101, 5, 1000) {
         call.a.send(&packet);
@@ -91,6 +89,87 @@ fn a_digit_that_is_blocked_is_told_all_the_same() {
         rtp(7, 1),
         "the digit is not passed on"
     );
+}
+
+#[test]
+fn a_digit_that_is_watched_is_told_as_it_begins_and_as_it_ends() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| {
+        plan.telephone_events = EVENTS;
+        plan.watch_digits = true;
+    });
+    for packet in digit(101, 5, 1000) {
+        call.a.send(&packet);
+    }
+    let stages = [told(&relay), told(&relay)].map(|event| (event.has_ended, event.duration_ms));
+    assert_eq!(stages, [(false, 20), (true, 100)]);
+}
+
+#[test]
+fn a_digit_is_replaced_and_told_as_it_was_dialled() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| {
+        plan.telephone_events = EVENTS;
+        plan.detect_events = true;
+        plan.digits = Digits::Replace(Replacement {
+            digit: Substitute::Code(0),
+            volume: Some(63),
+        });
+    });
+    for (packet, expected) in digit(101, 5, 1000).iter().zip(digit(101, 0, 1000)) {
+        call.a.send(packet);
+        let mut expected = expected;
+        expected[13] |= 63;
+        assert_eq!(receive(&call.b.rtp).0, expected);
+    }
+    assert_eq!(told(&relay).code, 5);
+    assert_eq!(relay.view(call.a.id()).errors, 0);
+}
+
+#[test]
+fn a_random_digit_is_the_same_for_the_whole_of_an_event() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| {
+        plan.telephone_events = EVENTS;
+        plan.digits = Digits::Replace(Replacement {
+            digit: Substitute::Random,
+            volume: None,
+        });
+    });
+    for timestamp in (1000..20_000).step_by(1000) {
+        let codes: Vec<u8> = digit(101, 5, timestamp)
+            .iter()
+            .map(|packet| {
+                call.a.send(packet);
+                receive(&call.b.rtp).0[12]
+            })
+            .collect();
+        assert!(codes[0] < 10 && codes[0] != 5);
+        assert_eq!(codes, [codes[0]; 3]);
+    }
+}
+
+#[test]
+fn a_digit_that_was_blocked_as_it_began_is_blocked_to_its_end() {
+    let mut relay = Relay::start();
+    let call = relay.call(|plan| {
+        plan.telephone_events = EVENTS;
+        plan.digits = Digits::Drop;
+        plan.watch_digits = true;
+    });
+    let [first, second, end]: [Vec<u8>; 3] = digit(101, 5, 1000).try_into().unwrap();
+    call.a.send(&first);
+    assert_eq!(told(&relay).code, 5);
+    let passing = StreamPlan {
+        digits: Digits::Pass,
+        ..call.a_plan.clone()
+    };
+    relay.update(call.a.id(), passing);
+    call.a.send(&second);
+    call.a.send(&end);
+    let next = digit(101, 6, 9000);
+    call.a.send(&next[0]);
+    assert_eq!(receive(&call.b.rtp).0, next[0]);
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod events;
 mod flood;
 mod forwarding;
 mod kernel;
+mod lengths;
+mod piercing;
 mod pool;
 mod recording;
 mod resuming;
@@ -18,8 +20,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::datapath::{Flow, FlowId, FlowReport, FlowState, PayloadTypes, Reason};
 use crate::plan::{
-    Component, EndpointLearning, LocalAddress, PortPair, PortSource, RtcpHandling, Silences, Sink,
-    StreamId, StreamPlan, StreamReader, StreamView,
+    Component, Digits, EndpointLearning, LocalAddress, PortPair, PortSource, RtcpHandling,
+    Silences, Sink, StreamId, StreamPlan, StreamReader, StreamView,
 };
 
 /// Far longer than anything here takes; no test passes by waiting it out.
@@ -237,14 +239,18 @@ impl Relay {
                     media_handover: false,
                     asymmetric: false,
                     nat_wait: false,
+                    pierce_nat: false,
                     sinks: vec![Sink::untouched(sinks)],
                     rtcp_sinks: vec![rtcp_sinks],
                     rtcp: RtcpHandling::default(),
                     payload_types: PayloadTypes::ALL,
                     telephone_events: PayloadTypes::NONE,
                     event_clock_rates: Vec::new(),
+                    digits: Digits::Pass,
                     detect_events: false,
+                    watch_digits: false,
                     silences: Silences::default(),
+                    never_short: PayloadTypes::NONE,
                     clock_rate: 8000,
                     tos: 0,
                     recording: None,

@@ -76,14 +76,12 @@ fn an_echo_goes_back_from_the_port_it_came_to() {
 fn blocked_digits_are_dropped_here_while_the_kernel_forwards_speech() {
     let mut relay = Relay::start();
     let call = relay.call(|_| {});
-    let block = Treatment {
-        dropped: EVENTS,
-        ..Treatment::default()
+    let block = StreamPlan {
+        digits: Digits::Drop,
+        telephone_events: EVENTS,
+        ..call.a_plan.clone()
     };
-    relay.update(
-        call.a.id(),
-        treated(&call.a_plan, &[(call.b.id(), block.clone())]),
-    );
+    relay.update(call.a.id(), block);
     call.a.send(&rtp(7, 1));
     assert_eq!(receive(&call.b.rtp).0, rtp(7, 1));
     wait_until("A's flow is asked for", || {

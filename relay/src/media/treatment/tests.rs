@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::datapath::PayloadTypes;
 use crate::plan::{
-    Component, EndpointLearning, ExtensionIds, RtcpHandling, Silences, Sink, StreamId,
+    Component, Digits, EndpointLearning, ExtensionIds, RtcpHandling, Silences, Sink, StreamId,
 };
 
 const EVENTS: u8 = 101;
@@ -20,14 +20,18 @@ fn plan() -> StreamPlan {
         media_handover: false,
         asymmetric: false,
         nat_wait: false,
+        pierce_nat: false,
         sinks: vec![Sink::untouched(StreamId(2))],
         rtcp_sinks: vec![],
         rtcp: RtcpHandling::default(),
         payload_types: PayloadTypes::ALL,
         telephone_events: PayloadTypes(1 << EVENTS),
         event_clock_rates: Vec::new(),
+        digits: Digits::Pass,
         detect_events: false,
+        watch_digits: false,
         silences: Silences::default(),
+        never_short: PayloadTypes::NONE,
         clock_rate: 8000,
         tos: 0,
         recording: None,

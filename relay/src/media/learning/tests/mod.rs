@@ -8,7 +8,7 @@ mod table;
 
 use super::*;
 use crate::datapath::PayloadTypes;
-use crate::plan::{Component, RtcpHandling, Silences};
+use crate::plan::{Component, Digits, RtcpHandling, Silences};
 
 const ANNOUNCED: &str = "192.0.2.1:5000";
 const SAME_ADDRESS: &str = "192.0.2.1:6000";
@@ -32,14 +32,18 @@ fn plan(learning: EndpointLearning) -> StreamPlan {
         media_handover: false,
         asymmetric: false,
         nat_wait: false,
+        pierce_nat: false,
         sinks: vec![],
         rtcp_sinks: vec![],
         rtcp: RtcpHandling::default(),
         payload_types: PayloadTypes::ALL,
         telephone_events: PayloadTypes::NONE,
         event_clock_rates: Vec::new(),
+        digits: Digits::Pass,
         detect_events: false,
+        watch_digits: false,
         silences: Silences::default(),
+        never_short: PayloadTypes::NONE,
         clock_rate: 8000,
         tos: 0,
         recording: None,
