@@ -21,6 +21,9 @@ impl Calls {
         let id = request.call_id.as_ref().ok_or(Refusal::NoCallId)?;
         let other = present(request.options.to_call_id.as_ref());
         let names: Vec<&Bytes> = [id].into_iter().chain(other).collect();
+        // Whose call goes by another name than the one it came with says so.
+        let home = other.filter(|other| self.name_of_id(id) != *other);
+        let home = home.map(copy);
         self.change_together(&names, Refusal::NothingToConnect, now, |call| {
             let flags = &request.options.flags;
             let sources = select::parties(call, request)?;
@@ -29,7 +32,7 @@ impl Calls {
                 Some(sink) => sink,
                 None => {
                     let mut party = Party::new(Some(tag), None, now);
-                    party.call_id = other.map(copy);
+                    party.call_id = home;
                     dialogue::admit(call, party)?
                 }
             };

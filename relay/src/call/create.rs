@@ -7,7 +7,6 @@ use super::compose::{self, Blank, Section};
 use super::exchange::{self, Role};
 use super::graph::Call;
 use super::party::PartyId;
-use super::publish::named;
 use super::select::present;
 use super::subscription::MediaRef;
 use super::{Calls, Refusal, Timestamp, copy, interfaces, rewrite};
@@ -26,17 +25,11 @@ impl Calls {
         now: Timestamp,
         ports: &mut dyn PortSource,
     ) -> Result<(Reply, Vec<Action>), Refusal> {
-        let id = self.given_or_made_up(request.call_id.as_ref());
-        let tag = self.given_or_made_up(request.from_tag.as_ref());
-        let call = self.known_or_new(&id, now)?;
-        let (body, actions) = self.work(&id, call, now, ports, |call, bench| {
-            let party = named(call, &tag, request, bench)?;
-            match partner(call, party) {
-                Some((partner, session)) => repeat(call, party, partner, &session, request, bench),
-                None => make(call, party, request, bench),
-            }
-        })?;
-        let reply = Reply::ok().with("call-id", id).with("from-tag", tag);
+        let work = |call: &mut Call, party, bench: &mut Bench<'_>| match partner(call, party) {
+            Some((partner, session)) => repeat(call, party, partner, &session, request, bench),
+            None => make(call, party, request, bench),
+        };
+        let (body, reply, actions) = self.work_on_named(request, now, ports, work)?;
         Ok((reply.with("sdp", body), actions))
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Call {
     /// The TOS byte or traffic class that was asked for, if not the configured one.
     pub(super) tos: Option<u8>,
     pub(super) metadata: Option<Bytes>,
+    /// All that is said of it is logged.
+    pub(super) debug: bool,
     /// `xmlrpc-callback`: who is told when it times out.
     pub(super) callback: Option<IpAddr>,
     /// `dtmf-log-dest`: who is told of digits.
@@ -61,6 +63,7 @@ impl Call {
             delete_at: None,
             tos: None,
             metadata: None,
+            debug: false,
             callback: None,
             dtmf_log: None,
             blocks: Blocks::default(),

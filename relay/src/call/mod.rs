@@ -33,6 +33,7 @@ mod load;
 mod media;
 mod merge;
 mod mux;
+mod named;
 mod names;
 mod offer;
 mod party;
@@ -238,6 +239,12 @@ impl Calls {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// Whether all that is said of a call is to be logged (flag `debug`).
+    #[must_use]
+    pub fn is_debugged(&self, call_id: &Bytes) -> bool {
+        self.get(call_id).is_some_and(|active| active.call.debug)
     }
 
     /// The call-ids, sorted; those of calls that are one with another at the end.

@@ -233,6 +233,7 @@ fn label(call: &mut Call, dialogue: Dialogue, request: &Request) {
     if let Some(metadata) = &options.metadata {
         call.metadata = Some(copy(metadata));
     }
+    call.debug |= options.flags.debug;
     call.callback = options.xmlrpc_callback.or(call.callback);
     call.dtmf_log = options.dtmf.log_dest.or(call.dtmf_log);
     call.blocks.traffic = options.drop_traffic.unwrap_or(call.blocks.traffic);

@@ -7,10 +7,10 @@ use super::bench::Bench;
 use super::compose::{self, Blank, Section};
 use super::exchange::{self, Role};
 use super::graph::Call;
-use super::party::{Party, PartyId};
+use super::party::PartyId;
 use super::select::present;
 use super::subscription::MediaRef;
-use super::{Calls, Refusal, Timestamp, copy, dialogue, interfaces};
+use super::{Calls, Refusal, Timestamp, interfaces};
 use crate::datapath::PayloadTypes;
 use crate::plan::{Action, PortSource};
 use crate::sdp::{self, Session};
@@ -34,46 +34,12 @@ impl Calls {
         if session.medias.is_empty() {
             return Err(Refusal::NoBody);
         }
-        let id = self.given_or_made_up(request.call_id.as_ref());
-        let tag = self.given_or_made_up(request.from_tag.as_ref());
-        let call = self.known_or_new(&id, now)?;
-        let (body, actions) = self.work(&id, call, now, ports, |call, bench| {
-            let publisher = named(call, &tag, request, bench)?;
+        let work = |call: &mut Call, publisher, bench: &mut Bench<'_>| {
             publish(call, publisher, &session, request, bench)
-        })?;
-        let reply = Reply::ok().with("sdp", body);
-        Ok((reply.with("call-id", id).with("from-tag", tag), actions))
+        };
+        let (body, reply, actions) = self.work_on_named(request, now, ports, work)?;
+        Ok((reply.with("sdp", body), actions))
     }
-
-    /// The name a client gave, or one that we give.
-    pub(super) fn given_or_made_up(&mut self, name: Option<&Bytes>) -> Bytes {
-        present(name).map_or_else(|| self.names.next(), copy)
-    }
-}
-
-/// The party of that tag, a new one if there is none yet. It is no mere subscriber from now on.
-pub(super) fn named(
-    call: &mut Call,
-    tag: &Bytes,
-    request: &Request,
-    bench: &Bench<'_>,
-) -> Result<PartyId, Refusal> {
-    let id = match call.party_by_tag(tag) {
-        Some(id) => id,
-        None => dialogue::admit(call, Party::new(Some(tag), None, bench.now))?,
-    };
-    call.delete_at = None;
-    if let Some(party) = call.party_mut(id) {
-        party.is_subscriber = false;
-        party.delete_at = None;
-        if let Some(label) = present(request.options.label.as_ref()) {
-            party.label = Some(copy(label));
-        }
-        if let Some(metadata) = &request.options.metadata {
-            party.metadata = Some(copy(metadata));
-        }
-    }
-    Ok(id)
 }
 
 fn publish(

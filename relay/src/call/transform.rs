@@ -7,7 +7,6 @@ use super::exchange::Role;
 use super::graph::Call;
 use super::media::{Media, Remote};
 use super::party::PartyId;
-use super::publish::named;
 use super::subscription::MediaRef;
 use super::{Calls, Refusal, Timestamp, interfaces};
 use crate::datapath::PayloadTypes;
@@ -28,14 +27,9 @@ impl Calls {
         if request.options.medias.is_empty() {
             return Err(Refusal::NotTransformed);
         }
-        let id = self.given_or_made_up(request.call_id.as_ref());
-        let tag = self.given_or_made_up(request.from_tag.as_ref());
-        let call = self.known_or_new(&id, now)?;
-        let (medias, actions) = self.work(&id, call, now, ports, |call, bench| {
-            let party = named(call, &tag, request, bench)?;
-            set_up(call, party, request, bench)
-        })?;
-        let reply = Reply::ok().with("call-id", id).with("from-tag", tag);
+        let work =
+            |call: &mut Call, party, bench: &mut Bench<'_>| set_up(call, party, request, bench);
+        let (medias, reply, actions) = self.work_on_named(request, now, ports, work)?;
         Ok((reply.with("media", medias), actions))
     }
 }

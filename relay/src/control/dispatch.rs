@@ -24,8 +24,16 @@ pub struct Origin {
     pub now_ms: u64,
 }
 
+/// What whole requests and replies are logged as, of calls that are debugged: whatever the level.
+pub const DUMP: &str = "dump";
+
 /// Carries out commands.
 pub trait Handler {
+    /// Whether a request is about a call that is debugged: it is logged whole, and so is its reply.
+    fn is_debugged(&self, request: &Request) -> bool {
+        request.options.flags.debug
+    }
+
     /// Carries out one command, whichever but `ping`. Commands come one at a time; duplicates never come.
     fn handle(&mut self, request: &Request, origin: &Origin) -> Reply;
 
@@ -127,12 +135,22 @@ impl<H: Handler> Dispatcher<H> {
         };
         log_without_effect(&request, origin);
         let command = request.command;
+        let is_debugged = self.handler.is_debugged(&request);
         let reply = match command {
             Command::Ping => Reply::pong(),
             _ => self.handle(&request, origin),
         };
         let error = reply.is_error();
         let reply = encode(datagram, command, &reply, origin.max_reply);
+        if is_debugged {
+            debug!(
+                target: DUMP,
+                source = %origin.source,
+                command = command.name(),
+                request = %datagram.payload.escape_ascii(),
+                reply = %reply.escape_ascii(),
+            );
+        }
         let took = began.elapsed();
         self.count(command, origin, Outcome::CarriedOut { error, took });
         (Some(command), reply)

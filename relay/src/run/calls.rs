@@ -270,6 +270,11 @@ impl CallServer {
 }
 
 impl Handler for CallServer {
+    fn is_debugged(&self, request: &Request) -> bool {
+        let call_id = request.call_id.as_ref();
+        request.options.flags.debug || call_id.is_some_and(|id| self.calls.is_debugged(id))
+    }
+
     fn handle(&mut self, request: &Request, origin: &Origin) -> Reply {
         match request.command {
             Command::Cli => return self.cli(request),

@@ -9,6 +9,7 @@
 
 mod asking;
 mod commands;
+mod debugging;
 mod errors;
 mod flags;
 mod kamailio_6;

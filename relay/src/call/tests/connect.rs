@@ -392,3 +392,17 @@ fn a_bidirectional_mesh_leads_both_ways() {
     assert_eq!(sinks(&world, to_a), [to_b, to_y]);
     assert_eq!(sinks(&world, to_y), [to_a, to_x]);
 }
+
+#[test]
+fn a_call_that_is_told_to_become_one_with_itself_has_one_call_id() {
+    let mut world = World::new();
+    world.call();
+    let own = connect("a", "x").with("to-call-id", "c");
+    assert_eq!(world.send(own).result(), "ok");
+    assert_eq!(list(&mut world), "c");
+    let gone = command("delete")
+        .with("call-id", "c")
+        .with("delete-delay", 0);
+    world.send(gone.with("from-tag", "x"));
+    assert_eq!(list(&mut world), "c");
+}

@@ -18,6 +18,7 @@ pub use parts::{Levels, Part};
 pub use syslog::{Facilities, Facility, UnknownFacility};
 
 use crate::config::ProcessConfig;
+use crate::control::dispatch::DUMP;
 use syslog::Syslog;
 
 /// The most that can be said.
@@ -128,15 +129,16 @@ fn is_record(meta: &Metadata<'_>) -> bool {
     matches!(meta.target(), CDR | DTMF)
 }
 
-/// Our own lines at the levels of their parts; of the libraries below us, warnings at most. Records are always logged: who does
-/// not want them does not ask for them.
+/// Our own lines at the levels of their parts; of the libraries below us, warnings at most. Records, and calls that are debugged, are
+/// always logged: who does not want them does not ask for them.
 fn targets(levels: Levels) -> Targets {
     let general = filter_of(levels.general);
     let mut targets = Targets::new()
         .with_default(general.min(LevelFilter::WARN))
         .with_target("underpass", general)
         .with_target(CDR, LevelFilter::INFO)
-        .with_target(DTMF, LevelFilter::INFO);
+        .with_target(DTMF, LevelFilter::INFO)
+        .with_target(DUMP, LevelFilter::DEBUG);
     for part in Part::ALL {
         let level = filter_of(levels.of(part));
         for target in part.targets() {
@@ -191,6 +193,7 @@ mod tests {
     fn records_are_logged_whatever_the_level() {
         let targets = targets(Levels::all(0));
         assert!(targets.would_enable(CDR, &tracing::Level::INFO));
+        assert!(targets.would_enable(DUMP, &tracing::Level::DEBUG));
         assert!(!targets.would_enable("underpass::call", &tracing::Level::INFO));
     }
 
