@@ -101,10 +101,14 @@ pub fn encode_dict(dict: &Dict, out: &mut Vec<u8>) {
 }
 
 fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len() + LONGEST_DECIMAL + 1);
     push_decimal(bytes.len() as u64, out);
     out.push(b':');
     out.extend_from_slice(bytes);
 }
+
+/// Digits of the greatest number.
+const LONGEST_DECIMAL: usize = 20;
 
 /// Every string and integer has a number, most of one or two digits: the formatting machinery of `core::fmt` would take
 /// more time than all the rest of a reply.
@@ -114,10 +118,11 @@ fn push_decimal(mut number: u64, out: &mut Vec<u8>) {
         return;
     }
     if number < 100 {
-        out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
+        out.push(b'0' + (number / 10) as u8);
+        out.push(b'0' + (number % 10) as u8);
         return;
     }
-    let mut digits = [0; 20];
+    let mut digits = [0; LONGEST_DECIMAL];
     let mut first = digits.len();
     loop {
         first -= 1;

@@ -218,11 +218,8 @@ impl Media {
     /// recorder hears of a recording before the first packet of it.
     pub fn apply(&self, actions: Vec<Action>) {
         self.tell_sockets(&actions);
-        let is_urgent = |action: &Action| self.is_urgent(action);
-        let awaited = actions
-            .iter()
-            .any(|action| matches!(action, Action::Update { .. }) && is_urgent(action));
-        let urgent = awaited || actions.iter().any(is_urgent);
+        let awaited = self.changes_kernel(&actions);
+        let urgent = awaited || self.is_urgent(&actions);
         let mut per_worker: Vec<Vec<Command>> = Vec::new();
         per_worker.resize_with(self.workers.len(), Vec::new);
         for action in actions {
@@ -312,22 +309,35 @@ impl Media {
         sum
     }
 
-    /// The kernel forwards, or is to, without a packet that would bring the worker to obey.
-    fn is_urgent(&self, action: &Action) -> bool {
-        match action {
-            Action::Open { plan, .. } => plan.learning == EndpointLearning::Off,
-            Action::Update { stream, plan } => {
+    /// Whether the kernel forwards for streams whose plans change.
+    fn changes_kernel(&self, actions: &[Action]) -> bool {
+        let changed = actions.iter().filter_map(|action| match action {
+            Action::Update { stream, plan } => Some((*stream, plan)),
+            _ => None,
+        });
+        let concerned = changed.flat_map(|(stream, plan)| {
+            let sinks = plan.sinks.iter().map(|sink| sink.stream);
+            std::iter::once(stream).chain(sinks)
+        });
+        self.streams.any_in_kernel(concerned)
+    }
+
+    /// Whether the kernel forwards for streams that end, or is to for others, without a packet that would bring the worker to
+    /// obey.
+    fn is_urgent(&self, actions: &[Action]) -> bool {
+        let at_once = actions.iter().any(|action| match action {
+            Action::Open { plan, .. } | Action::Update { plan, .. } => {
                 plan.learning == EndpointLearning::Off
-                    || self.streams.any_in_kernel([*stream])
-                    || self
-                        .streams
-                        .any_in_kernel(plan.sinks.iter().map(|sink| sink.stream))
             }
-            Action::Close { pair } => self.streams.any_in_kernel([pair.rtp.id]),
             // A worker waits for what another is to give away.
             Action::Move { .. } => true,
-            Action::Record(_) => false,
-        }
+            Action::Close { .. } | Action::Record(_) => false,
+        });
+        let closed = actions.iter().filter_map(|action| match action {
+            Action::Close { pair } => Some(pair.rtp.id),
+            _ => None,
+        });
+        at_once || self.streams.any_in_kernel(closed)
     }
 
     /// Has streams given from the workers they are with to the one of the call they belong to now.

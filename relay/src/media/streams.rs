@@ -91,8 +91,12 @@ impl Streams {
 
     /// Whether the kernel forwards packets of any of `streams` now.
     pub(super) fn any_in_kernel(&self, streams: impl IntoIterator<Item = StreamId>) -> bool {
+        let mut streams = streams.into_iter().peekable();
+        if streams.peek().is_none() {
+            return false;
+        }
         let entries = self.entries();
-        streams.into_iter().any(|id| {
+        streams.any(|id| {
             let entry = entries.get(&id);
             entry.is_some_and(|entry| entry.counters.report.state() == FlowState::Kernel)
         })

@@ -10,6 +10,9 @@ pub const MAX_BYTES: usize = 0xffff;
 /// Most lines read.
 pub const MAX_LINES: usize = 8192;
 
+/// What most lines are longer than, bytes.
+const COMMON_LENGTH: usize = 16;
+
 /// One line, a slice of the body it came in, without its line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -73,7 +76,7 @@ pub(super) fn split(body: &Bytes) -> Result<Vec<Line>, SdpError> {
             reason: "longer than 65535 bytes",
         });
     }
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(body.len() / COMMON_LENGTH);
     let mut rest: &[u8] = body;
     while rest.len() >= 2 && !matches!(rest[0], b'\r' | b'\n') {
         let number = lines.len() + 1;

@@ -29,7 +29,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use address::Connection;
+pub use address::{Connection, push as push_address};
 pub use attributes::{AttributeChanges, AttributeRules};
 pub use changes::{Changes, MediaChange, OriginChange, Relay, RtcpLine};
 pub use codec_list::CodecList;

@@ -201,14 +201,11 @@ fn media_line(
     protocol: &Protocol,
     formats: &[String],
 ) {
-    let kind = media.kind.as_str();
-    let formats = formats.join(" ");
+    let head = [media.kind.as_str(), port, protocol.as_str()].into_iter();
     // A format is mandatory; RTP sections come without one nevertheless.
-    let formats = if formats.is_empty() { "0" } else { &formats };
-    out.line(
-        b'm',
-        format!("{kind} {port} {protocol} {formats}").as_bytes(),
-    );
+    let none = formats.is_empty().then_some("0");
+    let formats = formats.iter().map(String::as_str);
+    out.words(b'm', head.chain(formats).chain(none));
 }
 
 /// What stands between the `m=` line and the attributes.

@@ -159,6 +159,16 @@ impl<'a> Out<'a> {
         self.body.extend_from_slice(b"\r\n");
     }
 
+    /// A line of words, at least one.
+    pub(super) fn words<'w>(&mut self, letter: u8, words: impl Iterator<Item = &'w str>) {
+        self.body.push(letter);
+        for (index, word) in words.enumerate() {
+            self.body.push(if index == 0 { b'=' } else { b' ' });
+            self.body.extend_from_slice(word.as_bytes());
+        }
+        self.body.extend_from_slice(b"\r\n");
+    }
+
     /// An `a=` line, if it is not left out, or what is to stand there instead.
     pub(super) fn attribute(&mut self, value: &[u8]) {
         let rules = self.rules;
