@@ -376,6 +376,16 @@ fn whoever_is_made_belongs_to_the_other_call() {
 }
 
 #[test]
+fn whoever_is_made_in_the_same_call_gives_it_no_other_name() {
+    let mut world = World::new();
+    world.call();
+    let named_twice = connect("a", "x").with("to-call-id", "c");
+    assert_eq!(world.send(named_twice).result(), "ok");
+    let list = world.send(command("list"));
+    assert_eq!(list.at(&["calls"]).unwrap().as_list().unwrap().len(), 1);
+}
+
+#[test]
 fn bidirectional_wins_over_directional() {
     let mut world = World::new();
     let [_, to_a, to_y, _] = two_calls(&mut world);
