@@ -1,4 +1,9 @@
+//! A relay of two calls, asked by the line.
+
 mod levels;
+mod server;
+mod sessions;
+mod settings;
 mod statistics;
 
 use std::net::IpAddr;
@@ -6,10 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ng_protocol::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-use super::server::MAX_LINE;
 use super::*;
 use crate::call::Hundredths;
 use crate::media::PortRange;
@@ -246,62 +248,6 @@ fn assert_dialogue(dialogue: &[(&str, &str)]) {
 }
 
 #[test]
-fn numsessions_counts_calls_by_family() {
-    let expected = "Current sessions own: 2\nCurrent sessions foreign: 0\nCurrent sessions total: 2\n\
-                    Current transcoded media: 0\nCurrent sessions ipv4 only media: 1\n\
-                    Current sessions ipv6 only media: 0\nCurrent sessions ip mixed  media: 1\n";
-    assert_eq!(first_said("list numsessions\n"), expected);
-}
-
-#[test]
-fn sessions_are_listed_a_line_each_in_rtpengines_columns() {
-    let text = first_said("list sessions all\n");
-    let first = "callid:                                                        abc@x | deletionmark:  no \
-                 | created:  1795170366 | proxy:127.0.0.1:60744 | redis_keyspace:0 | foreign:no";
-    assert_eq!(text.lines().next(), Some(first));
-    assert_eq!(text.lines().count(), 2);
-    assert_eq!(first_said("get sessions own"), text);
-}
-
-#[test]
-fn where_there_are_no_sessions_that_is_said() {
-    assert_dialogue(&[
-        (
-            "list sessions foreign",
-            "No foreign sessions on this media relay.\n",
-        ),
-        ("terminate all", "All calls terminated by operator.\n"),
-        ("list sessions all", "No sessions on this media relay.\n"),
-        (
-            "list sessions foreign",
-            "No sessions on this media relay.\n",
-        ),
-    ]);
-}
-
-const FROM: &str = "\
---- Tag 'ft', type: FROM_TAG, label '', branch '', callduration 12.000000
----     subscribed to 'tt'
----     subscription of 'tt'
------- Media #1 (audio over RTP/AVP) using PCMA
--------- Port       127.0.0.1:30000 <>       127.0.0.1:5000 , SSRC 1234, 3 p, 516 b, 0 e, 1795170400 ts, in kernel
--------- Port       127.0.0.1:30001 <>       127.0.0.1:5001  (RTCP), SSRC 1234, 3 p, 516 b, 0 e, 1795170400 ts, in kernel
-";
-
-#[test]
-fn one_session_is_shown_with_its_parties_medias_and_ports() {
-    let text = first_said("list sessions abc@x");
-    let head = "\ncallid: abc@x\ndeletionmark: no\ncreated: 1795170366\nproxy: 127.0.0.1:60744\ntos: 184\n\
-                last_signal: 1795170400\nredis_keyspace: 0\nforeign: no\n\n";
-    let rest = text.strip_prefix(head).unwrap();
-    let rest = rest.strip_prefix(FROM).unwrap();
-    assert!(rest.starts_with("--- Tag 'tt', type: TO_TAG,"), "{rest}");
-    assert!(rest.contains(" ts, in user space: no next hop\n"), "{rest}");
-    assert_eq!(first_said("call abc@x info"), text);
-    assert_eq!(first_said("call abc@x tag ft info"), FROM);
-}
-
-#[test]
 fn what_is_not_known_is_said_to_be_unknown() {
     for (line, expected) in [
         ("list sessions nope", "\nCall ID not found (nope).\n\n"),
@@ -335,177 +281,6 @@ fn what_lacks_a_word_is_said_to_lack_it() {
     ] {
         assert_eq!(first_said(line), "More parameters required.\n", "{line}");
     }
-}
-
-#[test]
-fn terminate_ends_one_call() {
-    let mut relay = Relay::new();
-    assert_eq!(
-        said(&mut relay, "terminate abc@x\n"),
-        "\nCall Id (abc@x) successfully terminated by operator.\n\n"
-    );
-    assert_eq!(
-        said(&mut relay, "call def@x terminate\n"),
-        "\nCall 'def@x' terminated.\n\n"
-    );
-    assert!(relay.calls.is_empty());
-}
-
-#[test]
-fn maxsessions_is_set_shown_and_taken_back() {
-    assert_dialogue(&[
-        (
-            "list maxsessions",
-            "Maximum sessions configured on rtpengine: -1\n",
-        ),
-        ("set maxsessions 0", "Success setting maxsessions to 0\n"),
-        (
-            "list maxsessions",
-            "Maximum sessions configured on rtpengine: 0\n",
-        ),
-        (
-            "set maxsessions -1",
-            "Success setting maxsessions to -1; disable feature\n",
-        ),
-        (
-            "get maxsessions",
-            "Maximum sessions configured on rtpengine: -1\n",
-        ),
-        (
-            "set maxsessions x",
-            "Fail setting maxsessions to x; no digists found\n",
-        ),
-        (
-            "set maxsessions -5",
-            "Fail setting maxsessions to -5; either positive or -1 values allowed\n",
-        ),
-    ]);
-}
-
-#[test]
-fn limits_of_load_are_set_and_shown() {
-    assert_dialogue(&[
-        ("set maxcpu 50", "Success setting maxcpu to 50.0\n"),
-        (
-            "list maxcpu",
-            "Maximum CPU usage configured on rtpengine: 50.0\n",
-        ),
-        ("set maxload 1.25", "Success setting maxload to 1.25\n"),
-        (
-            "list maxload",
-            "Maximum load average configured on rtpengine: 1.25\n",
-        ),
-        ("set maxbw 1000", "Success setting maxbw to 1000\n"),
-        (
-            "list maxbw",
-            "Maximum bandwidth configured on rtpengine: 1000\n",
-        ),
-        (
-            "set maxcpu x",
-            "Fail setting maxcpu to x; no digists found\n",
-        ),
-        (
-            "set maxload nan",
-            "Fail setting maxload to nan; no digists found\n",
-        ),
-        (
-            "set maxbw -1",
-            "Fail setting maxbw to -1; no digists found\n",
-        ),
-        (
-            "list maxcpu",
-            "Maximum CPU usage configured on rtpengine: 50.0\n",
-        ),
-    ]);
-}
-
-#[test]
-fn lifetimes_are_set_and_shown() {
-    assert_dialogue(&[
-        ("list timeout", "TIMEOUT=60\n"),
-        ("set timeout 70", "Success setting timeout to 70\n"),
-        ("get timeout", "TIMEOUT=70\n"),
-        ("set silenttimeout 71", "Success setting timeout to 71\n"),
-        ("list silenttimeout", "SILENT_TIMEOUT=71\n"),
-        ("set offertimeout 72", "Success setting timeout to 72\n"),
-        ("list offertimeout", "OFFER_TIMEOUT=72\n"),
-        ("set finaltimeout 73", "Success setting timeout to 73\n"),
-        ("list finaltimeout", "FINAL_TIMEOUT=73\n"),
-        ("set deletedelay 5", "Success setting delete-delay to 5\n"),
-        ("list deletedelay", "5\n"),
-        ("set deletedelay -1", "Invalid delete-delay value\n"),
-        (
-            "set timeout x",
-            "Fail setting timeout to x; no digists found\n",
-        ),
-        ("get timeout", "TIMEOUT=70\n"),
-    ]);
-}
-
-#[test]
-fn log_level_and_control_tos_are_set_and_shown() {
-    assert_dialogue(&[
-        ("list loglevel core", "6\n"),
-        ("set loglevel 7", "Success setting loglevel to 7\n"),
-        ("list loglevel core", "7\n"),
-        ("set loglevel core 5", "Success setting loglevel to 5\n"),
-        ("list loglevel internals", "5\n"),
-        ("set loglevel 9", "Invalid loglevel value\n"),
-        (
-            "set loglevel ice 7",
-            "ice has no log level of its own: set loglevel LEVEL is for all\n",
-        ),
-        ("set controltos 184", "Success setting control-tos to 184\n"),
-        ("list controltos", "184\n"),
-        ("set controltos 256", "Invalid control-tos value\n"),
-    ]);
-}
-
-#[test]
-fn open_files_are_shown_and_not_set_too_low() {
-    let pid = std::process::id();
-    let text = first_said("list maxopenfiles");
-    assert!(text.starts_with("Maximum open-files configured on rtpengine: "));
-    assert!(text.ends_with(&format!("; cat /proc/{pid}/limits\n")));
-    assert_dialogue(&[
-        (
-            "set maxopenfiles 100",
-            "Fail setting open_files to 100; can't set it under 65536\n",
-        ),
-        (
-            "set maxopenfiles x",
-            "Fail setting open_files to x; no digists found\n",
-        ),
-    ]);
-}
-
-#[test]
-fn parameters_are_listed_compared_and_reverted() {
-    let start = "listen-ng = 127.0.0.1:2223\nport-min = 30000\nport-max = 39999\ntimeout = 60\nmax-cpu = 0.0\n";
-    assert_dialogue(&[
-        ("params start", start),
-        ("params current", start),
-        ("params diff", ""),
-        ("set timeout 70", "Success setting timeout to 70\n"),
-        ("set maxcpu 4", "Success setting maxcpu to 4.0\n"),
-        ("params diff", "max-cpu: 0.0 => 4.0\ntimeout: 60 => 70\n"),
-        ("params start", start),
-        (
-            "params current",
-            "listen-ng = 127.0.0.1:2223\nport-min = 30000\nport-max = 39999\ntimeout = 70\nmax-cpu = 4.0\n",
-        ),
-        ("params revert", ""),
-        ("params diff", ""),
-    ]);
-}
-
-#[test]
-fn interfaces_have_their_ports() {
-    assert_eq!(
-        first_said("list interfaces"),
-        "Interface 'default' address '127.0.0.1' (IPv4)\n Port range: 30000 - 39999\n \
-         Ports used:     4 /   200 (  2.0%)\n"
-    );
 }
 
 #[test]
@@ -551,35 +326,4 @@ fn every_word_that_help_names_is_known() {
             );
         }
     }
-}
-
-/// Sends bytes over a real socket and returns all that comes back until the relay hangs up.
-async fn send(bytes: &[u8]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(serve(listener, Arc::new(Mutex::new(Relay::new()))));
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(bytes).await.unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.unwrap();
-    server.abort();
-    response
-}
-
-#[tokio::test]
-async fn rtpengine_ctls_line_is_answered_and_the_connection_closed() {
-    let response = send(b"list maxsessions\n").await;
-    assert_eq!(response, "Maximum sessions configured on rtpengine: -1\n");
-}
-
-#[tokio::test]
-async fn an_empty_line_gets_nothing() {
-    assert_eq!(send(b"\n").await, "");
-}
-
-#[tokio::test]
-async fn a_line_without_an_end_is_cut_at_the_bound() {
-    let line = vec![b'x'; MAX_LINE as usize];
-    let response = send(&line).await;
-    assert!(response.starts_with("Unknown or incomplete command::xxx"));
 }
