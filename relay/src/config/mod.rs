@@ -54,7 +54,7 @@ use crate::datapath::EngineChoice;
 use crate::media::{MediaPorts, Mos};
 use crate::ops::logging::{Facilities, Levels};
 use crate::plan::{EndpointLearning, LogicalInterface};
-use crate::recording::Format;
+use crate::recording::{Format, Sides};
 use crate::tables::{AgentChoice, TableRequest};
 
 /// Everything an operator can say, checked against this machine. See `underpass help` for each option.
@@ -172,6 +172,8 @@ pub struct RecordingConfig {
     pub directory: PathBuf,
     /// What frames of pcap files begin with.
     pub format: Format,
+    /// Which packets are recorded.
+    pub sides: Sides,
 }
 
 /// What `underpass agent` runs with.

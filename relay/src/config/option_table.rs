@@ -436,6 +436,16 @@ pub const OPTIONS: &[OptionSpec] = &[
         "raw|eth",
         "What frames of pcap files begin with: IP, or Ethernet",
     ),
+    flag(
+        "record-egress",
+        None,
+        "Record packets as they are sent, and not as they arrive",
+    ),
+    flag(
+        "record-both",
+        None,
+        "Record packets as they arrive and as they are sent",
+    ),
     text(
         "vsc-start-rec",
         None,

@@ -3,10 +3,10 @@
 use super::RecordingConfig;
 use super::error::ConfigError;
 use super::settings::Settings;
-use super::value::{bad_scalar, path, setting};
+use super::value::{bad_scalar, flag, path, setting};
 use crate::call::StarCodes;
 use crate::plan::code_of;
-use crate::recording::Format;
+use crate::recording::{Format, Sides};
 
 /// Where and how calls are recorded. rtpengine's method `proc` leaves packets to its kernel module and another process; nothing
 /// here does that, so an operator who counts on it is told.
@@ -44,8 +44,18 @@ pub(super) fn recording(
         }
         _ => return Err(bad_scalar(method, "expected pcap, proc or all")),
     };
+    let both = flag(settings, "record-both")?;
+    let egress = flag(settings, "record-egress")?;
+    let sides = Sides {
+        ingress: both || !egress,
+        egress: both || egress,
+    };
     let directory = directory.filter(|_| files);
-    Ok(directory.map(|directory| RecordingConfig { directory, format }))
+    Ok(directory.map(|directory| RecordingConfig {
+        directory,
+        format,
+        sides,
+    }))
 }
 
 /// What parties dial to control recordings.

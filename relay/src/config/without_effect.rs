@@ -180,9 +180,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     value("ssrc-reporting"),
     flag("dtmf-no-suppress"),
     flag("dtmf-no-log-injects"),
-    // Recording.
-    flag("record-egress"),
-    flag("record-both"),
 ];
 
 const fn value(long: &'static str) -> OptionSpec {

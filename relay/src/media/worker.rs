@@ -9,13 +9,14 @@
 //! timeout of the wait itself would be set and cancelled with every packet.
 
 mod flows;
+mod passing;
 mod piercing;
 mod reports;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +35,6 @@ use super::rtcp::{self, Mos, ReportTotals};
 use super::stream::{Route, Stream};
 use super::streams::Lessons;
 use super::table::Table;
-use super::treatment::treat;
 use crate::datapath::{Datapath, FlowId};
 use crate::plan::{CallKey, Learned, LocalPort, PortPair, StreamId, StreamPlan, TelephoneEvent};
 use crate::recording::Tap;
@@ -285,7 +285,9 @@ impl Worker {
                 Some(Route::Rtcp) => rtcp |= 1 << index,
                 None => continue,
             }
-            if let Some((recording, tap)) = stream.plan.recording.zip(self.tap.as_ref()) {
+            if let Some((recording, tap)) = stream.plan.recording.zip(self.tap.as_ref())
+                && tap.sides().ingress
+            {
                 tap.record(recording, source, stream.local, payload);
             }
             if media & (1 << index) != 0 && stream.follows_events() {
@@ -317,50 +319,6 @@ impl Worker {
             self.lessons.note(call);
             self.reconsider(call, false, now);
         }
-    }
-
-    /// Sends datagrams of the batch to every sink of the route; returns those that did not get to all of them.
-    fn pass_on(&mut self, slot: usize, route: Route, chosen: Mask) -> Mask {
-        if chosen == 0 {
-            return 0;
-        }
-        let Some(stream) = self.table.at(slot) else {
-            return chosen;
-        };
-        let mut failed = 0;
-        let exit = |link| {
-            let sink = self.table.linked(link)?;
-            Some((sink, sink.send_to()?))
-        };
-        if route == Route::Rtcp {
-            if stream.plan.rtcp.consumed {
-                return 0;
-            }
-            for link in &stream.rtcp_sinks {
-                failed |= match exit(*link) {
-                    Some((sink, to)) if sink.plan.rtcp.without_feedback => {
-                        pass_altered(&mut self.batch, sink, to, chosen, rtcp::without_feedback)
-                    }
-                    Some((sink, to)) => pass_unaltered(&mut self.batch, sink, to, chosen),
-                    None => chosen,
-                };
-            }
-            return failed;
-        }
-        for (link, planned) in stream.sinks.iter().zip(&stream.plan.sinks) {
-            let treatment = &planned.treatment;
-            failed |= match exit(*link) {
-                Some((sink, to)) if treatment.is_none() => {
-                    pass_unaltered(&mut self.batch, sink, to, chosen)
-                }
-                Some((sink, to)) => {
-                    let alter = |packet: &mut [u8]| treat(packet, &stream.plan, treatment);
-                    pass_altered(&mut self.batch, sink, to, chosen, alter)
-                }
-                None => chosen,
-            };
-        }
-        failed
     }
 
     /// Takes from RTCP what it says about how the call is.
@@ -526,37 +484,6 @@ impl Worker {
         drop(closed);
         self.ports.release(pair);
     }
-}
-
-/// Sends datagrams of the batch through a sink; returns those that could not be sent.
-fn pass_unaltered(batch: &mut Batch, sink: &Stream, to: SocketAddr, chosen: Mask) -> Mask {
-    let failed = batch.send(&sink.socket, to, chosen);
-    let sent = chosen & !failed;
-    let packets = u64::from(sent.count_ones());
-    let errors = u64::from(failed.count_ones());
-    sink.counters.sent(packets, batch.bytes(sent), errors);
-    failed
-}
-
-/// The same of what `alter` makes of them; `None`: it is not sent.
-fn pass_altered(
-    batch: &mut Batch,
-    sink: &Stream,
-    to: SocketAddr,
-    chosen: Mask,
-    mut alter: impl FnMut(&mut [u8]) -> Option<usize>,
-) -> Mask {
-    let (mut packets, mut bytes) = (0, 0);
-    let failed = batch.send_altered(&sink.socket, to, chosen, |packet| {
-        let length = alter(packet)?;
-        packets += 1;
-        bytes += length as u64;
-        Some(length)
-    });
-    let errors = u64::from(failed.count_ones());
-    let lost = batch.bytes(failed).min(bytes);
-    sink.counters.sent(packets - errors, bytes - lost, errors);
-    failed
 }
 
 fn touch(touched: &mut Vec<CallKey>, call: CallKey) {

@@ -26,7 +26,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 pub use frame::Format;
 pub use spool::SpoolError;
-pub use tap::Tap;
+pub use tap::{Sides, Tap};
 
 use crate::plan::{Recording, RecordingId};
 use spool::Spool;
@@ -80,6 +80,13 @@ impl Recorder {
         Self::with_load(directory, format, Load::default())
     }
 
+    /// The same, recording other packets than those that arrive.
+    #[must_use]
+    pub fn of(mut self, sides: Sides) -> Self {
+        self.tap.sides = sides;
+        self
+    }
+
     fn with_load(directory: &Path, format: Format, load: Load) -> Result<Self, RecorderError> {
         let (orders, to_carry_out) = unbounded();
         let failures = unbounded();
@@ -99,7 +106,11 @@ impl Recorder {
             .spawn(move || writer.run())
             .map_err(RecorderError::Thread)?;
         Ok(Self {
-            tap: Tap { orders, load },
+            tap: Tap {
+                sides: Sides::default(),
+                orders,
+                load,
+            },
             failures,
             packets,
             thread: Some(thread),

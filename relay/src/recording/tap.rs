@@ -45,9 +45,28 @@ impl Order {
     }
 }
 
+/// Which packets of a recorded stream are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// As they arrive.
+    pub ingress: bool,
+    /// As they are sent, once for every receiver.
+    pub egress: bool,
+}
+
+impl Default for Sides {
+    fn default() -> Self {
+        Self {
+            ingress: true,
+            egress: false,
+        }
+    }
+}
+
 /// Where recorded streams' packets go.
 #[derive(Clone, Debug)]
 pub struct Tap {
+    pub(super) sides: Sides,
     pub(super) orders: Sender<Order>,
     pub(super) load: Arc<Load>,
 }
@@ -95,6 +114,12 @@ impl Load {
 }
 
 impl Tap {
+    /// Which packets are to be recorded.
+    #[must_use]
+    pub fn sides(&self) -> Sides {
+        self.sides
+    }
+
     /// Records a datagram that goes `from` one address `to` another, unless too much is waiting.
     pub fn record(&self, recording: RecordingId, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         if self.load.is_full() {

@@ -354,7 +354,11 @@ fn what_the_disk_does_not_take_in_time_is_dropped_and_counted() {
     // Nobody writes.
     let (orders, _waiting) = unbounded();
     let load = Arc::new(Load::with_room(1000));
-    let tap = Tap { orders, load };
+    let tap = Tap {
+        sides: Sides::default(),
+        orders,
+        load,
+    };
     let started = Instant::now();
     for _ in 0..1000 {
         tap.record(

@@ -280,7 +280,7 @@ fn recorder(config: &Config) -> Result<Option<Arc<Recorder>>, RunError> {
     let Some(recording) = &config.recording else {
         return Ok(None);
     };
-    let recorder = Recorder::start(&recording.directory, recording.format)?;
+    let recorder = Recorder::start(&recording.directory, recording.format)?.of(recording.sides);
     Ok(Some(Arc::new(recorder)))
 }
 

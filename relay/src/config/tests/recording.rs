@@ -1,7 +1,7 @@
 //! Where and how calls are recorded.
 
 use super::*;
-use crate::recording::Format;
+use crate::recording::{Format, Sides};
 
 fn recording_of(arguments: &[&str]) -> (Option<RecordingConfig>, Vec<String>) {
     let loaded = load_arguments(arguments);
@@ -19,10 +19,23 @@ fn pcap_is_the_method_and_raw_the_format_unless_said() {
     let expected = RecordingConfig {
         directory: "/var/spool/rtpengine".into(),
         format: Format::Raw,
+        sides: Sides::default(),
     };
     assert_eq!((recording, warnings), (Some(expected), vec![]));
     let (recording, _) = recording_of(&["--recording-dir=/x", "--recording-format=eth"]);
     assert_eq!(recording.unwrap().format, Format::Ethernet);
+}
+
+#[test]
+fn what_arrives_is_recorded_unless_what_is_sent_is_or_both_are() {
+    for (arguments, ingress, egress) in [
+        (&["--recording-dir=/x"][..], true, false),
+        (&["--recording-dir=/x", "--record-egress"], false, true),
+        (&["--recording-dir=/x", "--record-both"], true, true),
+    ] {
+        let (recording, _) = recording_of(arguments);
+        assert_eq!(recording.unwrap().sides, Sides { ingress, egress });
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::plan::{Recording, RecordingId};
-use crate::recording::{Format, Recorder as FileRecorder};
+use crate::plan::{Recording, RecordingId, Treatment};
+use crate::recording::{Format, Recorder as FileRecorder, Sides};
 
 const ID: RecordingId = RecordingId(1);
 
@@ -18,9 +18,13 @@ struct Room {
 
 impl Room {
     fn open() -> Self {
+        Self::recording(Sides::default())
+    }
+
+    fn recording(sides: Sides) -> Self {
         let directory = TempDir::new().unwrap();
         let recorder = FileRecorder::start(directory.path(), Format::Raw).unwrap();
-        let recorder = Arc::new(recorder);
+        let recorder = Arc::new(recorder.of(sides));
         let relay = Relay::recording(Arc::clone(&recorder));
         relay.media.apply(vec![Action::Record(Recording::Begin {
             id: ID,
@@ -59,6 +63,42 @@ fn taken_apart(recorded: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<u8>)> {
         .iter()
         .map(|bytes| (bytes[..4].to_vec(), bytes[8..].to_vec()));
     parts.collect()
+}
+
+#[test]
+fn what_is_sent_is_recorded_as_each_receiver_gets_it() {
+    let mut room = Room::recording(Sides {
+        ingress: true,
+        egress: true,
+    });
+    let call = room.relay.call(|plan| plan.recording = Some(ID));
+    let (sent, port) = (rtp(7, 1), call.b.pair.rtp.address);
+    call.a.send(&sent);
+    receive(&call.b.rtp);
+    let mut silenced = rtp(7, 2);
+    let plan = StreamPlan {
+        sinks: vec![Sink {
+            stream: call.b.id(),
+            treatment: Treatment {
+                silence: true,
+                ..Treatment::default()
+            },
+        }],
+        ..call.a_plan.clone()
+    };
+    room.relay.update(call.a.id(), plan);
+    call.a.send(&silenced);
+    silenced[12..].fill(0xff);
+    assert_eq!(receive(&call.b.rtp).0, silenced);
+    let (a, b) = (call.a.endpoint(), call.b.endpoint());
+    let at = call.a.pair.rtp.address;
+    let expected = [
+        datagram(a, at, &sent),
+        datagram(port, b, &sent),
+        datagram(a, at, &rtp(7, 2)),
+        datagram(port, b, &silenced),
+    ];
+    assert_eq!(taken_apart(&room.recorded()), expected);
 }
 
 #[test]
