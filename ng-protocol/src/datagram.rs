@@ -52,6 +52,9 @@ pub enum ProtocolError {
     /// A `command` that rtpengine does not know either.
     #[error("Unrecognized command")]
     UnknownCommand,
+    /// More than any call takes, of what is said.
+    #[error("Too many {0}")]
+    TooMany(&'static str),
 }
 
 impl ProtocolError {

@@ -42,7 +42,7 @@ impl Request {
     /// Keys that nobody knows end up in [`Options::unknown`].
     ///
     /// # Errors
-    /// [`ProtocolError::NoCommand`] and [`ProtocolError::UnknownCommand`].
+    /// [`ProtocolError::NoCommand`], [`ProtocolError::UnknownCommand`] and [`ProtocolError::TooMany`].
     pub fn from_dict(dict: &Dict) -> Result<Self, ProtocolError> {
         Self::from_dict_with(dict, &Templates::NONE)
     }
@@ -64,6 +64,9 @@ impl Request {
         for (key, value) in dict.iter() {
             options::apply_key(&mut request, key, value, templates);
         }
-        Ok(request)
+        match options::exceeded(&request.options) {
+            Some(what) => Err(ProtocolError::TooMany(what)),
+            None => Ok(request),
+        }
     }
 }

@@ -73,6 +73,7 @@ impl Calls {
                 warnings: Vec::new(),
             };
             let outcome = work(&mut call, &mut bench)?;
+            call.check_size()?;
             bench
                 .ledger
                 .settle(|pair| call.ports().any(|held| held == pair));

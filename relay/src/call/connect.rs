@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ng_protocol::{Command, Reply, Request};
 
 use super::graph::Call;
+use super::media::Media;
 use super::party::{Party, PartyId};
 use super::select::{self, present};
 use super::subscription::{Kind, MediaRef};
@@ -146,11 +147,15 @@ fn matching(call: &Call, one: PartyId, other: PartyId) -> Vec<(MediaRef, MediaRe
     let served: Vec<_> = medias(other)
         .filter(|(_, media)| media.ports().is_some())
         .collect();
+    let at = |place: usize| {
+        let found = served.binary_search_by_key(&place, |(place, _)| *place);
+        found.ok().and_then(|found| served.get(found))
+    };
     let mut pairs = Vec::new();
     for (index, media) in medias(one).filter(|(_, media)| media.ports().is_some()) {
-        let mut alike = served.iter().filter(|(_, other)| other.kind == media.kind);
-        let same_place = alike.clone().find(|(place, _)| *place == index);
-        if let Some((place, _)) = same_place.or_else(|| alike.next()) {
+        let is_alike = |(_, other): &&(usize, &Media)| other.kind == media.kind;
+        let same_place = at(index).filter(is_alike);
+        if let Some((place, _)) = same_place.or_else(|| served.iter().find(is_alike)) {
             let [one, other] =
                 [(one, index), (other, *place)].map(|(party, index)| MediaRef { party, index });
             pairs.push((one, other));

@@ -108,6 +108,12 @@ pub enum Refusal {
     /// Both tags name the same party, or the call has too many parties.
     #[error("Invalid dialogue association")]
     InvalidDialogue,
+    /// The call would have more media than a call may have.
+    #[error("Too many media in one call")]
+    TooManyMedias,
+    /// The call would have more flows than a call may have.
+    #[error("Too many subscriptions in one call")]
+    TooManySubscriptions,
     /// A body without media sections.
     #[error("Error rewriting SDP")]
     NothingToRewrite,

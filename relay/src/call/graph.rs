@@ -6,14 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
 use super::blocks::Blocks;
 use super::dtmf::StarCodes;
 use super::media::Media;
 use super::party::{Party, PartyId};
 use super::recording::Running;
 use super::subscription::{Kind, MediaRef, Subscriptions};
+use super::{Refusal, Timestamp};
 use crate::plan::{CallKey, PortPair, StreamId};
+
+/// Bound what clients can make of one call: every command works through all of it.
+const MAX_MEDIAS: usize = 1024;
+const MAX_SUBSCRIPTIONS: usize = 8192;
 
 /// A call as signalling has made it. A command works on a copy, which takes the place of the original if it succeeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +79,18 @@ impl Call {
             dialogues: BTreeSet::new(),
             next_party: 0,
         }
+    }
+
+    /// Refuses a call that has become larger than calls may be.
+    pub(super) fn check_size(&self) -> Result<(), Refusal> {
+        let medias: usize = self.parties.values().map(|party| party.medias.len()).sum();
+        if medias > MAX_MEDIAS {
+            return Err(Refusal::TooManyMedias);
+        }
+        if self.subscriptions.len() > MAX_SUBSCRIPTIONS {
+            return Err(Refusal::TooManySubscriptions);
+        }
+        Ok(())
     }
 
     pub(super) fn add_party(&mut self, party: Party) -> PartyId {

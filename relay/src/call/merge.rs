@@ -36,6 +36,7 @@ impl Calls {
             call.take_in(&other.call, name)?;
         }
         change(&mut call)?;
+        call.check_size()?;
         let [name, others @ ..] = &names[..] else {
             return Err(unknown);
         };

@@ -134,6 +134,7 @@ impl Calls {
         if changes.iter().all(|change| *change == MediaChange::Removed) {
             return Err(Refusal::NothingToRewrite);
         }
+        call.check_size()?;
         call.last_signal = work.now;
         if let (Some(sender), Some(body)) = (call.party_mut(dialogue.sender), &work.request.sdp) {
             sender.said = compose::said(body, work.session);

@@ -68,6 +68,11 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.edges.len()
+    }
+
     /// The edges that an offer makes: both ways between two medias. Whoever the receiver talked to before, it does no more. The sender
     /// may be offered to several at once, and hears all of them until one has answered.
     pub(super) fn offer(&mut self, sender: MediaRef, receiver: MediaRef) {

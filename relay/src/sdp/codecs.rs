@@ -39,24 +39,28 @@ impl<'a> Codecs<'a> {
     /// Takes out those that are `stripped` (`all` and `full` stand for all but those `excepted`) and puts those `offered`
     /// back, in that order, behind the codecs that stayed.
     pub fn strip(&mut self, stripped: &[Bytes], excepted: &[Bytes], offered: &[Bytes]) {
-        let is_any = |names: &[Bytes], format| names.iter().any(|name| self.is(format, name));
-        let all = stripped.iter().any(|name| name == "all" || name == "full");
-        let is_taken = |format| is_any(stripped, format) || (all && !is_any(excepted, format));
-        let (taken, mut left): (Vec<&str>, Vec<&str>) =
-            self.formats.iter().partition(|format| is_taken(format));
-        let mut back: Vec<&str> = Vec::new();
-        for name in offered {
-            for format in taken.iter().copied().filter(|format| self.is(format, name)) {
-                if !back.contains(&format) {
-                    back.push(format);
-                }
-            }
+        let [stripped, excepted, offered] = [stripped, excepted, offered].map(names);
+        let is_any =
+            |names: &[Name<'_>], codec: &Codec<'_>| names.iter().any(|name| codec.is(name));
+        let all = stripped
+            .iter()
+            .any(|name| matches!(name.text, "all" | "full"));
+        let (taken, mut left): (Vec<Codec<'_>>, Vec<Codec<'_>>) = self
+            .codecs()
+            .partition(|codec| is_any(&stripped, codec) || (all && !is_any(&excepted, codec)));
+        let mut taken: Vec<Option<Codec<'_>>> = taken.into_iter().map(Some).collect();
+        let mut back = Vec::new();
+        for name in &offered {
+            let named = taken
+                .iter_mut()
+                .filter_map(|codec| codec.take_if(|codec| codec.is(name)));
+            back.extend(named);
         }
         if !back.is_empty() {
             left.extend(back);
-            left.sort_by_key(|format| self.is_supplement(format));
+            left.sort_by_key(Codec::is_supplement);
         }
-        self.take_over(left);
+        self.take_over(left.into_iter().map(|codec| codec.format).collect());
     }
 
     /// Takes out what is not among others under its number, or with `by_encoding` under any number.
@@ -147,24 +151,15 @@ impl<'a> Codecs<'a> {
         }
     }
 
-    fn is(&self, format: &str, name: &[u8]) -> bool {
-        let Ok(name) = std::str::from_utf8(name) else {
-            return false;
-        };
-        if format == name {
-            return true;
-        }
-        let encoding = self.encoding(format);
-        if name.contains('/') {
-            encoding == in_full(name)
-        } else {
-            codec(&encoding).eq_ignore_ascii_case(name)
-        }
+    fn codecs(&self) -> impl Iterator<Item = Codec<'a>> {
+        self.formats.iter().map(|&format| Codec {
+            format,
+            encoding: self.encoding(format),
+        })
     }
 
-    /// Whether it goes with a codec and is none itself.
     fn is_supplement(&self, format: &str) -> bool {
-        matches!(codec(&self.encoding(format)), "telephone-event" | "cn")
+        is_supplement(&self.encoding(format))
     }
 
     fn encoding(&self, format: &str) -> String {
@@ -172,6 +167,52 @@ impl<'a> Codecs<'a> {
         let encoding = number.and_then(|number| self.media.encoding(number));
         encoding.map_or_else(|| format.to_owned(), in_full)
     }
+}
+
+/// What a format stands for.
+struct Codec<'a> {
+    format: &'a str,
+    /// In full.
+    encoding: String,
+}
+
+impl Codec<'_> {
+    fn is(&self, name: &Name<'_>) -> bool {
+        self.format == name.text
+            || match &name.in_full {
+                Some(encoding) => self.encoding == *encoding,
+                None => codec(&self.encoding).eq_ignore_ascii_case(name.text),
+            }
+    }
+
+    fn is_supplement(&self) -> bool {
+        is_supplement(&self.encoding)
+    }
+}
+
+/// What a client calls a codec.
+struct Name<'a> {
+    text: &'a str,
+    /// If it says more than the encoding's name.
+    in_full: Option<String>,
+}
+
+fn names(list: &[Bytes]) -> Vec<Name<'_>> {
+    let texts = list
+        .iter()
+        .filter_map(|name| std::str::from_utf8(name).ok());
+    let name = |text: &str| text.contains('/').then(|| in_full(text));
+    texts
+        .map(|text| Name {
+            text,
+            in_full: name(text),
+        })
+        .collect()
+}
+
+/// Whether it goes with a codec and is none itself.
+fn is_supplement(encoding: &str) -> bool {
+    matches!(codec(encoding), "telephone-event" | "cn")
 }
 
 fn codec(encoding: &str) -> &str {

@@ -71,6 +71,12 @@ fn invalid_ng_data_format() {
 }
 
 #[test]
+fn too_many_codecs() {
+    let codecs = json!({"codec": {"strip": vec!["PCMU"; 129]}});
+    refused(nothing, "offer", &codecs, "Too many codecs");
+}
+
+#[test]
 fn dictionary_contains_no_key_command() {
     let reason = "Dictionary contains no key \"command\"";
     answers("d3:sdp1:xe", Encoding::Bencode, reason);

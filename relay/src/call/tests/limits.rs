@@ -1,5 +1,7 @@
 //! Offers that fail leave nothing behind; limits.
 
+use ng_protocol::{Dict, Value};
+
 use super::world::*;
 use crate::call::{Hundredths, Load, Settings};
 
@@ -178,4 +180,55 @@ fn a_limit_of_load_refuses_new_calls_while_it_is_reached() {
         world.calls.set_load(below);
         assert_eq!(world.send(new()).result(), "ok", "{message}");
     }
+}
+
+/// An SDP of so many sections without ports.
+fn rejected(sections: usize) -> String {
+    sdp_of(A, &vec!["m=audio 0 RTP/AVP 0"; sections])
+}
+
+fn publish(tag: usize, sdp: String) -> Command {
+    command("publish")
+        .with("call-id", "c")
+        .with("from-tag", format!("p{tag}"))
+        .with("sdp", sdp)
+}
+
+#[test]
+fn a_call_has_a_thousand_media_at_most() {
+    let mut world = World::new();
+    let mut body = rejected(126);
+    body += "m=audio 4000 RTP/AVP 0\r\n";
+    for tag in 0..8 {
+        assert_eq!(world.send(publish(tag, body.clone())).result(), "ok");
+    }
+    let held = world.pool.held.len();
+    let reply = world.send(publish(8, body));
+    assert_eq!(reply.reason(), "Too many media in one call");
+    assert_eq!(world.actions, []);
+    assert_eq!(world.pool.held.len(), held);
+}
+
+#[test]
+fn a_call_has_eight_thousand_subscriptions_at_most() {
+    let mut world = World::new();
+    for tag in 0..100 {
+        world.send(publish(tag, audio(A, 4000)));
+    }
+    let everybody: Vec<Value> = (0..100).map(|tag| format!("p{tag}").into()).collect();
+    let hears_everybody = |world: &mut World, sources: std::ops::Range<usize>| {
+        let flows = sources.map(|source| {
+            let mut flows = Dict::new();
+            flows.insert("from", format!("p{source}"));
+            flows.insert("to", everybody.clone());
+            Value::from(flows)
+        });
+        let mesh = command("mesh").with("call-id", "c");
+        world.send(mesh.with("tags", flows.collect::<Vec<_>>()))
+    };
+    assert_eq!(hears_everybody(&mut world, 0..40).result(), "ok");
+    assert_eq!(hears_everybody(&mut world, 40..80).result(), "ok");
+    let reply = hears_everybody(&mut world, 80..100);
+    assert_eq!(reply.reason(), "Too many subscriptions in one call");
+    assert_eq!(world.actions, []);
 }
