@@ -8,7 +8,7 @@ use super::relay::Relay;
 
 /// Asserts that a command about a call is refused in these words, in both encodings. `prepare` says what comes before.
 #[track_caller]
-fn refused(prepare: fn(&Call<'_>), command: &str, options: &Value, reason: &str) {
+fn refused(prepare: impl Fn(&Call<'_>), command: &str, options: &Value, reason: &str) {
     for encoding in ENCODINGS {
         let call = Call::new(Relay::shared(), encoding);
         prepare(&call);
@@ -74,6 +74,47 @@ fn invalid_ng_data_format() {
 fn too_many_codecs() {
     let codecs = json!({"codec": {"strip": vec!["PCMU"; 129]}});
     refused(nothing, "offer", &codecs, "Too many codecs");
+}
+
+fn publish(call: &Call<'_>, party: usize, sdp: &str) {
+    let options = json!({"from-tag": format!("p{party}"), "sdp": sdp});
+    assert_eq!(call.ask("publish", &options)["result"], "ok");
+}
+
+/// Audio, and so many sections more.
+fn long_sdp(more: usize) -> String {
+    lab::sdp::audio(CALLER.parse().unwrap()) + &"m=text 0 RTP/AVP 98\r\n".repeat(more)
+}
+
+#[test]
+fn too_many_media_in_one_call() {
+    let eight = |call: &Call<'_>| (0..8).for_each(|party| publish(call, party, &long_sdp(127)));
+    let ninth = json!({"from-tag": "p8", "sdp": long_sdp(0)});
+    refused(eight, "publish", &ninth, "Too many media in one call");
+}
+
+#[test]
+fn too_many_subscriptions_in_one_call() {
+    // Each of so many hears all others.
+    const PARTIES: usize = 92;
+    let tags = |parties: std::ops::Range<usize>| -> Vec<String> {
+        parties.map(|party| format!("p{party}")).collect()
+    };
+    let all_hear = |sources: std::ops::Range<usize>| {
+        let all = tags(0..PARTIES);
+        let flows = tags(sources).into_iter();
+        let flows = flows.map(|tag| json!({"from": tag, "to": all}));
+        json!({"tags": flows.collect::<Vec<_>>()})
+    };
+    let most = |call: &Call<'_>| {
+        (0..PARTIES).for_each(|party| publish(call, party, &long_sdp(0)));
+        for sources in [0..40, 40..80] {
+            let reply = call.ask("mesh", &all_hear(sources));
+            assert_eq!(reply["result"], "ok", "{reply}");
+        }
+    };
+    let rest = all_hear(80..PARTIES);
+    refused(most, "mesh", &rest, "Too many subscriptions in one call");
 }
 
 #[test]
