@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::netns::{self, Netns};
 use crate::node;
-use crate::relay::{self, Kind};
+use crate::relay::{self, Engine, Kind};
 
 static SWEPT: Once = Once::new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -66,6 +66,15 @@ impl Lab {
             return None;
         }
         Self::for_underpass()
+    }
+
+    /// The lab for a scenario of an engine: [`Lab::for_kernel_path`], or [`Lab::open`] for user space.
+    #[must_use]
+    pub fn for_engine(engine: Engine) -> Option<Self> {
+        match engine {
+            Engine::Null => Self::open(),
+            Engine::Auto | Engine::Tc | Engine::Xdp => Self::for_kernel_path(),
+        }
     }
 
     /// Whether the kernel can make a link of this type on another, told as `ip link add` wants it: `vlan id 7`.

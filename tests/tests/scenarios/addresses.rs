@@ -42,12 +42,9 @@ fn direction(from: &str, to: &str) -> CallOptions {
 
 /// A call whose packets come from `callee_side` towards the callee although the SDP names `named`.
 fn call_by(engine: Engine, options: &CallOptions, named: &str, callee_side: &str) {
-    let lab = if engine == Engine::Null {
-        Lab::open()
-    } else {
-        Lab::for_kernel_path()
+    let Some(lab) = Lab::for_engine(engine) else {
+        return;
     };
-    let Some(lab) = lab else { return };
     let net = networks(&lab);
     let relay = three_interfaces(engine).start(&net.relay);
     let ng = relay.client(&net.relay);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use lab::call::{answer_request, new_call_id, offer_request};
 use lab::{
-    Call, CallOptions, Endpoint, Engine, Family, Lab, NgClient, Relay, Side, TwoNetworks, Wiring,
-    sdp, wait_until,
+    Call, CallOptions, Endpoint, Engine, Family, NgClient, Side, Stage, TwoNetworks, sdp,
+    wait_until,
 };
 use serde_json::Value;
 
@@ -38,21 +38,13 @@ fn negotiate(ng: &NgClient, id: &str, offer: &str, answer: &str) -> [Vec<u16>; 2
 }
 
 fn both_medias_pass(engine: Engine) {
-    let lab = if engine == Engine::Null {
-        Lab::open()
-    } else {
-        Lab::for_kernel_path()
+    let Some(stage) = Stage::with(engine) else {
+        return;
     };
-    let Some(lab) = lab else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(engine)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
+    let Stage { ng, relay, net } = &stage;
     let (callers, callees) = (
-        [bind(&net, Side::A), bind(&net, Side::A)],
-        [bind(&net, Side::B), bind(&net, Side::B)],
+        [bind(net, Side::A), bind(net, Side::A)],
+        [bind(net, Side::B), bind(net, Side::B)],
     );
     for (video, ssrc) in [(&callers[1], 96_001), (&callees[1], 96_002)] {
         video.change_stream(96, ssrc);
@@ -61,7 +53,7 @@ fn both_medias_pass(engine: Engine) {
     let offer = body(&callers[0], Some(&callers[1]));
     let answer = body(&callees[0], Some(&callees[1]));
     let only_audio = [body(&callers[0], None), body(&callees[0], None)];
-    let [callee_to, caller_to] = negotiate(&ng, &id, &offer, &answer);
+    let [callee_to, caller_to] = negotiate(ng, &id, &offer, &answer);
     let at = |side: Side, port| SocketAddr::new(side.relay(Family::V4), port);
     let medias = callers.into_iter().zip(callees).zip(0..);
     let calls: Vec<Call> = medias
@@ -77,18 +69,18 @@ fn both_medias_pass(engine: Engine) {
     if engine != Engine::Null {
         wait_until("all four streams in the kernel", || {
             calls.iter().for_each(|media| media.talk(2));
-            calls[0].rtp_streams(&ng).len() == 4 && calls[0].is_in_kernel(&ng)
+            calls[0].rtp_streams(ng).len() == 4 && calls[0].is_in_kernel(ng)
         });
     }
     calls.iter().for_each(|media| media.talk(50));
-    let without_video = negotiate(&ng, &id, &only_audio[0], &only_audio[1]);
+    let without_video = negotiate(ng, &id, &only_audio[0], &only_audio[1]);
     assert_eq!(without_video, [[callee_to[0], 0], [caller_to[0], 0]]);
     calls[0].talk(50);
     let before = calls[1].callee.arrivals().len();
     calls[1].send_both(10);
     calls[0].talk(50);
     assert_eq!(calls[1].callee.arrivals().len(), before);
-    calls[0].hang_up(&ng);
+    calls[0].hang_up(ng);
     relay.assert_idle(&net.relay);
 }
 

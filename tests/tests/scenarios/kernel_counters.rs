@@ -2,21 +2,8 @@
 
 use lab::capture::Capture;
 use lab::metrics::Metrics;
-use lab::{Call, CallOptions, Engine, Lab, NgClient, Relay, TwoNetworks, Wiring, wait_until};
+use lab::{CallOptions, Engine, Lab, Relay, Stage, wait_until};
 use serde_json::json;
-
-/// A relay with a call whose streams are both in the kernel.
-fn call_in_kernel(lab: &Lab) -> (TwoNetworks, Relay, NgClient, Call) {
-    let net = TwoNetworks::build(lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Tc)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
-    call.bring_into_kernel(&ng);
-    (net, relay, ng, call)
-}
 
 fn all_packets(metrics: &Metrics) -> u64 {
     metrics.kernel_packets() + metrics.userspace_packets()
@@ -24,10 +11,11 @@ fn all_packets(metrics: &Metrics) -> u64 {
 
 #[test]
 fn user_space_stands_still_while_the_kernel_agrees_with_the_wire() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let (net, relay, _ng, call) = call_in_kernel(&lab);
+    let call = stage.call_in_kernel();
+    let Stage { relay, net, .. } = &stage;
     let sent = || u64::from(call.caller.sent() + call.callee.sent());
     wait_until("the counters of all packets so far", || {
         all_packets(&relay.metrics(&net.relay)) == sent()
@@ -48,10 +36,11 @@ fn user_space_stands_still_while_the_kernel_agrees_with_the_wire() {
 
 #[test]
 fn query_tells_what_the_kernel_sends_to_each_party() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let (_net, _relay, ng, call) = call_in_kernel(&lab);
+    let call = stage.call_in_kernel();
+    let Stage { ng, .. } = &stage;
     call.talk(100);
     for (party, sent) in [
         ("callee", call.caller.sent()),
@@ -68,10 +57,11 @@ fn query_tells_what_the_kernel_sends_to_each_party() {
 
 #[test]
 fn a_reinvite_that_changes_nothing_leaves_the_streams_in_the_kernel() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let (net, relay, ng, call) = call_in_kernel(&lab);
+    let call = stage.call_in_kernel();
+    let Stage { ng, relay, net } = &stage;
     let sent = || u64::from(call.caller.sent() + call.callee.sent());
     wait_until("the counters of all packets so far", || {
         all_packets(&relay.metrics(&net.relay)) == sent()
@@ -89,7 +79,7 @@ fn a_reinvite_that_changes_nothing_leaves_the_streams_in_the_kernel() {
         talking.join().unwrap();
     });
     call.talk(50);
-    assert!(call.is_in_kernel(&ng));
+    assert!(call.is_in_kernel(ng));
     wait_until("the kernel's counters", || {
         all_packets(&relay.metrics(&net.relay)) == sent()
     });
@@ -101,15 +91,15 @@ fn where_signalling_forbids_learning_no_packet_ever_comes_up() {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Tc)
-        .option("--endpoint-learning=off")
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
-    wait_until("both flows installed", || call.is_in_kernel(&ng));
+    let stage = Stage::start(
+        &lab,
+        Relay::under_test()
+            .engine(Engine::Tc)
+            .option("--endpoint-learning=off"),
+    );
+    let Stage { ng, relay, net } = &stage;
+    let call = stage.call();
+    wait_until("both flows installed", || call.is_in_kernel(ng));
     call.talk(100);
     wait_until("the kernel's counters", || {
         relay.metrics(&net.relay).kernel_packets() == 200
@@ -119,15 +109,16 @@ fn where_signalling_forbids_learning_no_packet_ever_comes_up() {
 
 #[test]
 fn another_ssrc_and_payload_type_go_on_without_loss() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let (_net, _relay, ng, call) = call_in_kernel(&lab);
+    let call = stage.call_in_kernel();
+    let Stage { ng, .. } = &stage;
     call.caller.change_stream(8, 0x1234_5678);
     call.talk(50);
     call.callee.change_stream(101, 0x8765_4321);
     call.talk(50);
-    call.bring_into_kernel(&ng);
+    call.bring_into_kernel(ng);
 }
 
 #[test]
@@ -135,15 +126,11 @@ fn query_gives_the_reason_where_the_kernel_does_not_forward() {
     let Some(lab) = Lab::for_underpass() else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Null)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(&lab, Relay::under_test().engine(Engine::Null));
+    let Stage { ng, .. } = &stage;
+    let call = stage.call();
     call.talk(20);
-    for stream in call.rtp_streams(&ng) {
+    for stream in call.rtp_streams(ng) {
         let flags = stream["flags"].as_array().unwrap();
         assert!(flags.contains(&json!("no kernel support")), "{stream}");
         assert!(!flags.contains(&json!("kernelized")), "{stream}");
@@ -164,25 +151,21 @@ fn query_counts_every_packet(engine: Engine) {
         Lab::for_kernel_path()
     };
     let Some(lab) = lab else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(engine)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(&lab, Relay::under_test().engine(engine));
+    let Stage { ng, .. } = &stage;
+    let call = stage.call();
     call.talk(10);
     if engine != Engine::Null {
-        call.bring_into_kernel(&ng);
+        call.bring_into_kernel(ng);
     }
     call.caller.send(call.caller_to, 30);
     call.talk(50);
     let (caller, callee) = (u64::from(call.caller.sent()), u64::from(call.callee.sent()));
     let size = (lab::rtp::HEADER + call.caller.stream().payload) as u64;
     wait_until("the sum of both streams", || {
-        call.query(&ng)["totals"]["RTP"]["packets"] == caller + callee
+        call.query(ng)["totals"]["RTP"]["packets"] == caller + callee
     });
-    let reply = call.query(&ng);
+    let reply = call.query(ng);
     assert_eq!(
         reply["totals"]["RTP"]["bytes"],
         (caller + callee) * size,
@@ -208,20 +191,21 @@ fn query_counts_every_packet_of_both_paths() {
 
 #[test]
 fn a_stream_that_leaves_the_kernel_says_so_at_once_and_comes_back() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let (net, _relay, ng, call) = call_in_kernel(&lab);
+    let call = stage.call_in_kernel();
+    let Stage { ng, net, .. } = &stage;
     net.relay.ip("link set dev b down");
     wait_until("the stream towards the callee in user space", || {
-        let streams = call.rtp_streams(&ng);
+        let streams = call.rtp_streams(ng);
         let towards_callee = &streams[0];
         towards_callee["kernel reason"].is_string()
     });
-    assert!(!call.is_in_kernel(&ng));
+    assert!(!call.is_in_kernel(ng));
     net.relay.ip("link set dev b up");
     wait_until("both streams in the kernel again", || {
         call.send_both(1);
-        call.is_in_kernel(&ng)
+        call.is_in_kernel(ng)
     });
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lab::topology::{Family, Side};
 use lab::{
-    Call, CallOptions, Endpoint, Engine, Lab, Relay, TwoNetworks, Wiring, rtp, sdp, wait_until,
+    Call, CallOptions, Endpoint, Engine, Lab, Relay, Stage, TwoNetworks, Wiring, rtp, sdp,
+    wait_until,
 };
 use serde_json::{Value, json};
 
@@ -21,17 +22,11 @@ fn digit(ssrc: u32, sequence: u16) -> Vec<u8> {
 
 #[test]
 fn blocked_digits_do_not_arrive_while_the_kernel_forwards_speech() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Tc)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
-    call.bring_into_kernel(&ng);
+    let Stage { ng, .. } = &stage;
+    let call = stage.call_in_kernel();
     let ssrc = call.caller.stream().ssrc;
     let digits = || {
         let arrivals = call.callee.arrivals();
@@ -60,12 +55,12 @@ fn blocked_digits_do_not_arrive_while_the_kernel_forwards_speech() {
         speak(1);
         digits() == before
     });
-    wait_until("both streams are in the kernel", || call.is_in_kernel(&ng));
+    wait_until("both streams are in the kernel", || call.is_in_kernel(ng));
     let before = digits();
     (0..3).for_each(|_| send_digit());
     speak(50);
     assert_eq!(digits(), before, "none of those that were blocked");
-    assert!(call.is_in_kernel(&ng));
+    assert!(call.is_in_kernel(ng));
 }
 
 #[test]
@@ -73,16 +68,16 @@ fn reports_made_here_count_what_the_kernel_forwards() {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Tc)
-        .two_networks()
-        .option("--rtcp-interval=300")
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
+    let stage = Stage::start(
+        &lab,
+        Relay::under_test()
+            .engine(Engine::Tc)
+            .option("--rtcp-interval=300"),
+    );
+    let Stage { ng, net, .. } = &stage;
     let options = CallOptions::default().key("generate RTCP", "on");
-    let call = Call::set_up(&net, &ng, &options);
-    call.bring_into_kernel(&ng);
+    let call = Call::set_up(net, ng, &options);
+    call.bring_into_kernel(ng);
     let ssrc = call.caller.stream().ssrc;
     let word = |bytes: &[u8], at: usize| {
         let word = bytes.get(at..at + 4);
@@ -253,10 +248,9 @@ const THOUGHT: Duration = Duration::from_millis(10);
 #[test]
 fn when_a_call_ends_its_proxy_is_told_how_it_sounded() {
     let Some(lab) = Lab::open() else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test().two_networks().start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(&lab, Relay::under_test());
+    let Stage { ng, .. } = &stage;
+    let call = stage.call();
     call.talk(20);
     let parties = [&call.caller, &call.callee];
     let quality = |reply: &Value| {
@@ -284,7 +278,7 @@ fn when_a_call_ends_its_proxy_is_told_how_it_sounded() {
             of_caller,
         );
         number += 1;
-        quality(&call.query(&ng)).iter().all(Value::is_object)
+        quality(&call.query(ng)).iter().all(Value::is_object)
     });
     let reply = ng.ok(&json!({"command": "delete", "call-id": call.id, "from-tag": "caller"}));
     for rated in quality(&reply) {

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use lab::{
-    Call, CallOptions, Endpoint, Engine, Family, Lab, NgClient, Relay, Side, TwoNetworks, Wiring,
-    rtp, wait_until,
+    Call, Endpoint, Engine, Family, Lab, NgClient, Relay, Side, Stage, TwoNetworks, rtp, wait_until,
 };
 use serde_json::json;
 
@@ -82,20 +81,13 @@ pub(super) fn bring_into_kernel(call: &Call, ng: &NgClient) {
 
 /// Three hear the same bytes as the callee; one leaves in the middle, and the others miss nothing.
 fn three_subscribers(engine: Engine) {
-    let lab = match engine {
-        Engine::Null => Lab::open(),
-        Engine::Auto | Engine::Tc | Engine::Xdp => Lab::for_kernel_path(),
+    let Some(stage) = Stage::with(engine) else {
+        return;
     };
-    let Some(lab) = lab else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(engine)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    let Stage { ng, relay, net } = &stage;
+    let call = stage.call();
     call.talk(10);
-    let subscribers: Vec<_> = (0..3).map(|_| Subscriber::to(&call, &net, &ng)).collect();
+    let subscribers: Vec<_> = (0..3).map(|_| Subscriber::to(&call, net, ng)).collect();
     // The reply does not wait for the kernel.
     wait_until("all three hear", || {
         call.talk(1);
@@ -107,7 +99,7 @@ fn three_subscribers(engine: Engine) {
     thread::scope(|scope| {
         scope.spawn(|| call.caller.send(call.caller_to, 400));
         wait_until("some of it", || heard(1).len() > 100);
-        subscribers[1].leave(&call, &ng);
+        subscribers[1].leave(&call, ng);
     });
     wait_until(
         "every packet at the callee and the subscribers that stay",
@@ -128,7 +120,7 @@ fn three_subscribers(engine: Engine) {
     assert!(left.iter().all(|packet| heard(0).contains(packet)));
     call.talk(10);
     assert_eq!(heard(1), left);
-    call.hang_up(&ng);
+    call.hang_up(ng);
     relay.assert_idle(&net.relay);
 }
 
@@ -147,16 +139,14 @@ fn blocked_media_stops_and_goes_on() {
     let Some(lab) = Lab::for_kernel_path() else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test().two_networks().start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
-    call.bring_into_kernel(&ng);
+    let stage = Stage::start(&lab, Relay::under_test());
+    let Stage { ng, relay, net } = &stage;
+    let call = stage.call_in_kernel();
     let about = |command| {
         ng.ok(&json!({"command": command, "call-id": call.id, "from-tag": "caller", "flags": ["directional"]}))
     };
     about("block media");
-    let received = || call.query(&ng)["totals"]["RTP"]["packets"].as_u64();
+    let received = || call.query(ng)["totals"]["RTP"]["packets"].as_u64();
     let speak = |count| {
         let before = received().unwrap_or_default();
         call.caller.send(call.caller_to, count);
@@ -179,7 +169,7 @@ fn blocked_media_stops_and_goes_on() {
         call.callee.has_all_since(&call.caller, first)
     });
     assert_eq!(call.callee.count_from(&call.caller), before + 20);
-    call.hang_up(&ng);
+    call.hang_up(ng);
     relay.assert_idle(&net.relay);
 }
 
@@ -187,15 +177,11 @@ fn blocked_media_stops_and_goes_on() {
 #[test]
 fn parties_of_two_calls_are_connected() {
     let Some(lab) = Lab::open() else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Null)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let one = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(&lab, Relay::under_test().engine(Engine::Null));
+    let Stage { ng, relay, net } = &stage;
+    let one = stage.call();
     for _ in 0..4 {
-        let other = other_call(&net, &ng);
+        let other = other_call(net, ng);
         one.caller.send(one.caller_to, 2);
         ng.ok(&json!({
             "command": "connect", "call-id": one.id, "from-tag": "caller", "to-tag": other.tag, "to-call-id": other.id,
@@ -209,7 +195,7 @@ fn parties_of_two_calls_are_connected() {
         });
         ng.ok(&json!({"command": "delete", "call-id": other.id, "delete delay": 0}));
     }
-    one.hang_up(&ng);
+    one.hang_up(ng);
     relay.assert_idle(&net.relay);
 }
 

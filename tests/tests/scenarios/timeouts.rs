@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use lab::call::{answer_request, new_call_id, offer_request, sent_sdp};
-use lab::{Call, CallOptions, Engine, Lab, NgClient, Relay, TwoNetworks, Wiring, sdp, wait_until};
+use lab::{CallOptions, Engine, Lab, NgClient, Relay, Stage, TwoNetworks, Wiring, sdp, wait_until};
 use serde_json::{Value, json};
 
 fn offer(id: &str, direction: &str) -> Value {
@@ -33,17 +33,15 @@ fn a_silent_call_ends(engine: Engine) {
         Lab::for_kernel_path()
     };
     let Some(lab) = lab else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(engine)
-        .option("--timeout=4")
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let talking = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(
+        &lab,
+        Relay::under_test().engine(engine).option("--timeout=4"),
+    );
+    let Stage { ng, relay, net } = &stage;
+    let talking = stage.call();
     talking.talk(5);
     if engine != Engine::Null {
-        talking.bring_into_kernel(&ng);
+        talking.bring_into_kernel(ng);
     }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -54,13 +52,13 @@ fn a_silent_call_ends(engine: Engine) {
         });
         // Twice the timeout of the call that talks.
         for _ in 0..2 {
-            let silent = Call::set_up(&net, &ng, &CallOptions::default());
-            wait_for_end(&ng, &silent.id);
+            let silent = stage.call();
+            wait_for_end(ng, &silent.id);
         }
-        assert!(is_up(&ng, &talking.id));
+        assert!(is_up(ng, &talking.id));
         stop.store(true, Ordering::Relaxed);
     });
-    wait_for_end(&ng, &talking.id);
+    wait_for_end(ng, &talking.id);
     relay.assert_idle(&net.relay);
     assert_eq!(relay.metrics(&net.relay).ended_by("timeout"), 3);
 }
@@ -100,22 +98,22 @@ fn an_offer_that_is_not_answered_outlives_the_timeout_of_calls() {
     let Some(lab) = Lab::for_underpass() else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Null)
-        .option("--timeout=1")
-        .option("--offer-timeout=3600")
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
+    let stage = Stage::start(
+        &lab,
+        Relay::under_test()
+            .engine(Engine::Null)
+            .option("--timeout=1")
+            .option("--offer-timeout=3600"),
+    );
+    let Stage { ng, relay, net } = &stage;
     let (ringing, answered) = (new_call_id(), new_call_id());
     ng.ok(&offer(&ringing, "sendrecv"));
     ng.ok(&offer(&answered, "sendrecv"));
     ng.ok(&answer(&answered, "sendrecv"));
-    wait_for_end(&ng, &answered);
-    assert!(is_up(&ng, &ringing));
+    wait_for_end(ng, &answered);
+    assert!(is_up(ng, &ringing));
     ng.ok(&answer(&ringing, "sendrecv"));
-    wait_for_end(&ng, &ringing);
+    wait_for_end(ng, &ringing);
     relay.assert_idle(&net.relay);
 }
 
@@ -149,10 +147,9 @@ fn any_call_ends_by_the_final_timeout() {
 #[test]
 fn a_deleted_call_forwards_until_its_delay_is_over() {
     let Some(lab) = Lab::open() else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test().two_networks().start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(&lab, Relay::under_test());
+    let Stage { ng, relay, net } = &stage;
+    let call = stage.call();
     call.talk(10);
     let delete = |delay: u32| json!({"command": "delete", "call-id": call.id, "from-tag": "caller", "delete-delay": delay});
     ng.ok(&delete(3600));
@@ -166,12 +163,8 @@ fn an_offer_within_the_delay_revives_a_call_on_its_ports() {
     let Some(lab) = Lab::for_underpass() else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::under_test()
-        .engine(Engine::Null)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
+    let stage = Stage::start(&lab, Relay::under_test().engine(Engine::Null));
+    let Stage { ng, relay, net } = &stage;
     let (revived, other) = (new_call_id(), new_call_id());
     let set_up = |id: &str| {
         let ports = sent_sdp(&ng.ok(&offer(id, "sendrecv")));
@@ -190,8 +183,8 @@ fn an_offer_within_the_delay_revives_a_call_on_its_ports() {
     assert_eq!(sent_sdp(&ng.ok(&again)), ports);
     // Deleted later, with the same delay: when it is gone, the other's would have been over, too.
     delete(&other);
-    wait_for_end(&ng, &other);
-    assert!(is_up(&ng, &revived));
+    wait_for_end(ng, &other);
+    assert!(is_up(ng, &revived));
     ng.ok(&json!({"command": "delete", "call-id": revived}));
     relay.assert_idle(&net.relay);
 }
