@@ -141,8 +141,10 @@ impl Calls {
             sender.is_subscriber = false;
         }
         label(&mut call, dialogue, work.request);
-        if let Some(sender) = call.party_mut(dialogue.sender) {
-            sender.unrecorded |= work.request.options.flags.exclude_recording;
+        for party in [dialogue.sender, dialogue.receiver] {
+            if let Some(party) = call.party_mut(party) {
+                party.unrecorded |= work.request.options.flags.exclude_recording;
+            }
         }
         dtmf::take_in(&mut call, dialogue.sender, &work.request.options);
         let body = call
