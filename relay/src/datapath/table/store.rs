@@ -174,50 +174,42 @@ impl Store {
         let exits: SmallVec<[Exit; 1]> = exits.collect();
         // The watchdog, whose it is, judges XDP, which has one receiver.
         let between = ways[0].between;
-        let further = flow.further.len() as u32;
-        let Some(old) = placed else {
-            let room = self.max_flows.checked_sub(self.flows + self.further);
-            if room.is_none_or(|room| room < 1 + further) {
-                return Err(Reason::TableFull);
+        let mut written = Written::new();
+        if let Some(old) = placed {
+            written = self.written(old.at);
+            if let Some(counter) = &mut self.counters[old.home as usize] {
+                counter.report = report.clone();
+                counter.between = between;
             }
-            let records = self.take_records(exits.len()).ok_or(Reason::TableFull)?;
-            let at = records[0];
-            let mut counter = Counter::new(id, report.clone(), between);
-            counter.keep_earlier(&mut self.memory, at);
-            self.counters[at as usize] = Some(counter);
-            self.write(flow, &exits, &records, at);
-            self.name(port, Some(at));
-            self.further += further;
-            return Ok(Placed { port, at, home: at });
-        };
-        if let Some(counter) = &mut self.counters[old.home as usize] {
-            counter.report = report.clone();
-            counter.between = between;
-        }
-        let written = self.written(old.at);
-        if old.port == port && self.says_so(flow, &exits, &written, old.home) {
-            return Ok(old);
+            if old.port == port && self.says_so(flow, &exits, &written, old.home) {
+                return Ok(old);
+            }
         }
         let others = self.flows + self.further - written.len() as u32;
-        if others + 1 + further > self.max_flows {
+        if others + exits.len() as u32 > self.max_flows {
             return Err(Reason::TableFull);
         }
         let records = self.take_records(exits.len()).ok_or(Reason::TableFull)?;
         let at = records[0];
-        self.write(flow, &exits, &records, old.home);
-        if old.port == port {
-            self.memory.say(port, Says::Record(at));
-        } else {
-            self.name(port, Some(at));
-            self.name(old.port, None);
+        let home = placed.map_or(at, |old| old.home);
+        if placed.is_none() {
+            let mut counter = Counter::new(id, report.clone(), between);
+            counter.keep_earlier(&mut self.memory, home);
+            self.counters[home as usize] = Some(counter);
         }
-        self.retire(old.at);
-        self.further += further;
-        Ok(Placed {
-            port,
-            at,
-            home: old.home,
-        })
+        self.write(flow, &exits, &records, home);
+        self.further += exits.len() as u32 - 1;
+        match placed {
+            Some(old) if old.port == port => self.memory.say(port, Says::Record(at)),
+            _ => self.name(port, Some(at)),
+        }
+        if let Some(old) = placed {
+            if old.port != port {
+                self.name(old.port, None);
+            }
+            self.retire(old.at);
+        }
+        Ok(Placed { port, at, home })
     }
 
     /// Takes a flow out. What packets under way are counted in its records is not lost.
