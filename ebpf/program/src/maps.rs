@@ -175,12 +175,14 @@ impl Found {
         // SAFETY: inside the array; read once, since the owner may change it meanwhile.
         let name = unsafe { further.add(place - 1).read_volatile() };
         let number = name.checked_sub(1)?;
+        let Some(mut record) = RECORDS.get_ptr(number) else {
+            return Some(None);
+        };
+        // SAFETY: moves a register to itself. The compiler may not move what follows before the check: the verifier lets
+        // nothing be added to what may be null.
+        unsafe { asm!("{0} = {0}", inout(reg) record, options(nomem, nostack)) };
         // SAFETY: an element of the array, as in `flow`.
-        Some(
-            RECORDS
-                .get_ptr(number)
-                .map(|record| unsafe { &(*record).flow }),
-        )
+        Some(Some(unsafe { &(*record).flow }))
     }
 
     /// What to do. A careless owner may change it meanwhile, and with it what becomes of its own packets; what guards
