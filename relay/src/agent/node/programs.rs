@@ -94,6 +94,10 @@ pub(super) fn make_share(directory: &Path, engine: Engine, addresses: u32) -> Re
     })
 }
 
+/// What is told of the verifier's log where a program is refused: so many lines, and bytes, at most.
+const LINES_TOLD: usize = 4;
+const BYTES_TOLD: usize = 1024;
+
 thread_local! {
     /// Made once a thread: it reads the kernel's own BTF, which takes longer than all it loads.
     static LOADER: RefCell<EbpfLoader<'static>> = RefCell::new(EbpfLoader::new());
@@ -131,13 +135,38 @@ fn load(
         Program::SchedClassifier(program) => program.load(),
         _ => return Err(format!("{name} is of another type")),
     };
-    loaded.map_err(|error| chain(&error))?;
+    loaded.map_err(|error| refusal(name, &error))?;
     let descriptor = program.fd().map_err(|error| chain(&error))?;
     let keep = || -> io::Result<OwnedFd> {
         bpf::pin(descriptor.as_fd(), pin)?;
         descriptor.as_fd().try_clone_to_owned()
     };
     keep().map_err(|error| format!("{}: {error}", pin.display()))
+}
+
+/// Why the kernel did not take a program. The verifier may say megabytes, and says what it is about at the end; all of it is
+/// logged with level debug.
+fn refusal(name: &str, error: &ProgramError) -> String {
+    let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    else {
+        return chain(error);
+    };
+    let log = verifier_log.to_string();
+    tracing::debug!(program = name, "the verifier: {log}");
+    format!("{io_error}; the verifier: {}", end_of(&log))
+}
+
+/// The last lines of a log that say something, in one.
+fn end_of(log: &str) -> String {
+    let said = log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut last: Vec<&str> = said.rev().take(LINES_TOLD).collect();
+    last.reverse();
+    let text = last.join(" | ");
+    let start = text.len().saturating_sub(BYTES_TOLD);
+    text[text.ceil_char_boundary(start)..].to_owned()
 }
 
 /// An error with its causes, in one line.
@@ -153,4 +182,32 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_log_the_end_is_told() {
+        let log = format!(
+            "{}\nR1 invalid mem access 'scalar'\n\nprocessed 9 insns\n",
+            "0: (b7)\n".repeat(100_000)
+        );
+        assert_eq!(
+            end_of(&log),
+            "0: (b7) | 0: (b7) | R1 invalid mem access 'scalar' | processed 9 insns"
+        );
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut() {
+        let told = end_of(&"ö".repeat(10_000));
+        assert!(told.len() <= BYTES_TOLD && told.starts_with('ö'));
+    }
+
+    #[test]
+    fn of_no_log_nothing_is_told() {
+        assert_eq!(end_of("\n"), "");
+    }
 }
