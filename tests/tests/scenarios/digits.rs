@@ -1,6 +1,8 @@
 //! What becomes of the digits that parties dial (RFC 4733), and what those do: `DTMF-security`, triggers, star codes.
 
-use lab::{Call, CallOptions, Engine, Lab, NgClient, Relay, TwoNetworks, Wiring, wait_until};
+use lab::{
+    Call, CallOptions, Engine, Lab, NgClient, Relay, Stage, TwoNetworks, Wiring, wait_until,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -54,35 +56,29 @@ fn codes(call: &Call, ng: &NgClient) -> Vec<(String, bool)> {
 
 #[test]
 fn digits_arrive_as_others_while_the_kernel_forwards_speech() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::underpass()
-        .engine(Engine::Tc)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
+    let Stage { ng, net, .. } = &stage;
     let options = CallOptions::default()
         .flag("block DTMF")
         .key("DTMF-security", "zero");
-    let call = Call::set_up(&net, &ng, &options);
-    call.bring_into_kernel(&ng);
+    let call = Call::set_up(net, ng, &options);
+    call.bring_into_kernel(ng);
     let mut keypad = Keypad::of_caller(&call);
     keypad.dial(5);
     keypad.dial(11);
     wait_until("all of it arrives", || received(&call).len() == 8);
     assert_eq!(received(&call), [0; 8]);
-    assert!(call.is_in_kernel(&ng));
+    assert!(call.is_in_kernel(ng));
 }
 
 #[test]
 fn digits_between_two_codes_arrive_as_others() {
     let Some(lab) = Lab::open() else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::underpass().two_networks().start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default());
+    let stage = Stage::start(&lab, Relay::underpass());
+    let Stage { ng, net, .. } = &stage;
+    let call = Call::set_up(net, ng, &CallOptions::default());
     ng.ok(&json!({
         "command": "block DTMF", "call-id": call.id, "from-tag": "caller", "trigger": "*1", "trigger-end": "#",
         "DTMF-security-trigger": "DTMF", "digit": "9",
@@ -92,12 +88,12 @@ fn digits_between_two_codes_arrive_as_others() {
     keypad.dial(10);
     keypad.dial(1);
     wait_until("it has begun", || {
-        codes(&call, &ng) == [("#".to_owned(), true)]
+        codes(&call, ng) == [("#".to_owned(), true)]
     });
     keypad.dial(2);
     keypad.dial(3);
     keypad.dial(11);
-    wait_until("it is over", || codes(&call, &ng).is_empty());
+    wait_until("it is over", || codes(&call, ng).is_empty());
     keypad.dial(4);
     let dialled = [10, 1, 9, 9, 9, 4];
     let expected = dialled.map(|code| [code; 4]).concat();

@@ -126,15 +126,10 @@ fn both_parties_hear_themselves_under_another_ssrc() {
 
 #[test]
 fn what_no_silence_is_known_for_goes_on_in_the_kernel() {
-    let Some(lab) = Lab::for_kernel_path() else {
+    let Some(stage) = Stage::with(Engine::Tc) else {
         return;
     };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::underpass()
-        .engine(Engine::Tc)
-        .two_networks()
-        .start(&net.relay);
-    let ng = relay.client(&net.relay);
+    let Stage { ng, net, .. } = &stage;
     let [caller, callee] = [
         Endpoint::bind(&net.caller, Side::A.far(Family::V4)),
         Endpoint::bind(&net.callee, Side::B.far(Family::V4)),
@@ -150,20 +145,19 @@ fn what_no_silence_is_known_for_goes_on_in_the_kernel() {
     };
     let (offer, answer) = (opus(&caller), opus(&callee));
     let options = CallOptions::default();
-    let call = Call::set_up_with(&ng, &options, (caller, &offer), (callee, &answer));
-    call.bring_into_kernel(&ng);
+    let call = Call::set_up_with(ng, &options, (caller, &offer), (callee, &answer));
+    call.bring_into_kernel(ng);
     ng.ok(&json!({"command": "silence media", "call-id": call.id}));
     call.talk(20);
-    assert!(call.is_in_kernel(&ng));
+    assert!(call.is_in_kernel(ng));
 }
 
 #[test]
 fn packets_that_are_too_short_do_not_arrive() {
     let Some(lab) = Lab::open() else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::underpass().two_networks().start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default().flag("block-short"));
+    let stage = Stage::start(&lab, Relay::underpass());
+    let Stage { ng, net, .. } = &stage;
+    let call = Call::set_up(net, ng, &CallOptions::default().flag("block-short"));
     call.talk(20);
     let own = call.caller.stream();
     let mut short = rtp::write(&own, 0, 0);
@@ -172,7 +166,7 @@ fn packets_that_are_too_short_do_not_arrive() {
     call.caller.send_raw(call.caller_to, &short);
     // Whatever is sent after it arrives after it.
     call.talk(20);
-    let streams = call.rtp_streams(&ng);
+    let streams = call.rtp_streams(ng);
     let errors = streams
         .iter()
         .map(|stream| stream["stats"]["errors"].as_u64());
@@ -188,10 +182,9 @@ fn packets_that_are_too_short_do_not_arrive() {
 #[test]
 fn a_party_behind_a_nat_is_sent_empty_packets_until_it_speaks() {
     let Some(lab) = Lab::open() else { return };
-    let net = TwoNetworks::build(&lab, Wiring::Veth);
-    let relay = Relay::underpass().two_networks().start(&net.relay);
-    let ng = relay.client(&net.relay);
-    let call = Call::set_up(&net, &ng, &CallOptions::default().flag("pierce NAT"));
+    let stage = Stage::start(&lab, Relay::underpass());
+    let Stage { ng, net, .. } = &stage;
+    let call = Call::set_up(net, ng, &CallOptions::default().flag("pierce NAT"));
     for (party, to) in [
         (&call.caller, call.caller_to),
         (&call.callee, call.callee_to),
