@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::channel::{self, Receiver, Sender};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -49,7 +50,13 @@ struct Wake {
     event: EventFd,
     /// Written and not yet read: spares a system call per command.
     is_set: AtomicBool,
+    /// The thread looks into the queue by itself within [`DOZE`].
+    dozes: AtomicBool,
 }
+
+/// How long what can wait waits at most. Each call has ports to be held and let go: to wake a thread for them would cost a tenth of
+/// what a call takes. A crash in that time leaves ports to the kernel's answers that the journal would not have known either.
+const DOZE: Duration = Duration::from_millis(20);
 
 /// Makes a queue.
 ///
@@ -60,6 +67,7 @@ pub(super) fn queue() -> std::io::Result<(Queue, Inbox)> {
     let wake = Arc::new(Wake {
         event: EventFd::from_flags(flags)?,
         is_set: AtomicBool::new(false),
+        dozes: AtomicBool::new(false),
     });
     let (sender, receiver) = channel::unbounded();
     let queue = Queue {
@@ -70,9 +78,26 @@ pub(super) fn queue() -> std::io::Result<(Queue, Inbox)> {
 }
 
 impl Queue {
+    /// For what is to be done at once.
     fn send(&self, command: Command) {
+        self.put(command);
+        self.wake();
+    }
+
+    /// For what is to be done soon, and in order.
+    fn send_soon(&self, command: Command) {
+        self.put(command);
+        if !self.wake.dozes.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    fn put(&self, command: Command) {
         // The receiver is gone only after a panic of the thread; then nothing is forwarded any more anyway.
         let _ = self.sender.send(command);
+    }
+
+    fn wake(&self) {
         if !self.wake.is_set.swap(true, Ordering::AcqRel) {
             let _ = self.wake.event.write(1);
         }
@@ -83,6 +108,17 @@ impl Inbox {
     /// Readable when there are commands.
     pub(super) fn descriptor(&self) -> impl AsFd + '_ {
         self.wake.event.as_fd()
+    }
+
+    /// How long the thread may sleep, if not for as long as it likes. Where there has just been something to do, there will be soon
+    /// again.
+    pub(super) fn lie_down(&self, has_worked: bool) -> Option<Duration> {
+        self.wake.dozes.store(has_worked, Ordering::SeqCst);
+        if has_worked {
+            return Some(DOZE);
+        }
+        // Whoever puts something in from here on sees that it has to wake; what was put in before is seen here.
+        (!self.receiver.is_empty()).then_some(Duration::ZERO)
     }
 
     /// The next commands, at most `most`.
@@ -141,11 +177,11 @@ impl Datapath for KernelDatapath {
     }
 
     fn hold(&self, ports: &[SocketAddr]) {
-        self.queue.send(Command::Hold(ports.to_vec()));
+        self.queue.send_soon(Command::Hold(ports.to_vec()));
     }
 
     fn let_go(&self, ports: &[SocketAddr]) {
-        self.queue.send(Command::LetGo(ports.to_vec()));
+        self.queue.send_soon(Command::LetGo(ports.to_vec()));
     }
 
     fn settled(&self) {
@@ -165,5 +201,55 @@ impl Drop for KernelDatapath {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    fn is_woken(inbox: &Inbox) -> bool {
+        let descriptor = inbox.descriptor();
+        let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::ZERO).unwrap() == 1
+    }
+
+    fn hold() -> Command {
+        Command::Hold(Vec::new())
+    }
+
+    #[test]
+    fn what_can_wait_wakes_a_thread_that_sleeps() {
+        let (queue, inbox) = queue().unwrap();
+        assert_eq!(inbox.lie_down(false), None);
+        queue.send_soon(hold());
+        assert!(is_woken(&inbox));
+    }
+
+    #[test]
+    fn what_can_wait_leaves_a_thread_that_dozes_alone_and_is_found_by_it() {
+        let (queue, inbox) = queue().unwrap();
+        assert_eq!(inbox.lie_down(true), Some(DOZE));
+        queue.send_soon(hold());
+        assert!(!is_woken(&inbox));
+        assert_eq!(inbox.take(9).len(), 1);
+    }
+
+    #[test]
+    fn what_can_wait_keeps_a_thread_from_falling_asleep() {
+        let (queue, inbox) = queue().unwrap();
+        inbox.lie_down(true);
+        queue.send_soon(hold());
+        assert_eq!(inbox.lie_down(false), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_to_be_done_at_once_wakes_a_thread_that_dozes() {
+        let (queue, inbox) = queue().unwrap();
+        inbox.lie_down(true);
+        queue.send(Command::Stop);
+        assert!(is_woken(&inbox));
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn start(table: Table, ttl: Option<u8>) -> Result<Started, StartError
         ttl,
         hop_limits: sysctl::HopLimits::default(),
         ticks: 0,
+        has_worked: false,
         reroute_at: None,
         reroute_took: Duration::ZERO,
     };

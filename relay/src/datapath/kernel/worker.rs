@@ -48,6 +48,8 @@ pub(super) struct Worker {
     pub(super) ttl: Option<u8>,
     pub(super) hop_limits: HopLimits,
     pub(super) ticks: u64,
+    /// There were commands, the last time.
+    pub(super) has_worked: bool,
     /// When all routes are to be looked up again.
     pub(super) reroute_at: Option<Instant>,
     /// How long the last time took.
@@ -98,7 +100,10 @@ impl Worker {
 
     fn wait(&self, next_tick: Instant) {
         let until = self.reroute_at.map_or(next_tick, |at| at.min(next_tick));
-        let left = until.saturating_duration_since(Instant::now());
+        let mut left = until.saturating_duration_since(Instant::now());
+        if let Some(at_most) = self.inbox.lie_down(self.has_worked) {
+            left = left.min(at_most);
+        }
         // Rounded up, so as not to spin through the last millisecond.
         let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::ZERO);
         let commands = self.inbox.descriptor();
@@ -116,7 +121,9 @@ impl Worker {
 
     fn carry_out(&mut self) -> Option<End> {
         let mut waiting = Vec::new();
-        for command in self.inbox.take(BATCH) {
+        let commands = self.inbox.take(BATCH);
+        self.has_worked = !commands.is_empty();
+        for command in commands {
             match command {
                 Command::Install(id, flow, report) => self.install(id, flow, report),
                 Command::Remove(id) => {
