@@ -241,6 +241,8 @@ impl Media {
             for worker in concerned {
                 worker.settle(OBEYED_WITHIN);
             }
+            // What workers asked the datapath for is done before it answers this.
+            self.datapath.refresh_flows(&[]);
         }
     }
 
