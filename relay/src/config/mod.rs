@@ -18,6 +18,7 @@ mod load;
 mod machine;
 mod mos;
 mod nearest;
+mod option_row;
 mod option_table;
 pub mod options;
 mod ports;

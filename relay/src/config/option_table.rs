@@ -1,9 +1,9 @@
 //! The table of options.
 
-use super::options::{Kind, OptionSpec, Role};
+use super::option_row::{MAX_INT, MIN_INT, choice, flag, integer, list, part, text};
+use super::options::{OptionSpec, Role};
 use crate::tables::SOCKET;
 
-const RELAY: &[Role] = &[Role::Relay];
 const RELAY_AND_AGENT: &[Role] = &[Role::Relay, Role::Agent];
 const RELAY_AND_TABLES: &[Role] = &[Role::Relay, Role::Tables];
 const AGENT: &[Role] = &[Role::Agent];
@@ -554,104 +554,3 @@ pub const OPTIONS: &[OptionSpec] = &[
     )
     .of(RELAY_AND_AGENT),
 ];
-
-const MIN_INT: i64 = i32::MIN as i64;
-const MAX_INT: i64 = i32::MAX as i64;
-
-impl OptionSpec {
-    const fn of(mut self, roles: &'static [Role]) -> Self {
-        self.roles = roles;
-        self
-    }
-}
-
-const fn flag(long: &'static str, short: Option<char>, help: &'static str) -> OptionSpec {
-    OptionSpec {
-        long,
-        short,
-        kind: Kind::Flag,
-        default: "false",
-        value_name: "",
-        help,
-        roles: RELAY,
-    }
-}
-
-const fn integer(
-    long: &'static str,
-    short: Option<char>,
-    default: &'static str,
-    min: i64,
-    max: i64,
-    value_name: &'static str,
-    help: &'static str,
-) -> OptionSpec {
-    OptionSpec {
-        long,
-        short,
-        kind: Kind::Integer { min, max },
-        default,
-        value_name,
-        help,
-        roles: RELAY,
-    }
-}
-
-/// The log level of a part.
-const fn part(long: &'static str, help: &'static str) -> OptionSpec {
-    integer(long, None, "-1", -1, 7, "LEVEL", help)
-}
-
-const fn choice(
-    long: &'static str,
-    default: &'static str,
-    words: &'static [&'static str],
-    value_name: &'static str,
-    help: &'static str,
-) -> OptionSpec {
-    OptionSpec {
-        long,
-        short: None,
-        kind: Kind::Choice(words),
-        default,
-        value_name,
-        help,
-        roles: RELAY,
-    }
-}
-
-const fn text(
-    long: &'static str,
-    short: Option<char>,
-    default: &'static str,
-    value_name: &'static str,
-    help: &'static str,
-) -> OptionSpec {
-    OptionSpec {
-        long,
-        short,
-        kind: Kind::Text,
-        default,
-        value_name,
-        help,
-        roles: RELAY,
-    }
-}
-
-const fn list(
-    long: &'static str,
-    short: Option<char>,
-    default: &'static str,
-    value_name: &'static str,
-    help: &'static str,
-) -> OptionSpec {
-    OptionSpec {
-        long,
-        short,
-        kind: Kind::List,
-        default,
-        value_name,
-        help,
-        roles: RELAY,
-    }
-}
